@@ -1,0 +1,62 @@
+"""Every way in which the toolkit says no, each with the exit code that the command ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ToolkitError(Exception):
+    """Something the user can act on; shown as one line, without a traceback.
+
+    The line reads `file:line: field: what is wrong; what to do`, with the parts that are known.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        line: int | None = None,
+        field: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.line = line
+        self.field = field
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = "" if self.path is None else str(self.path)
+        if where and self.line is not None:
+            where += f":{self.line}"
+        parts = [part for part in (where, self.field, self.message) if part]
+        text = ": ".join(parts)
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class UsageError(ToolkitError):
+    """The command line, the case file, a mapping or a procedure cannot be understood."""
+
+    exit_code = 2
+
+
+class EvidenceRefused(ToolkitError):
+    """A file of evidence cannot be read as a whole; nothing of it was loaded."""
+
+    exit_code = 3
+
+
+class VerificationFailed(ToolkitError):
+    """A sealed bag or a signature does not hold, or a number does not re-perform."""
+
+    exit_code = 4
+
+
+class ConditionMet(ToolkitError):
+    """The condition given with `--fail-on` is met."""
+
+    exit_code = 5

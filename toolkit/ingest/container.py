@@ -1,0 +1,325 @@
+"""Bytes of evidence: opened once, hashed, unpacked, decoded and cut into records.
+
+Everything here fails closed: a container that cannot be read to its end refuses the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import EvidenceRefused
+
+# A gzip bomb reaches ratios of about 1000; logs reach 30. A file above both limits is refused.
+MAX_RATIO = 200
+MAX_UNPACKED_BYTES = 4 << 30
+SPREAD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The smallest unit that a reader turns into rows: a line, a table row, an element.
+
+    `number` counts from 1 in the order of the file (for line formats it is the line number),
+    `offset` is the position of its first byte in the unpacked file where that is known.
+    """
+
+    number: int
+    raw: bytes
+    offset: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The record as text; raises UnicodeDecodeError where it is not UTF-8."""
+        return self.raw.decode("utf-8")
+
+
+class DuplicateKey(ValueError):
+    """A JSON object names the same key twice, so that one of the two values would be lost."""
+
+
+def parse_json(data: bytes | str) -> Any:
+    """Parse JSON, refusing duplicate keys, NaN and infinities."""
+    return json.loads(data, object_pairs_hook=_unique_pairs, parse_constant=_no_constant)
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise DuplicateKey(f"key {key!r} occurs twice in one object")
+            seen.add(key)
+    return found
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not a JSON value")
+
+
+class EvidenceFile:
+    """One file of evidence, read once.
+
+    `read_count` counts the records handed out, so that a reader cannot pass over one unseen.
+    """
+
+    def __init__(self, path: Path, packed: bytes, *, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.name
+        self.sha256 = hashlib.sha256(packed).hexdigest()
+        self.bytes = len(packed)
+        self.read_count = 0
+        self.data, self.encoding = _decode(path, _unpack(path, packed))
+        if not self.data.strip():
+            raise EvidenceRefused(
+                "the file is empty", path=path, remedy="export it again, or take it out of evidence"
+            )
+
+    @classmethod
+    def open(cls, path: Path) -> EvidenceFile:
+        """Read a file; refuses folders, unreadable files and files that grow while being read."""
+        try:
+            before = path.stat()
+            packed = path.read_bytes()
+            after = path.stat()
+        except FileNotFoundError:
+            raise EvidenceRefused("no such file", path=path, remedy="check the path") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise EvidenceRefused(reason, path=path, remedy="check the path and its rights") from None
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
+            packed
+        ) != after.st_size:
+            raise EvidenceRefused(
+                "the file changed while it was read", path=path, remedy="copy it first, then ingest"
+            )
+        return cls(path, packed)
+
+    # -- what readers look at ------------------------------------------------------------------
+
+    @cached_property
+    def head(self) -> str:
+        """The first 64 KiB as text, with undecodable bytes replaced; for recognition only."""
+        return self.data[: 1 << 16].decode("utf-8", errors="replace")
+
+    @cached_property
+    def json(self) -> Any | None:
+        """The whole file as one JSON value, or None; for recognition and reading."""
+        if self.data.lstrip()[:1] not in (b"{", b"["):
+            return None
+        try:
+            return parse_json(self.data)
+        except (ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def json_lines(self) -> Sequence[Any] | None:
+        """A spread of the lines as JSON objects, or None if one of them is none."""
+        if self.data.lstrip()[:1] != b"{":
+            return None
+        found = []
+        for record in self.spread:
+            try:
+                value = parse_json(record.raw)
+            except (ValueError, RecursionError):
+                return None
+            if not isinstance(value, dict):
+                return None
+            found.append(value)
+        return found or None
+
+    @cached_property
+    def spread(self) -> Sequence[Record]:
+        """Up to 200 lines that are not blank: the first, the last, and some between."""
+        records = [record for record in self._lines() if record.raw.strip()]
+        if len(records) <= SPREAD:
+            return records
+        step = (len(records) - 1) / (SPREAD - 1)
+        return [records[round(index * step)] for index in range(SPREAD)]
+
+    @cached_property
+    def header(self) -> Sequence[str] | None:
+        """The first row of the file as CSV (separators `,` `;` tab), or None if it is none."""
+        if self.is_parquet or self.data.lstrip()[:1] in (b"{", b"[", b"<"):
+            return None
+        first = self.data.split(b"\n", 1)[0].rstrip(b"\r")
+        try:
+            line = first.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+        cells = next(csv.reader([line], delimiter=self.delimiter), [])
+        return [cell.strip() for cell in cells] if cells and all(cells) else None
+
+    @cached_property
+    def delimiter(self) -> str:
+        """The separator that occurs most often in the first line."""
+        line = self.head.split("\n", 1)[0]
+        return max(",;\t", key=line.count)
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.data[:4] == b"PAR1"
+
+    # -- records -------------------------------------------------------------------------------
+
+    def lines(self) -> Iterator[Record]:
+        """Every line, numbered from 1, with its byte offset; line ends (LF, CRLF) are cut."""
+        return self._count(self._lines())
+
+    def elements(self, values: Sequence[Any]) -> Iterator[tuple[Record, Any]]:
+        """The elements of a JSON array as records, numbered from 1."""
+        for number, value in enumerate(values, start=1):
+            self.read_count += 1
+            raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
+                "utf-8", "surrogatepass"
+            )
+            yield Record(number, raw), value
+
+    def rows(self) -> Iterator[tuple[Record, list[str] | None]]:
+        """The rows of a CSV below its header, with the line on which each one starts.
+
+        The cells are None where the row is not UTF-8 or its quotes do not close; the record then
+        holds the bytes. Blank lines are rows without cells.
+        """
+        position = 0
+        lines = self._lines()
+        next(lines, None)
+        pending: list[Record] = []
+        for record in lines:
+            pending.append(record)
+            raw = b"\n".join(part.raw for part in pending)
+            if raw.count(b'"') % 2:
+                continue
+            pending = []
+            position += 1
+            first = record if b"\n" not in raw else None
+            yield self._row(raw, first or record, raw.count(b"\n"))
+        for record in pending:
+            # An opening quote that never closes would swallow the rest: line by line instead.
+            self.read_count += 1
+            yield record, None
+
+    def _row(self, raw: bytes, last: Record, breaks: int) -> tuple[Record, list[str] | None]:
+        self.read_count += 1
+        offset = None if last.offset is None else last.offset - (len(raw) - len(last.raw))
+        record = Record(last.number - breaks, raw, offset)
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return record, None
+        if "\0" in text:
+            return record, None
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter))
+        return record, (rows[0] if rows else [])
+
+    def _lines(self) -> Iterator[Record]:
+        start, number, data = 0, 0, self.data
+        end = len(data)
+        while start < end:
+            stop = data.find(b"\n", start)
+            if stop < 0:
+                stop = end
+            number += 1
+            raw = data[start:stop]
+            yield Record(number, raw[:-1] if raw.endswith(b"\r") else raw, start)
+            start = stop + 1
+
+    def _count(self, records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            self.read_count += 1
+            yield record
+
+
+def _unpack(path: Path, packed: bytes) -> bytes:
+    openers: tuple[tuple[bytes, Callable[[Path, bytes], bytes]], ...] = (
+        (b"\x1f\x8b", _gunzip),
+        (b"\x28\xb5\x2f\xfd", _unzstd),
+    )
+    for magic, opener in openers:
+        if packed.startswith(magic):
+            return opener(path, packed)
+    refusals = {
+        b"PK\x03\x04": ("a zip archive", "unpack it, and give the files inside"),
+        b"LPKSHHRH": ("a binary journal", "export it with: journalctl -o json --file FILE"),
+        b"SQLite format 3": ("a SQLite database", "export its tables as CSV"),
+    }
+    for magic, (what, remedy) in refusals.items():
+        if packed.startswith(magic):
+            raise EvidenceRefused(f"the file is {what}", path=path, remedy=remedy)
+    return packed
+
+
+def _gunzip(path: Path, packed: bytes) -> bytes:
+    unpacked = io.BytesIO()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+            while chunk := stream.read(1 << 20):
+                unpacked.write(chunk)
+                _limit(path, len(packed), unpacked.tell())
+    except (EOFError, OSError, zlib.error) as error:
+        raise EvidenceRefused(
+            f"the gzip data is damaged or cut off ({error})",
+            path=path,
+            remedy="copy the file again from where it was exported",
+        ) from None
+    return unpacked.getvalue()
+
+
+def _unzstd(path: Path, packed: bytes) -> bytes:
+    import zstandard
+
+    unpacked = io.BytesIO()
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(
+            io.BytesIO(packed), read_across_frames=True
+        ) as stream:
+            while chunk := stream.read(1 << 20):
+                unpacked.write(chunk)
+                _limit(path, len(packed), unpacked.tell())
+    except zstandard.ZstdError as error:
+        raise EvidenceRefused(
+            f"the zstd data is damaged or cut off ({error})",
+            path=path,
+            remedy="copy the file again from where it was exported",
+        ) from None
+    return unpacked.getvalue()
+
+
+def _limit(path: Path, packed: int, unpacked: int) -> None:
+    if unpacked > MAX_UNPACKED_BYTES or (unpacked > 1 << 26 and unpacked > packed * MAX_RATIO):
+        raise EvidenceRefused(
+            f"the file unpacks to more than {MAX_RATIO} times its size",
+            path=path,
+            remedy="unpack it yourself if it is what you expect, and ingest the result",
+        )
+
+
+def _decode(path: Path, data: bytes) -> tuple[bytes, str]:
+    """Bring text to UTF-8 bytes without a byte order mark; binary formats pass untouched."""
+    for mark, encoding in (
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if data.startswith(mark):
+            try:
+                if encoding == "utf-8-sig":
+                    return data[3:], encoding
+                return data.decode(encoding).encode("utf-8"), encoding
+            except UnicodeDecodeError as error:
+                raise EvidenceRefused(
+                    f"the file is marked as {encoding}, but is not ({error.reason})",
+                    path=path,
+                    remedy="save it as UTF-8",
+                ) from None
+    return data, "utf-8"
