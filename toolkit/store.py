@@ -1,0 +1,355 @@
+"""The case database. This is the only module that imports duckdb."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from toolkit.errors import ToolkitError, UsageError
+from toolkit.relations import RELATIONS, SQL_TYPE, Relation
+
+SCHEMA_VERSION = 1
+
+# How the rows of a source are accounted for, and what was noted while they were read.
+BOOKKEEPING = """
+create schema evidence;
+create table schema_version (version integer);
+create table source (
+    source_id usmallint primary key,
+    sha256 varchar not null,
+    path varchar not null,
+    format varchar not null,
+    reader varchar not null,
+    reader_version integer not null,
+    detected_by varchar not null,
+    zone varchar,
+    year integer,
+    asset_id varchar,
+    mapping varchar,
+    mapping_sha256 varchar,
+    declaration_sha256 varchar not null,
+    bytes bigint not null,
+    encoding varchar not null,
+    records_read bigint not null,
+    accepted bigint not null,
+    continued bigint not null,
+    skipped bigint not null,
+    rejected bigint not null,
+    first_at timestamptz,
+    last_at timestamptz,
+    clock_offset_seconds double not null,
+    clock_basis varchar not null,
+    export_complete boolean not null,
+    export_note varchar,
+    system_of_record varchar,
+    obtained_by varchar,
+    obtained_at varchar,
+    obtained_how varchar,
+    expected_records bigint,
+    check (records_read = accepted + continued + skipped + rejected)
+);
+create table reject (
+    source_id usmallint, record_no bigint, byte_offset bigint, field varchar, code varchar,
+    reason varchar, raw blob
+);
+create table skipped (source_id usmallint, reason varchar, records bigint, first_record_no bigint);
+create table time_note (
+    source_id usmallint, record_no bigint, column_name varchar, raw varchar, basis varchar,
+    flags varchar, lo timestamptz, hi timestamptz
+);
+create table value_note (
+    source_id usmallint, record_no bigint, column_name varchar, code varchar, raw varchar
+);
+create table source_column (
+    source_id usmallint, relation varchar, column_name varchar, format varchar, basis varchar,
+    readings bigint, deviating bigint
+);
+"""
+COMMENTS = {
+    "source": "One row per file of evidence, with its account and chain of custody.",
+    "reject": "One row per record that could not be read, with its bytes.",
+    "skipped": "One row per source and reason for which records say nothing by definition.",
+    "time_note": "One row per time that was not read in the way usual for its source and column.",
+    "value_note": "One row per word or value that was accepted, but not as it stood.",
+    "source_column": "One row per source and time column: how its times were read.",
+}
+
+
+class Store:
+    """A case database, opened by one process at a time for writing, or by many for reading."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+        self._connection = connection
+        self.path = path
+        self._depth = 0
+
+    # -- opening -------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path | None = None) -> Store:
+        """Open for writing, and lay out the evidence tables where they are not there yet."""
+        store = cls(_connect(path, read_only=False), path)
+        if not store.has("source"):
+            with store.transaction():
+                store._lay_out()
+        store._check_version()
+        return store
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open for reading; raises UsageError where nothing has been ingested yet."""
+        if not path.exists():
+            raise UsageError(
+                "no evidence has been ingested", path=path, remedy="run: postmortem run CASE"
+            )
+        store = cls(_connect(path, read_only=True), path)
+        store._check_version()
+        return store
+
+    @classmethod
+    def sandbox(cls, path: Path, *, memory_gb: float = 4, seconds: float = 60) -> Store:
+        """Open for an analyst's SQL: no file, network, extension or setting can be reached."""
+        store = cls.open(path)
+        run = store._connection.execute
+        run("set allow_community_extensions = false")
+        run("set allowed_directories = []")
+        run("set enable_external_access = false")
+        run(f"set memory_limit = '{float(memory_gb)}GB'")
+        run("set max_temp_directory_size = '0GB'")
+        run(f"set max_execution_time = {int(seconds * 1000)}")
+        run("set lock_configuration = true")
+        return store
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _lay_out(self) -> None:
+        for statement in BOOKKEEPING.split(";"):
+            if statement.strip():
+                self.execute(statement)
+        self.execute("insert into schema_version values (?)", [SCHEMA_VERSION])
+        for table, comment in COMMENTS.items():
+            self.comment(table, comment)
+        for relation in RELATIONS:
+            columns = ", ".join(f"{name} {kind}" for name, kind in columns_of(relation))
+            self.execute(f"create table evidence.{relation.name} ({columns})")
+
+    def _check_version(self) -> None:
+        found = self.value("select max(version) from schema_version") if self.has("source") else None
+        if found != SCHEMA_VERSION:
+            raise UsageError(
+                f"the database has layout {found}, this version of the toolkit needs {SCHEMA_VERSION}",
+                path=self.path,
+                remedy="move the database away and run: postmortem run CASE",
+            )
+
+    # -- statements ----------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of what happens inside, or none of it; transactions inside one another are one."""
+        if self._depth:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        self.execute("begin transaction")
+        self._depth = 1
+        try:
+            yield
+        except BaseException:
+            self.execute("rollback")
+            raise
+        else:
+            self.execute("commit")
+        finally:
+            self._depth = 0
+
+    def execute(self, sql: str, values: Sequence[object] | None = None) -> None:
+        """Run a statement for its effect."""
+        self._run(sql, values).fetchall()
+
+    def rows(self, sql: str, values: Sequence[object] | None = None) -> list[dict[str, Any]]:
+        """The rows of a query as dictionaries, in the query's order."""
+        result = self._run(sql, values)
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def value(self, sql: str, values: Sequence[object] | None = None) -> Any:
+        """The first value of the first row, or None where there is no row."""
+        found = self._run(sql, values).fetchall()
+        return found[0][0] if found else None
+
+    def table(self, sql: str, values: Sequence[object] | None = None) -> pa.Table:
+        """The rows of a query as an Arrow table."""
+        return self._run(sql, values).to_arrow_table()
+
+    def frame(self, sql: str, values: Sequence[object] | None = None) -> pd.DataFrame:
+        """The rows of a query as a DataFrame with nullable types."""
+        return self.table(sql, values).to_pandas(types_mapper=_pandas_type)
+
+    def _run(self, sql: str, values: Sequence[object] | None) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(sql, list(values) if values else None)
+        except duckdb.Error as error:
+            raise QueryError(_first_lines(error)) from error
+
+    # -- tables --------------------------------------------------------------------------------
+
+    def append(self, relation: str, rows: pa.Table) -> None:
+        """Add rows to an evidence table by column name, through a file (never by a scan of Python
+        objects, which DuckDB 2.0.0 is known to get wrong), and check that all have arrived."""
+        if not rows.num_rows:
+            return
+        target = _quoted(relation)
+        before = self.value(f"select count(*) from {target}")
+        handle, name = tempfile.mkstemp(suffix=".parquet")
+        os.close(handle)
+        try:
+            pq.write_table(rows, name)
+            columns = ", ".join(_quoted(column) for column in rows.column_names)
+            self.execute(
+                f"insert into {target} ({columns}) select {columns} from read_parquet(?)", [name]
+            )
+        finally:
+            Path(name).unlink()
+        arrived = self.value(f"select count(*) from {target}") - before
+        if arrived != rows.num_rows:
+            raise ToolkitError(f"{arrived} of {rows.num_rows} rows arrived in {relation}")
+
+    def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
+        """Replace a small table by the given rows; `columns` maps names to SQL types."""
+        layout = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns.items())
+        self.execute(f"create or replace table {_quoted(name)} ({layout})")
+        marks = ", ".join(f"?::{kind}" for kind in columns.values())
+        for row in rows:
+            self.execute(f"insert into {_quoted(name)} values ({marks})", row)
+
+    def derive(self, name: str, sql: str, *, comments: Mapping[str, str], comment: str) -> None:
+        """Make a table of a query, with comments on the table and on every column."""
+        self.execute(f"create or replace table {_quoted(name)} as {sql}")
+        self.comment(name, comment)
+        for column, text in comments.items():
+            self.execute(
+                f"comment on column {_quoted(name)}.{_quoted(column)} is {_literal(text)}"
+            )
+
+    def comment(self, table: str, text: str, *, kind: str = "table") -> None:
+        self.execute(f"comment on {kind} {_quoted(table)} is {_literal(text)}")
+
+    def has(self, table: str) -> bool:
+        """Whether a table or view of that name stands in the main schema."""
+        return bool(
+            self.value(
+                "select count(*) from information_schema.tables "
+                "where table_schema = 'main' and table_name = ?",
+                [table],
+            )
+        )
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table or view, in order."""
+        return [row["column_name"] for row in self.rows(f"describe {_quoted(table)}")]
+
+    def reads(self, sql: str) -> set[str]:
+        """The tables that a query names, without those that it defines itself."""
+        parsed = json.loads(self.value("select json_serialize_sql(?::varchar)", [sql]))
+        if parsed.get("error"):
+            raise QueryError(parsed.get("error_message", "the statement cannot be parsed"))
+        tables: set[str] = set()
+        defined: set[str] = set()
+        _walk(parsed, tables, defined)
+        return tables - defined
+
+
+class QueryError(ToolkitError):
+    """A statement that the engine refuses."""
+
+    exit_code = 2
+
+
+def columns_of(relation: Relation) -> list[tuple[str, str]]:
+    """Columns and SQL types of an evidence table, provenance first."""
+    columns = [("source_id", "USMALLINT"), ("record_no", "BIGINT")]
+    for column in relation.columns:
+        columns.append((column.name, SQL_TYPE[column.kind]))
+        if column.name == relation.at and relation.bounds:
+            columns += [(bound, "TIMESTAMPTZ") for bound in relation.bounds]
+    return columns
+
+
+def _connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "python_enable_replacements": False,
+    }
+    try:
+        connection = duckdb.connect(str(path or ":memory:"), read_only=read_only, config=config)
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise UsageError(
+                "another process is writing to the case",
+                path=path,
+                remedy="wait until it has finished, or stop it",
+            ) from None
+        raise UsageError(
+            _first_lines(error), path=path, remedy="move the file away and run: postmortem run CASE"
+        ) from None
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")
+    connection.execute("set preserve_insertion_order = true")
+    return connection
+
+
+def _walk(node: object, tables: set[str], defined: set[str]) -> None:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE":
+            schema = node.get("schema_name")
+            tables.add(f"{schema}.{node['table_name']}" if schema else node["table_name"])
+        cte = node.get("cte_map")
+        if isinstance(cte, dict):
+            defined.update(entry["key"] for entry in cte.get("map", ()))
+        for value in node.values():
+            _walk(value, tables, defined)
+    elif isinstance(node, list):
+        for value in node:
+            _walk(value, tables, defined)
+
+
+def _pandas_type(kind: pa.DataType) -> object | None:
+    if pa.types.is_integer(kind):
+        return pd.Int64Dtype()
+    if pa.types.is_boolean(kind):
+        return pd.BooleanDtype()
+    return None
+
+
+def _quoted(name: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(line.strip() for line in str(error).splitlines()[:3] if line.strip())
