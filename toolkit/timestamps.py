@@ -20,7 +20,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
@@ -150,43 +150,24 @@ _MONTH_WORDS = (
     "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 )
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_DAY_WORDS = (
-    "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|Mon|Tue|Wed|Thu|Fri|Sat|Sun"
-)
+_DAY_WORDS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 _ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 
 # RFC 822 fixed these eight; every other abbreviation means several zones.
-_RFC822_HOURS = {
-    "EST": -5,
-    "EDT": -4,
-    "CST": -6,
-    "CDT": -5,
-    "MST": -7,
-    "MDT": -6,
-    "PST": -8,
-    "PDT": -7,
-}
-_ABBREVIATION_HINTS = {
+_RFC822_HOURS = {"EST": -5, "CST": -6, "MST": -7, "PST": -8}
+_RFC822_HOURS |= {"EDT": -4, "CDT": -5, "MDT": -6, "PDT": -7}
+_PLACES_MEANT = {
     "EST": "America/New_York",
-    "EDT": "America/New_York",
     "CST": "America/Chicago or Asia/Shanghai",
-    "CDT": "America/Chicago",
     "MST": "America/Denver or America/Phoenix",
-    "MDT": "America/Denver",
     "PST": "America/Los_Angeles",
-    "PDT": "America/Los_Angeles",
     "HST": "Pacific/Honolulu",
     "IST": "Europe/Dublin, Asia/Kolkata or Asia/Jerusalem",
     "BST": "Europe/London",
-    "WEST": "Europe/Lisbon",
     "CEST": "Europe/Berlin",
-    "EEST": "Europe/Athens",
-    "MSK": "Europe/Moscow",
     "JST": "Asia/Tokyo",
     "AEST": "Australia/Sydney or Australia/Brisbane",
     "AEDT": "Australia/Sydney",
-    "ACST": "Australia/Adelaide or Australia/Darwin",
-    "AWST": "Australia/Perth",
     "NZST": "Pacific/Auckland",
 }
 # Names in the zone list that read like an abbreviation but hold no daylight saving time, or none.
@@ -233,7 +214,7 @@ def _zone(name: str) -> tzinfo:
 
 def _unknown_zone(name: str) -> str:
     reason = f"zone {_quote(name)} is not known"
-    hint = _ABBREVIATION_HINTS.get(name.upper())
+    hint = _PLACES_MEANT.get(name.upper())
     if hint is None:
         folded = {zone.lower(): zone for zone in sorted(_zone_names())}
         wanted = name.strip().lower().replace(" ", "_")
@@ -300,7 +281,9 @@ def _place(
     """Put the local interval ``[local, local + width]`` on the UTC line."""
     end = local + width
     before, after = _offset(zone, local), _offset(zone, local, 1)
-    end_before, end_after = _offset(zone, end), _offset(zone, end, 1)
+    end_before, end_after = before, after
+    if width >= _SECOND:  # offsets change only at whole seconds
+        end_before, end_after = _offset(zone, end), _offset(zone, end, 1)
     # Fold 0 is the first reading of a repeated time, and moves a skipped one forward by the gap.
     at = (local - before).replace(tzinfo=UTC)
     # The smaller offset is the later reading, in both cases.
@@ -321,7 +304,7 @@ def _place(
 def _check_range(at: datetime) -> None:
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise TimeError(
-            "TIME_RANGE", f"year {at.year} lies outside {FIRST_YEAR} to {LAST_YEAR}; check the value"
+            "TIME_RANGE", f"the year {at.year} lies outside {FIRST_YEAR} to {LAST_YEAR}"
         )
 
 
@@ -346,7 +329,7 @@ def _assemble(text: str, part: Mapping[str, str | None], rule: TimeRule) -> Inst
             "TIME_RANGE", f"{_quote(text)} lies outside the years {FIRST_YEAR} to {LAST_YEAR}"
         )
     try:
-        local = datetime(year, month, day)
+        local = datetime.combine(date(year, month, day), time.min)
     except ValueError:
         raise TimeError("TIME_RANGE", f"{_quote(text)} is no day of the calendar") from None
     weekday = part.get("weekday")
@@ -415,7 +398,7 @@ _FAST = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?([0-9]+)(?:\.([0-9]+))?")
 _FORMS = tuple(
-    re.compile(form)
+    re.compile(form, re.IGNORECASE)
     for form in (
         # ISO 8601 and RFC 3339; databases write a blank for the T, nginx slashes
         r"(?P<year>[0-9]{4})(?P<sep>[-/])(?P<month>[0-9]{2})(?P=sep)(?P<day>[0-9]{2})"
@@ -433,7 +416,7 @@ _NUMERIC = re.compile(
     r"(?P<a>[0-9]{1,4})(?P<sep>[/.-])(?P<b>[0-9]{1,2})(?P=sep)(?P<c>[0-9]{1,4})"
     r"(?:(?:[Tt]|,? +)" + _CLOCK + ")?"
 )
-_YEARLESS = re.compile(rf"(?:{_MONTH_WORDS}) +[0-9]{{1,2}} +[0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}})?.*")
+_YEARLESS = re.compile(rf"(?:{_MONTH_WORDS}) +[0-9]{{1,2}} +[0-9]{{2}}:[0-9]{{2}}\b.*")
 _BLANKS = str.maketrans("\t\u00a0\u202f", "   ")
 _LONGEST = 100
 
@@ -456,24 +439,17 @@ def parse(text: str, rule: TimeRule = _NO_RULE) -> Instant:
             moment = datetime.fromisoformat(text)
         except ValueError:
             return _parse_form(text, rule)  # no such day: that path says so
-        fraction, token = fast.groups()
+        fraction, offset = fast.groups()
         width = _WIDTHS[len(fraction)] if fraction else _WIDTHS[0]
-        if token is None:
-            return _place(
-                moment, width, _declared(text, rule), "zone_declared", (), _nanos(fraction)
-            )
+        nanos = _nanos(fraction) if fraction else 0
         if not FIRST_YEAR < moment.year < LAST_YEAR:
-            return _parse_form(text, rule)
-        if token != "Z":
-            moment = moment.astimezone(UTC)
-        return Instant(
-            moment,
-            moment,
-            moment + width,
-            "utc" if token == "Z" else "offset",
-            (),
-            _nanos(fraction),
-        )
+            return _parse_form(text, rule)  # so near the limits that the zone decides
+        if offset is None:
+            return _place(moment, width, _declared(text, rule), "zone_declared", (), nanos)
+        if offset == "Z":
+            return Instant(moment, moment, moment + width, "utc", (), nanos)
+        moment = moment.astimezone(UTC)
+        return Instant(moment, moment, moment + width, "offset", (), nanos)
     return _parse_form(text, rule)
 
 
@@ -575,15 +551,13 @@ def _parse_format(text: str, rule: TimeRule) -> Instant:
 
 @lru_cache(maxsize=256)
 def _compile(form: str) -> re.Pattern[str]:
-    tokens = re.findall(r"%-?.| +|[^% ]|%$", form.replace("%T", "%H:%M:%S").replace("%F", "%Y-%m-%d"))
+    spelled_out = form.replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S")
+    tokens = re.findall(r"%-?.| +|[^% ]|%$", spelled_out)
     names: list[str] = []
     pattern = ""
     for position, token in enumerate(tokens):
-        if token[0] != "%":
-            pattern += " +" if token[0] == " " else re.escape(token)
-            continue
-        if token == "%%":
-            pattern += "%"
+        if token[0] != "%" or token[1:] == "%":
+            pattern += " +" if token[0] == " " else re.escape(token[0])
             continue
         name, digits = _DIRECTIVES.get(token[-1], ("", ""))
         if not name or len(token) < 2:
@@ -762,7 +736,7 @@ def unwrap_years(
                 "TIME_RANGE",
                 f"a record of February 29 would fall in {base + turn}; correct the declared year",
             )
-    if not (FIRST_YEAR <= base + min(turns) and base + max(turns) <= LAST_YEAR):
+    if base + min(turns) < FIRST_YEAR or base + max(turns) > LAST_YEAR:
         raise TimeError(
             "TIME_RANGE", f"the years would leave {FIRST_YEAR} to {LAST_YEAR}; declare the year"
         )
