@@ -16,7 +16,6 @@ same on every machine.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -394,7 +393,7 @@ _CLOCK = (
 # The common case, strict enough to hand to datetime.fromisoformat. Group 1: fraction, 2: zone.
 _FAST = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(?:[.,]([0-9]{1,9}))?(Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?"
+    r"(?:[.,]([0-9]{1,9}))?(Z|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)?"
 )
 _NUMBER = re.compile(r"[+-]?([0-9]+)(?:\.([0-9]+))?")
 _FORMS = tuple(
@@ -637,9 +636,9 @@ def _plain(value: int | float | str | Decimal) -> str:
     if isinstance(value, bool):
         raise TimeError("TIME_SYNTAX", f"{value} is a truth value, not a time")
     if isinstance(value, float | Decimal):
-        if not math.isfinite(value):
-            raise TimeError("TIME_SYNTAX", f"{value} is not a finite number")
         number = Decimal(repr(float(value))) if isinstance(value, float) else value
+        if not number.is_finite():
+            raise TimeError("TIME_SYNTAX", f"{number} is not a finite number")
         if number.adjusted() > 20:
             raise TimeError("TIME_RANGE", f"{number:.3E} lies outside 1970 to {LAST_YEAR}")
         if isinstance(value, float) and number == number.to_integral_value():
@@ -692,9 +691,10 @@ def unwrap_years(
     """The year of every record of a log that prints none, for the whole file at once.
 
     ``stamps`` are ``(month, day, hour, minute, second, microsecond)`` in file order. A fall of
-    more than six months begins a new year; a jump back to the end of the old year, soon after its
-    turn, is a late record of the old year. Smaller disorder stays within the year. A silence of a
-    year or more leaves no trace in such a file; only an anchor on each side of it shows it.
+    more than six months begins a new year; a record of the last months that follows one of January
+    is a late record of the old year; smaller disorder stays within the year. So a silence that
+    ends up to six months earlier in the calendar than it began cannot be seen, nor one of whole
+    years; ``dated`` records on both sides of it show it.
 
     The anchor is ``first_year`` (year of the first record); else ``dated``, pairs of index and
     year of records whose year is known; else ``not_after``, an upper bound for the last record
@@ -755,9 +755,10 @@ def _turns(months: Sequence[int]) -> list[int]:
         step = month - here
         if step < -6:
             turn, behind, here = turn + 1, here, month
-        elif step > 6 and here <= 2 and (abs(month - behind) <= 2 if behind else step >= 10):
-            # A late record, or one of many after a host whose clock began in January: the current
-            # position stays, so that disorder around the turn does not add up to years.
+        elif step > 6 and here == 1 and (abs(month - behind) <= 2 if behind else step >= 10):
+            # A record of the old year that arrives in January, or the log going on after a host
+            # whose clock restarted at January 1. The position stays in January, so that disorder
+            # around the turn does not add up to years. From February on, a silence is likelier.
             turns.append(turn - 1)
             behind = month
             continue
