@@ -200,7 +200,10 @@ class Store:
 
     def table(self, sql: str, values: Sequence[object] | None = None) -> pa.Table:
         """The rows of a query as an Arrow table."""
-        return self._run(sql, values).to_arrow_table()
+        try:
+            return self._connection.sql(sql, params=list(values) if values else None).to_arrow_table()
+        except duckdb.Error as error:
+            raise QueryError(_first_lines(error)) from error
 
     def frame(self, sql: str, values: Sequence[object] | None = None) -> pd.DataFrame:
         """The rows of a query as a DataFrame with nullable types."""

@@ -1,0 +1,298 @@
+"""The case folder and its `case.toml`: what is reviewed, where evidence lies, how it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from toolkit import resources
+from toolkit.errors import UsageError, did_you_mean
+from toolkit.timestamps import TimeError, check_zone
+
+EVIDENCE, PROCEDURES, OUTPUT = "evidence", "procedures", "output"
+CASE_FILE, DATABASE = "case.toml", "case.duckdb"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Window(_Table):
+    """What the review covers; open on a side that is not stated."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @field_validator("start", "end")
+    @classmethod
+    def _has_offset(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("the time has no offset; write for example 2022-03-01T00:00:00Z")
+        return value
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Window:
+        if self.start and self.end and self.end <= self.start:
+            raise ValueError("the window ends before it starts")
+        return self
+
+
+class Incident(_Table):
+    """What kind of incident it is."""
+
+    theme: str | None = None
+
+
+class SourceDeclaration(_Table):
+    """What the case says about the files that match `path`."""
+
+    path: str
+    format: str | None = None
+    zone: str | None = None
+    year: int | None = Field(default=None, ge=1970, le=2100)
+    order: str | None = Field(default=None, pattern="^(day|month|year)-first$")
+    clock_offset_seconds: float = 0.0
+    mapping: str | None = None
+    asset_id: str | None = None
+    captured_at: str | None = None
+    system_of_record: str | None = None
+    obtained_by: str | None = None
+    obtained_at: str | None = None
+    obtained_how: str | None = None
+    expected_records: int | None = Field(default=None, ge=0)
+
+    @field_validator("obtained_at", "captured_at", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return value.isoformat() if isinstance(value, datetime | date | time) else value
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                check_zone(value)
+            except TimeError as error:
+                raise ValueError(error.reason) from None
+        return value
+
+    @property
+    def digest(self) -> str:
+        """Changes when the file would be read differently."""
+        relevant = self.model_dump(exclude={"path"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+class CaseFile(_Table):
+    """The content of `case.toml`."""
+
+    title: str = Field(min_length=1)
+    display_zone: str = "UTC"
+    window: Window = Window()
+    incident: Incident = Incident()
+    source: tuple[SourceDeclaration, ...] = ()
+    components: dict[str, str] = Field(default_factory=dict)
+    policy: dict[str, int | float | str | tuple[str, ...]] = Field(default_factory=dict)
+
+    @field_validator("display_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            check_zone(value)
+        except TimeError as error:
+            raise ValueError(error.reason) from None
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One value of the policy in force, with where it comes from (`default` or `case`)."""
+
+    key: str
+    value: str
+    unit: str
+    origin: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFolder:
+    """A case on disk: its folder and what `case.toml` says."""
+
+    path: Path
+    file: CaseFile
+
+    @classmethod
+    def open(cls, path: Path) -> CaseFolder:
+        """Read a case; raises UsageError with the line and key of the first fault."""
+        if not path.is_dir():
+            raise UsageError("no such case folder", path=path, remedy="create it with: postmortem new")
+        toml = path / CASE_FILE
+        if not toml.is_file():
+            raise UsageError(
+                f"the folder has no {CASE_FILE}",
+                path=path,
+                remedy=f"postmortem run {path} makes a case of a folder of exports",
+            )
+        return cls(path, _read(toml))
+
+    @property
+    def id(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def database(self) -> Path:
+        return self.path / DATABASE
+
+    @property
+    def output(self) -> Path:
+        return self.path / OUTPUT
+
+    def evidence(self) -> Iterator[tuple[Path, SourceDeclaration]]:
+        """Every file of evidence with what is declared of it, in the order of their paths.
+
+        These are the files that `[[source]]` entries match, and every other file below
+        `evidence/`. Links that lead out of the case are refused.
+        """
+        found: dict[str, Path] = {}
+        root = self.path.resolve()
+        for pattern in [declared.path for declared in self.file.source] + [f"{EVIDENCE}/**/*"]:
+            if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+                raise UsageError(
+                    f"source path {pattern!r} leads out of the case",
+                    path=self.path / CASE_FILE,
+                    field="source.path",
+                    remedy="copy the files below evidence/",
+                )
+            for path in self.path.glob(pattern):
+                if path.is_file() and not path.name.startswith("."):
+                    found[path.relative_to(self.path).as_posix()] = path
+        for name, path in sorted(found.items()):
+            if not path.resolve().is_relative_to(root):
+                raise UsageError(
+                    "the link leads out of the case", path=path, remedy="copy the file instead"
+                )
+            yield path, self.declaration(name)
+
+    def declaration(self, name: str) -> SourceDeclaration:
+        """What the case says of a file; where several entries match, later ones win by key."""
+        merged: dict[str, Any] = {"path": name}
+        for declared in self.file.source:
+            if _glob(name, declared.path):
+                merged |= declared.model_dump(exclude_unset=True, exclude={"path"})
+        return SourceDeclaration(**merged)
+
+    def policy(self) -> tuple[Threshold, ...]:
+        """Every threshold in force, by key."""
+        given = dict(self.file.policy)
+        found = []
+        for key, default in sorted(default_policy().items()):
+            origin = "case" if key in given else "default"
+            value = given.pop(key, default["value"])
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            if isinstance(default["value"], int | float) and not _is_number(text):
+                raise UsageError(
+                    f"{text!r} is no number", path=self.path / CASE_FILE, field=f"policy.{key}",
+                    remedy=f"give it in {default['unit']}",
+                )  # fmt: skip
+            found.append(Threshold(key, text, default["unit"], origin, default["meaning"]))
+        for key in given:
+            raise UsageError(
+                "unknown threshold", path=self.path / CASE_FILE,
+                line=_line_of(self.path / CASE_FILE, key), field=f"policy.{key}",
+                remedy=did_you_mean(key, default_policy()),
+            )  # fmt: skip
+        return tuple(found)
+
+
+def default_policy() -> Mapping[str, dict[str, Any]]:
+    """The thresholds as delivered: value, unit and meaning by key."""
+    return tomllib.loads((resources.queries() / "policy.toml").read_text(encoding="utf-8"))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(path: Path) -> CaseFile:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise UsageError("the file is not UTF-8", path=path, remedy="save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line (\d+)", str(error))
+        raise UsageError(
+            f"not valid TOML: {error}",
+            path=path,
+            line=int(place[1]) if place else None,
+            remedy="mend the line",
+        ) from None
+    try:
+        return CaseFile.model_validate(content)
+    except ValidationError as error:
+        raise _fault(path, error) from None
+
+
+def _fault(path: Path, error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"]]
+    line = _line_of(path, keys[-1]) if keys else None
+    if first["type"] == "extra_forbidden":
+        return UsageError(
+            "unknown key",
+            path=path,
+            line=line,
+            field=".".join(keys),
+            remedy=did_you_mean(keys[-1], _known_keys(keys[:-1])),
+        )
+    if first["type"] == "missing":
+        return UsageError(
+            "the key is missing", path=path, field=".".join(keys), remedy="add it to the file"
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    return UsageError(
+        message, path=path, line=line, field=".".join(keys), remedy="correct the value"
+    )
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    model: type[BaseModel] = {
+        "source": SourceDeclaration,
+        "window": Window,
+        "incident": Incident,
+    }.get(place[0] if place else "", CaseFile)
+    return list(model.model_fields)
+
+
+def _line_of(path: Path, key: str) -> int | None:
+    """The line that sets a key, for messages; TOML parsers do not tell."""
+    pattern = re.compile(rf'^\s*(\[+\s*)?"?{re.escape(key)}"?\s*[=\].]')
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if pattern.match(line):
+            return number
+    return None
+
+
+def _glob(name: str, pattern: str) -> bool:
+    """Match as pathlib globs do: `*` and `?` stay within a folder, `**` crosses folders."""
+    parts = []
+    for part in pattern.split("/"):
+        if part == "**":
+            parts.append("(?:[^/]+/)*")
+        else:
+            escaped = re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+            parts.append(escaped + "/")
+    return re.fullmatch("".join(parts), name + "/") is not None

@@ -1,0 +1,369 @@
+"""From evidence to relations and findings: runs the SQL catalogue in the order of what it reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from toolkit import procedures, resources, sqlfile
+from toolkit.casefile import PROCEDURES, CaseFolder
+from toolkit.errors import UsageError
+from toolkit.relations import RELATIONS, Relation
+from toolkit.sqlfile import FINDING_COLUMNS, FindingMeta, SqlFile
+from toolkit.store import Store, columns_of
+
+EARLY, LATE = 1, 2
+
+# A relation with a native key is reduced to the current revision of each record; what comes later
+# in the order of ingest is the later export.
+_CURRENT: Mapping[str, str] = {
+    "change": "change_id",
+    "status_update": "incident_id, coalesce(update_id, sha256(concat_ws('|', posted_at, state, "
+    "title, body)))",
+    "status_component": "incident_id, coalesce(update_id, posted_at::varchar), component, region",
+    "alert": "alert_id",
+    "action_item": "item_id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild made: rows by relation, and findings by status."""
+
+    relations: Mapping[str, int]
+    findings: Mapping[str, int]
+
+
+def query_folders(case: CaseFolder) -> list[Any]:
+    """Folders of the catalogue; a case may add files or replace them."""
+    own = case.path / "queries"
+    return [resources.queries(), *([own] if own.is_dir() else [])]
+
+
+def rebuild(store: Store, case: CaseFolder) -> Rebuilt:
+    """Derive every relation and finding anew, in one transaction.
+
+    The result depends on the evidence tables, the case file, the procedures and the catalogue
+    alone. Raises UsageError where one of them cannot be understood; the database then is as before.
+    """
+    files = sqlfile.catalogue(*query_folders(case))
+    loaded = procedures.load(case.path / PROCEDURES)
+    policy = case.policy()
+    with store.transaction():
+        _load_case(store, case, policy)
+        _load_procedures(store, loaded)
+        _expose_evidence(store)
+        _load_catalogue(store, files)
+        for step in _plan(files):
+            file = files[step]
+            if file.is_rule:
+                _run_rule(store, file, LATE if _is_late(file, files) else EARLY)
+            elif file.kind == "relation":
+                _run_relation(store, file)
+        _register_queries(store, files)
+    return Rebuilt(
+        {
+            file.id: store.value(f'select count(*) from "{file.id}"')
+            for file in files.values()
+            if file.kind == "relation"
+        },
+        {
+            row["status"]: row["n"]
+            for row in store.rows(
+                "select status, count(*) as n from rule_result group by all order by all"
+            )
+        },
+    )
+
+
+# -- what is given before the first query ----------------------------------------------------------
+
+
+def _load_case(store: Store, case: CaseFolder, policy: Iterable[Any]) -> None:
+    file = case.file
+    store.load(
+        "case_info",
+        {
+            "case_id": "varchar", "title": "varchar", "display_zone": "varchar",
+            "window_start": "timestamptz", "window_end": "timestamptz", "theme": "varchar",
+        },
+        [[case.id, file.title, file.display_zone, file.window.start, file.window.end,
+          file.incident.theme]],
+    )  # fmt: skip
+    store.load(
+        "policy",
+        {"key": "varchar", "value": "varchar", "unit": "varchar", "origin": "varchar",
+         "meaning": "varchar"},
+        [[row.key, row.value, row.unit, row.origin, row.meaning] for row in policy],
+    )  # fmt: skip
+    store.load(
+        "component_region",
+        {"component": "varchar", "region": "varchar"},
+        [list(pair) for pair in sorted(file.components.items())],
+    )
+    store.execute((resources.queries() / "macros" / "macros.sql").read_text(encoding="utf-8"))
+
+
+def _load_procedures(store: Store, loaded: Sequence[procedures.ProcedureFile]) -> None:
+    heads, steps, rules = [], [], []
+    for file in loaded:
+        it = file.procedure
+        heads.append(
+            [it.id, it.version, it.title, it.published_at, it.superseded_at,
+             [kind.lower() for kind in it.applies_to], file.path.name, file.sha256]
+        )  # fmt: skip
+        for position, step in enumerate(it.steps, start=1):
+            steps.append(
+                [it.id, it.version, step.id, position, step.title or step.id, step.kind,
+                 step.mandatory, step.irreversible,
+                 [pattern.lower() for pattern in step.match.action], list(step.match.target),
+                 list(step.match.host), list(step.match.message), list(step.needs)]
+            )  # fmt: skip
+        for position, rule in enumerate(procedures.constraints(it), start=1):
+            rules.append(
+                [it.id, it.version, rule["rule_id"], position, rule["template"], rule["a"],
+                 rule["b"], rule["n"], rule["within_seconds"], rule["by_actor"],
+                 rule["hold_seconds"], rule["severity"], rule["control"], rule["origin"]]
+            )  # fmt: skip
+    store.load(
+        "procedure",
+        {"procedure": "varchar", "version": "varchar", "title": "varchar",
+         "published_at": "timestamptz", "superseded_at": "timestamptz", "applies_to": "varchar[]",
+         "path": "varchar", "sha256": "varchar"},
+        heads,
+    )  # fmt: skip
+    store.load(
+        "procedure_step",
+        {"procedure": "varchar", "version": "varchar", "step": "varchar", "position": "integer",
+         "title": "varchar", "kind": "varchar", "mandatory": "boolean", "irreversible": "boolean",
+         "match_action": "varchar[]", "match_target": "varchar[]", "match_host": "varchar[]",
+         "match_message": "varchar[]", "needs": "varchar[]"},
+        steps,
+    )  # fmt: skip
+    store.load(
+        "procedure_rule",
+        {"procedure": "varchar", "version": "varchar", "rule_id": "varchar",
+         "position": "integer", "template": "varchar", "a": "varchar", "b": "varchar",
+         "n": "integer", "within_seconds": "double", "by_actor": "varchar",
+         "hold_seconds": "double", "severity": "varchar", "control": "varchar",
+         "origin": "varchar"},
+        rules,
+    )  # fmt: skip
+
+
+def _expose_evidence(store: Store) -> None:
+    """Put the current revision of every evidence relation into the main schema."""
+    for relation in RELATIONS:
+        store.execute(f'create or replace view "{relation.name}" as {_current(relation)}')
+        store.comment(relation.name, relation.grain, kind="view")
+        for column in relation.columns:
+            store.execute(
+                f'comment on column "{relation.name}"."{column.name}" is '
+                f"'{column.comment.replace(chr(39), chr(39) * 2)}'"
+            )
+    counts = " union all ".join(
+        f"select '{relation.name}' as relation, count(*) as row_count from \"{relation.name}\""
+        for relation in RELATIONS
+    )
+    store.execute(
+        f"create or replace table relation_state as {counts} "
+        "union all select 'procedure', count(*) from procedure order by relation"
+    )
+
+
+def _current(relation: Relation) -> str:
+    columns = ", ".join(f'"{name}"' for name, _ in columns_of(relation))
+    select = f"select {columns} from evidence.{relation.name}"
+    if relation.name in _CURRENT:
+        select += (
+            f" qualify row_number() over (partition by {_CURRENT[relation.name]} "
+            "order by source_id desc, record_no desc) = 1"
+        )
+    return select
+
+
+def _load_catalogue(store: Store, files: Mapping[str, SqlFile]) -> None:
+    store.load(
+        "rule_catalogue",
+        {"rule": "varchar", "slug": "varchar", "title": "varchar", "rule_class": "varchar",
+         "level": "varchar", "severity": "varchar", "criteria": "varchar", "effect": "varchar",
+         "recommendation": "varchar", "questions": "varchar[]", "codes": "varchar[]",
+         "candidate_codes": "varchar[]", "controls": "varchar[]", "needs": "varchar[]",
+         "sha256": "varchar"},
+        [
+            [file.id, meta.slug, meta.title, meta.rule_class, meta.level, meta.severity,
+             meta.criteria, meta.effect, meta.recommendation, list(meta.questions),
+             list(meta.codes), list(meta.candidate_codes), list(meta.controls), list(meta.needs),
+             file.sha256]
+            for _, file in sorted(files.items())
+            if isinstance(meta := file.meta, FindingMeta)
+        ],
+    )  # fmt: skip
+    store.execute(
+        "create or replace table rule_result (rule varchar, wave integer, operation_id varchar, "
+        "change_id varchar, subject varchar, status varchar, occurred_at timestamptz, "
+        "event varchar, reason varchar, evidence varchar[], finding_id varchar)"
+    )
+
+
+# -- the run ---------------------------------------------------------------------------------------
+
+
+def _is_late(file: SqlFile, files: Mapping[str, SqlFile]) -> bool:
+    """Whether a rule reads, directly or not, what the other rules have found."""
+    pending, seen = [file.id], set()
+    while pending:
+        for read in files[pending.pop()].meta.reads:
+            if read == "finding_base":
+                return True
+            if read in files and read not in seen:
+                seen.add(read)
+                pending.append(read)
+    return False
+
+
+def _plan(files: Mapping[str, SqlFile]) -> Sequence[str]:
+    rules = {name for name, file in files.items() if file.is_rule}
+    late = {name for name in rules if _is_late(files[name], files)}
+    reads: dict[str, set[str]] = {}
+    for name, file in files.items():
+        if file.kind == "query":
+            continue
+        reads[name] = set(file.meta.reads)
+        if "rule_result" in reads[name]:
+            reads[name] |= rules - late if name == "finding_base" else rules
+    return sqlfile.order(reads)
+
+
+def _run_relation(store: Store, file: SqlFile) -> None:
+    meta = file.meta
+    try:
+        store.derive(
+            file.id, file.sql, comments=meta.columns, comment=f"{meta.title}. {_grain(file)}"
+        )
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(str(error), path=file.path, remedy="mend the query") from error
+
+
+def _grain(file: SqlFile) -> str:
+    return str(getattr(file.meta, "grain", ""))
+
+
+def _run_rule(store: Store, file: SqlFile, wave: int) -> None:
+    meta = file.meta
+    assert isinstance(meta, FindingMeta)
+    missing = [need for need in meta.needs if not _present(store, need)]
+    if missing:
+        reason = "Not run: no record of " + " and ".join(
+            need.replace("|", " or ") for need in missing
+        )
+        store.execute(
+            "insert into rule_result select ?, ?, null, null, null, 'not_run', null, null, ?, "
+            "[]::varchar[], ?",
+            [file.id, wave, reason + ".", _digest([file.id, "not_run"])],
+        )
+        return
+    columns = ", ".join(FINDING_COLUMNS)
+    try:
+        # The digest names the event by what it says, not by where it stands, so that a later
+        # export of the same records leaves decisions attached to their findings.
+        store.execute(
+            f"""
+            insert into rule_result
+            with results as (select {columns} from ({file.sql})),
+            keyed as (
+                select
+                    results.*,
+                    concat_ws(
+                        '|', ?, operation_id, subject,
+                        case when event is null then ''
+                        else coalesce(
+                            maintenance_event.occurred_at::varchar || maintenance_event.action
+                            || coalesce(maintenance_event.target, ''),
+                            results.occurred_at::varchar, ''
+                        ) end
+                    ) as identity
+                from results
+                left join maintenance_event
+                    on results.event
+                        = maintenance_event.source_id || ':' || maintenance_event.record_no
+            )
+            select
+                ?, ?, operation_id, change_id, subject, status, occurred_at, event, reason,
+                list_sort(list_distinct(evidence)),
+                substr(sha256(identity || '|' || row_number() over (
+                    partition by identity order by event, reason
+                )), 1, 16)
+            from keyed
+            order by operation_id, subject, event, reason
+            """,
+            [file.id, file.id, wave],
+        )
+    except Exception as error:
+        raise UsageError(str(error), path=file.path, remedy="mend the query") from error
+
+
+def _present(store: Store, need: str) -> bool:
+    return bool(
+        store.value(
+            "select coalesce(sum(row_count), 0) from relation_state where list_contains(?, relation)",
+            [need.split("|")],
+        )
+    )
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+# -- the register of queries ---------------------------------------------------------------------
+
+
+def _register_queries(store: Store, files: Mapping[str, SqlFile]) -> None:
+    """Write down every query with the digest of its rows, so that it can be re-performed."""
+    rows = []
+    for name, file in sorted(files.items()):
+        if file.kind == "query":
+            continue
+        sql = (
+            f"select * from rule_result where rule = '{name}' order by finding_id"
+            if file.is_rule
+            else f'select * from "{name}"'
+        )
+        count, digest = result_digest(store, sql)
+        rows.append([name, file.kind, file.meta.title, file.sha256, file.sql, count, digest])
+    store.load(
+        "query_catalogue",
+        {"query_id": "varchar", "kind": "varchar", "title": "varchar", "sha256": "varchar",
+         "sql": "varchar", "row_count": "bigint", "result_sha256": "varchar"},
+        rows,
+    )  # fmt: skip
+
+
+def result_digest(store: Store, sql: str) -> tuple[int, str]:
+    """Number of rows and SHA-256 of the rows of a query, as sorted JSON lines.
+
+    Sorting the lines makes the digest independent of the order in which a plan returns them;
+    doubles are rounded to nine significant digits, since parallel sums differ in the last ones.
+    """
+    lines = sorted(
+        json.dumps(row, default=_canonical, ensure_ascii=False, sort_keys=True)
+        for row in ({k: _rounded(v) for k, v in row.items()} for row in store.rows(sql))
+    )
+    return len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def _canonical(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
