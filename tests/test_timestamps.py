@@ -59,6 +59,7 @@ def refused(code: str, text: str, rule: TimeRule = NO_RULE) -> str:
         ("2022-03-09T01:02:03.123456-05:00", "2022-03-09 06:02:03.123456", "offset"),
         ("2022-03-09T01:02:03.000-0500", "2022-03-09 06:02:03", "offset"),
         ("2022-03-09T01:02:03+05", "2022-03-08 20:02:03", "offset"),
+        ("2022-03-09 01:02:03.123456+00", "2022-03-09 01:02:03.123456", "offset"),
         ("2022-03-09 01:02:03 +0000", "2022-03-09 01:02:03", "offset"),
         ("2022-03-09 01:02:03 UTC", "2022-03-09 01:02:03", "utc"),
         ("2022-03-09T01:02+05:30", "2022-03-08 19:32", "offset"),
@@ -312,6 +313,9 @@ def test_the_limits_themselves_are_in_range() -> None:
     assert parse("1969-12-31T19:00:00-05:00").at == utc("1970-01-01")
     assert parse("2101-01-01T00:59:59+01:00").at == utc("2100-12-31 23:59:59")
     assert parse("1970-01-01T00:00:00", IN_UTC).at == utc("1970-01-01")
+    assert parse_epoch(4_133_980_799, "s").at == utc("2100-12-31 23:59:59")
+    with pytest.raises(TimeError, match="outside 1970 to 2100"):
+        parse_epoch(4_133_980_800, "s")
 
 
 def test_a_date_without_proven_order_is_refused() -> None:
@@ -638,6 +642,11 @@ def test_years_jitter_between_months_creates_no_year() -> None:
     swing = stamps("12-31", "1-1", "12-31", "12-31", "1-1", "1-2")
     assert unwrap_years(swing, first_year=2021) == [2021, 2022, 2021, 2021, 2022, 2022]
     assert unwrap_years(stamps("1-1", "12-31", "1-1"), first_year=2022) == [2022, 2021, 2022]
+
+
+def test_years_files_of_two_hosts_one_after_the_other_stay_in_the_year() -> None:
+    assert unwrap_years(stamps("1-5", "7-20", "1-5", "6-30"), first_year=2021) == [2021] * 4
+    assert unwrap_years(stamps("8-20", "1-5", "6-30"), first_year=2021) == [2021, 2022, 2022]
 
 
 def test_years_a_quiet_half_year_stays_in_the_year() -> None:
