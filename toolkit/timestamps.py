@@ -263,7 +263,7 @@ def _zone_in_value(
                 return timezone(_offset(zone, local, fold)), "zone_in_record", flags
     if upper in _RFC822_HOURS:
         return timezone(timedelta(hours=_RFC822_HOURS[upper])), "zone_in_record", flags
-    raise TimeError("TIME_UNKNOWN_ZONE", f"{_unknown_zone(token)} Declare it as zone")
+    raise TimeError("TIME_UNKNOWN_ZONE", f"in the value, {_unknown_zone(token)}")
 
 
 # --- one instant ------------------------------------------------------------------------------
