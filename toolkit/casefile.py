@@ -135,7 +135,9 @@ class CaseFolder:
     def open(cls, path: Path) -> CaseFolder:
         """Read a case; raises UsageError with the line and key of the first fault."""
         if not path.is_dir():
-            raise UsageError("no such case folder", path=path, remedy="create it with: postmortem new")
+            raise UsageError(
+                "no such case folder", path=path, remedy="create it with: postmortem new"
+            )
         toml = path / CASE_FILE
         if not toml.is_file():
             raise UsageError(

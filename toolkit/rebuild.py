@@ -312,7 +312,8 @@ def _run_rule(store: Store, file: SqlFile, wave: int) -> None:
 def _present(store: Store, need: str) -> bool:
     return bool(
         store.value(
-            "select coalesce(sum(row_count), 0) from relation_state where list_contains(?, relation)",
+            "select coalesce(sum(row_count), 0) from relation_state "
+            "where list_contains(?, relation)",
             [need.split("|")],
         )
     )

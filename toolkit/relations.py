@@ -34,6 +34,7 @@ class Column:
     required: bool = False
     words: tuple[str, ...] = ()
     may_be_empty: bool = True
+    default: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def _relation(
                 label[0] in "*~",
                 vocabulary,
                 not label.startswith("*"),
+                "replicate" if kind == "job_kind" else None,
             )
         )
     return Relation(name, grain, tuple(columns), tuple(key.split()), at, interval)
@@ -195,7 +197,7 @@ emergency flag Whether it ran on the emergency path.
         "status_update",
         "One row per update of an incident or maintenance on a status page.",
         """
-~posted_at instant When the page shows that it was posted; NULL where the record has no dated update.
+~posted_at instant When the page shows that it was posted; NULL where it shows no date.
 *incident_id text The page's own id of the incident or maintenance.
 *state update_state State that the update announces.
 update_id text The page's own id of the update.

@@ -31,7 +31,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, did_you_mean
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Text = Annotated[str, Field(min_length=3)]
@@ -138,7 +138,9 @@ def read(path: Path) -> SqlFile:
         raise UsageError("the file has no head", path=path, line=1, remedy="begin with -- /// KIND")
     kind = opening[1]
     if kind not in KINDS:
-        raise UsageError(f"unknown kind {kind!r}", path=path, line=1, remedy=f"use {', '.join(KINDS)}")
+        raise UsageError(
+            f"unknown kind {kind!r}", path=path, line=1, remedy=did_you_mean(kind, KINDS)
+        )
     try:
         end = lines.index("-- ///", 1)
     except ValueError:
@@ -186,7 +188,9 @@ def order(reads: Mapping[str, Iterable[str]]) -> Sequence[str]:
     try:
         sorter.prepare()
     except CycleError as error:
-        raise UsageError(f"queries read each other in a circle: {' → '.join(error.args[1])}") from None
+        raise UsageError(
+            f"queries read each other in a circle: {' → '.join(error.args[1])}"
+        ) from None
     done: list[str] = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())

@@ -151,10 +151,12 @@ class Store:
             self.execute(f"create table evidence.{relation.name} ({columns})")
 
     def _check_version(self) -> None:
-        found = self.value("select max(version) from schema_version") if self.has("source") else None
+        found = (
+            self.value("select max(version) from schema_version") if self.has("source") else None
+        )
         if found != SCHEMA_VERSION:
             raise UsageError(
-                f"the database has layout {found}, this version of the toolkit needs {SCHEMA_VERSION}",
+                f"the database has layout {found}, this version needs {SCHEMA_VERSION}",
                 path=self.path,
                 remedy="move the database away and run: postmortem run CASE",
             )
@@ -201,7 +203,9 @@ class Store:
     def table(self, sql: str, values: Sequence[object] | None = None) -> pa.Table:
         """The rows of a query as an Arrow table."""
         try:
-            return self._connection.sql(sql, params=list(values) if values else None).to_arrow_table()
+            return self._connection.sql(
+                sql, params=list(values) if values else None
+            ).to_arrow_table()
         except duckdb.Error as error:
             raise QueryError(_first_lines(error)) from error
 
@@ -251,9 +255,7 @@ class Store:
         self.execute(f"create or replace table {_quoted(name)} as {sql}")
         self.comment(name, comment)
         for column, text in comments.items():
-            self.execute(
-                f"comment on column {_quoted(name)}.{_quoted(column)} is {_literal(text)}"
-            )
+            self.execute(f"comment on column {_quoted(name)}.{_quoted(column)} is {_literal(text)}")
 
     def comment(self, table: str, text: str, *, kind: str = "table") -> None:
         self.execute(f"comment on {kind} {_quoted(table)} is {_literal(text)}")

@@ -96,7 +96,9 @@ class EvidenceFile:
             raise EvidenceRefused("no such file", path=path, remedy="check the path") from None
         except OSError as error:
             reason = error.strerror or str(error)
-            raise EvidenceRefused(reason, path=path, remedy="check the path and its rights") from None
+            raise EvidenceRefused(
+                reason, path=path, remedy="check the path and its rights"
+            ) from None
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
             packed
         ) != after.st_size:
@@ -191,30 +193,29 @@ class EvidenceFile:
         The cells are None where the row is not UTF-8 or its quotes do not close; the record then
         holds the bytes. Blank lines are rows without cells.
         """
-        position = 0
         lines = self._lines()
         next(lines, None)
         pending: list[Record] = []
+        is_open = False
         for record in lines:
             pending.append(record)
-            raw = b"\n".join(part.raw for part in pending)
-            if raw.count(b'"') % 2:
-                continue
-            pending = []
-            position += 1
-            first = record if b"\n" not in raw else None
-            yield self._row(raw, first or record, raw.count(b"\n"))
+            is_open ^= record.raw.count(b'"') % 2 == 1
+            if not is_open:
+                yield self._row(pending)
+                pending = []
         for record in pending:
-            # An opening quote that never closes would swallow the rest: line by line instead.
+            # A quote that never closes would swallow the rest: every line is handed out by itself.
             self.read_count += 1
             yield record, None
 
-    def _row(self, raw: bytes, last: Record, breaks: int) -> tuple[Record, list[str] | None]:
+    def _row(self, lines: Sequence[Record]) -> tuple[Record, list[str] | None]:
         self.read_count += 1
-        offset = None if last.offset is None else last.offset - (len(raw) - len(last.raw))
-        record = Record(last.number - breaks, raw, offset)
+        first = lines[0]
+        record = first
+        if len(lines) > 1:
+            record = Record(first.number, b"\n".join(line.raw for line in lines), first.offset)
         try:
-            text = raw.decode("utf-8")
+            text = record.text
         except UnicodeDecodeError:
             return record, None
         if "\0" in text:
@@ -279,19 +280,30 @@ def _unzstd(path: Path, packed: bytes) -> bytes:
     import zstandard
 
     unpacked = io.BytesIO()
+    rest, whole = packed, True
     try:
-        with zstandard.ZstdDecompressor().stream_reader(
-            io.BytesIO(packed), read_across_frames=True
-        ) as stream:
-            while chunk := stream.read(1 << 20):
-                unpacked.write(chunk)
+        while rest:
+            frame = zstandard.ZstdDecompressor().decompressobj()
+            for start in range(0, len(rest), 1 << 20):
+                unpacked.write(frame.decompress(rest[start : start + (1 << 20)]))
                 _limit(path, len(packed), unpacked.tell())
+                if frame.eof:
+                    rest = frame.unused_data + rest[start + (1 << 20) :]
+                    break
+            else:
+                rest, whole = b"", False
     except zstandard.ZstdError as error:
         raise EvidenceRefused(
-            f"the zstd data is damaged or cut off ({error})",
+            f"the zstd data is damaged ({error})",
             path=path,
             remedy="copy the file again from where it was exported",
         ) from None
+    if not whole:
+        raise EvidenceRefused(
+            "the zstd data is cut off",
+            path=path,
+            remedy="copy the file again from where it was exported",
+        )
     return unpacked.getvalue()
 
 

@@ -1,0 +1,370 @@
+"""Ingest: every file of a case is read once, in one transaction, and accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration
+from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean
+from toolkit.ingest.container import EvidenceFile
+from toolkit.ingest.reader import Reader, SourceSettings, readers
+from toolkit.ingest.sink import EvidenceSink
+from toolkit.relations import RELATIONS
+from toolkit.store import Store
+
+NOTE_TABLES = ("reject", "skipped", "time_note", "value_note", "source_column")
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of one file: `loaded`, `unchanged`, `reloaded`, `refused` or `withdrawn`."""
+
+    path: str
+    outcome: str
+    format: str | None = None
+    detected_by: str | None = None
+    records_read: int = 0
+    accepted: int = 0
+    continued: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of every file, and the decisions that are missing, as TOML to paste."""
+
+    files: tuple[Loaded, ...] = ()
+    refusals: tuple[EvidenceRefused, ...] = field(default=())
+
+
+def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str]:
+    """Choose the reader of a file and say how: `declared`, `mapping` or `detected`.
+
+    Exactly one reader may match; a file that none or several claim is refused.
+    """
+    known = readers()
+    if settings.format is not None:
+        if settings.format not in known:
+            raise UsageError(
+                f"unknown format {settings.format!r}", path=file.path,
+                remedy=did_you_mean(settings.format, known),
+            )  # fmt: skip
+        return known[settings.format], "declared"
+    matching = [reader for reader in known.values() if reader.matches(file)]
+    if settings.mapping is not None and not (
+        len(matching) == 1 and getattr(matching[0], "takes_mapping", False)
+    ):
+        return known["mapped"], "mapping"
+    if len(matching) == 1:
+        return matching[0], "detected"
+    if matching:
+        names = " and ".join(reader.name for reader in matching)
+        raise EvidenceRefused(
+            f"the file looks like {names}", path=file.path,
+            remedy="declare its format in case.toml, or give --as FORMAT",
+        )  # fmt: skip
+    if file.header or file.json_lines or file.is_parquet:
+        # The table reader knows best what keeps a table from being one of the relations.
+        return known["table"], "detected"
+    raise EvidenceRefused(
+        "no reader knows this format", path=file.path,
+        remedy="declare its format (see: postmortem formats), or write a mapping: "
+        "postmortem mapping init FILE",
+    )  # fmt: skip
+
+
+def ingest(
+    store: Store,
+    case: CaseFolder,
+    paths: Sequence[Path] = (),
+    *,
+    overrides: SourceSettings | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Ingested:
+    """Bring the evidence tables in line with the files of the case.
+
+    New files are loaded, changed ones and those that are now declared otherwise are reloaded,
+    files that are gone are withdrawn; each in a transaction of its own. `paths` restricts the work
+    to these files and folders; files outside of the case are copied below `evidence/` first.
+    Refused files are collected, never loaded in part. `overrides` win over the case file.
+    """
+    chosen = _chosen(case, paths, dry_run=dry_run)
+    known = {row["path"]: row for row in store.rows("select * from source")}
+    outcomes: list[Loaded] = []
+    refusals: list[EvidenceRefused] = []
+    if not paths and not dry_run:
+        here = {name for name, _, _ in chosen}
+        for name in sorted(known.keys() - here):
+            with store.transaction():
+                _forget(store, known[name]["source_id"])
+            outcomes.append(Loaded(name, "withdrawn"))
+    for index, (name, path, declared) in enumerate(chosen):
+        if progress:
+            progress(name, index, len(chosen))
+        try:
+            outcomes.append(
+                _ingest_one(store, case, name, path, declared, overrides, dry_run=dry_run)
+            )
+        except EvidenceRefused as refusal:
+            refusals.append(refusal)
+            outcomes.append(Loaded(name, "refused", reason=str(refusal)))
+    return Ingested(tuple(outcomes), tuple(refusals))
+
+
+def sniff(path: Path, settings: SourceSettings | None = None) -> tuple[EvidenceFile, Reader, str]:
+    """Open a file and say which reader claims it; raises EvidenceRefused where none does."""
+    file = EvidenceFile.open(path)
+    reader, how = recognise(file, settings or SourceSettings())
+    return file, reader, how
+
+
+def _chosen(
+    case: CaseFolder, paths: Sequence[Path], *, dry_run: bool
+) -> list[tuple[str, Path, SourceDeclaration]]:
+    if not paths:
+        return [
+            (path.relative_to(case.path).as_posix(), path, declared)
+            for path, declared in case.evidence()
+        ]
+    root = case.path.resolve()
+    found: dict[str, tuple[str, Path, SourceDeclaration]] = {}
+    for path in paths:
+        if not path.exists():
+            raise EvidenceRefused("no such file", path=path, remedy="check the path")
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if file.resolve().is_relative_to(root):
+                name = file.resolve().relative_to(root).as_posix()
+                place = case.path / name
+            else:
+                place = case.path / EVIDENCE / file.name
+                name = f"{EVIDENCE}/{file.name}"
+                if not dry_run:
+                    _copy(file, place)
+                else:
+                    place = file
+            found[name] = (name, place, case.declaration(name))
+    return [found[name] for name in sorted(found)]
+
+
+def _copy(file: Path, place: Path) -> None:
+    if place.exists():
+        if place.read_bytes() == file.read_bytes():
+            return
+        raise UsageError(
+            f"{place} holds another file of that name", path=file, remedy="rename one of them"
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f".{place.name}.part")
+    shutil.copyfile(file, part)
+    part.replace(place)
+
+
+def _settings(
+    case: CaseFolder, declared: SourceDeclaration, overrides: SourceSettings | None
+) -> SourceSettings:
+    values: dict[str, Any] = {
+        name: getattr(declared, name)
+        for name in ("format", "zone", "year", "asset_id", "order", "captured_at")
+    }
+    values["clock_offset_seconds"] = declared.clock_offset_seconds
+    if declared.mapping:
+        mapping = (case.path / declared.mapping).resolve()
+        if not mapping.is_relative_to(case.path.resolve()):
+            raise UsageError(
+                "the mapping lies outside of the case", path=declared.mapping,
+                remedy="copy it into the case folder",
+            )  # fmt: skip
+        if not mapping.is_file():
+            raise UsageError("no such mapping", path=case.path / declared.mapping)
+        values["mapping"] = str(mapping)
+    if overrides is not None:
+        for name in SourceSettings.__dataclass_fields__:
+            given = getattr(overrides, name)
+            if given not in (None, 0.0):
+                values[name] = given
+    return SourceSettings(**values)
+
+
+def _ingest_one(
+    store: Store,
+    case: CaseFolder,
+    name: str,
+    path: Path,
+    declared: SourceDeclaration,
+    overrides: SourceSettings | None,
+    *,
+    dry_run: bool,
+) -> Loaded:
+    settings = _settings(case, declared, overrides)
+    mapping_sha256 = _digest_of(settings.mapping)
+    file = EvidenceFile.open(path)
+    same = store.rows("select * from source where sha256 = ? order by source_id", [file.sha256])
+    here = store.rows("select * from source where path = ?", [name])
+    elsewhere = [row for row in same if row["path"] != name and (case.path / row["path"]).exists()]
+    if elsewhere and not here:
+        return Loaded(name, "unchanged", reason=f"the same bytes as {elsewhere[0]['path']}")
+    declaration = _declaration_digest(settings, declared)
+    reader, how = recognise(file, settings)
+    if (
+        here
+        and here[0]["sha256"] == file.sha256
+        and (overrides is None or here[0]["declaration_sha256"] == declaration)
+        and here[0]["declaration_sha256"] == declaration
+        and here[0]["mapping_sha256"] == mapping_sha256
+        and (here[0]["reader"], here[0]["reader_version"]) == (reader.name, reader.version)
+    ):
+        row = here[0]
+        return Loaded(name, "unchanged", row["format"], row["detected_by"], *_counts(row))
+    source_id = (
+        here[0]["source_id"]
+        if here
+        else store.value("select coalesce(max(source_id), 0) + 1 from source")
+    )
+    sink = EvidenceSink(source_id, settings)
+    reader.read(file, settings, sink)
+    account = sink.account
+    if account.total != file.read_count:
+        raise ToolkitError(
+            f"reader {reader.name} accounted for {account.total} of {file.read_count} records",
+            path=path,
+        )
+    if account.rejected and not (account.accepted or account.skipped):
+        raise _all_rejected(path, sink)
+    loaded = Loaded(
+        name, "reloaded" if here else "loaded", reader.name, how, account.total, account.accepted,
+        account.continued, account.skipped, account.rejected,
+    )  # fmt: skip
+    if dry_run:
+        return loaded
+    with store.transaction():
+        if here:
+            _forget(store, source_id)
+        for relation, rows in sink.tables():
+            store.append(f"evidence.{relation}", rows)
+        _write_notes(store, sink)
+        columns = {
+            "source_id": source_id, "sha256": file.sha256, "path": name, "format": reader.name,
+            "reader": reader.name, "reader_version": reader.version, "detected_by": how,
+            "zone": settings.zone, "year": settings.year, "asset_id": settings.asset_id,
+            "mapping": declared.mapping, "mapping_sha256": mapping_sha256,
+            "declaration_sha256": declaration, "bytes": file.bytes, "encoding": file.encoding,
+            "records_read": account.total, "accepted": account.accepted,
+            "continued": account.continued, "skipped": account.skipped,
+            "rejected": account.rejected, "first_at": account.first_at,
+            "last_at": account.last_at,
+            "clock_offset_seconds": settings.clock_offset_seconds,
+            "clock_basis": "declared" if settings.clock_offset_seconds else "none",
+            "export_complete": not account.incomplete,
+            "export_note": "; ".join(account.incomplete) or None,
+            "system_of_record": declared.system_of_record, "obtained_by": declared.obtained_by,
+            "obtained_at": declared.obtained_at, "obtained_how": declared.obtained_how,
+            "expected_records": declared.expected_records,
+        }  # fmt: skip
+        marks = ", ".join("?" for _ in columns)
+        store.execute(
+            f"insert into source ({', '.join(columns)}) values ({marks})", list(columns.values())
+        )
+    return loaded
+
+
+def _all_rejected(path: Path, sink: EvidenceSink) -> EvidenceRefused:
+    """A file of which no record can be read is refused: its structure is not what it seems."""
+    _, number, _, column, code, reason, _ = sink.rejects[0]
+    remedies = {
+        "TIME_NO_ZONE": 'declare zone = "…" in case.toml, or give --zone',
+        "TIME_NO_YEAR": "declare year = … in case.toml, or give --year",
+        "TIME_ORDER": 'declare order = "day-first" or "month-first" in case.toml',
+    }
+    return EvidenceRefused(
+        f"no record can be read ({sink.account.rejected} rejected); the first: {reason}",
+        path=path, line=number, field=column,
+        remedy=remedies.get(code, "check the format, or declare it in case.toml"),
+    )  # fmt: skip
+
+
+def _write_notes(store: Store, sink: EvidenceSink) -> None:
+    instant = pa.timestamp("us", tz="UTC")
+    layouts: dict[str, tuple[Iterable[tuple[Any, ...]], dict[str, pa.DataType]]] = {
+        "reject": (
+            sink.rejects,
+            {
+                "source_id": pa.uint16(), "record_no": pa.int64(), "byte_offset": pa.int64(),
+                "field": pa.string(), "code": pa.string(), "reason": pa.string(),
+                "raw": pa.binary(),
+            },
+        ),
+        "skipped": (
+            sink.skips(),
+            {
+                "source_id": pa.uint16(), "reason": pa.string(), "records": pa.int64(),
+                "first_record_no": pa.int64(),
+            },
+        ),
+        "time_note": (
+            sink.time_notes,
+            {
+                "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
+                "raw": pa.string(), "basis": pa.string(), "flags": pa.string(), "lo": instant,
+                "hi": instant,
+            },
+        ),
+        "value_note": (
+            sink.value_notes,
+            {
+                "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
+                "code": pa.string(), "raw": pa.string(),
+            },
+        ),
+        "source_column": (
+            sink.source_columns(),
+            {
+                "source_id": pa.uint16(), "relation": pa.string(), "column_name": pa.string(),
+                "format": pa.string(), "basis": pa.string(), "readings": pa.int64(),
+                "deviating": pa.int64(),
+            },
+        ),
+    }  # fmt: skip
+    for table, (rows, layout) in layouts.items():
+        columns = list(zip(*rows, strict=True)) or [()] * len(layout)
+        arrays = [
+            pa.array(values, kind) for values, kind in zip(columns, layout.values(), strict=True)
+        ]
+        store.append(table, pa.table(arrays, names=list(layout)))
+
+
+def _forget(store: Store, source_id: int) -> None:
+    for relation in RELATIONS:
+        store.execute(f"delete from evidence.{relation.name} where source_id = ?", [source_id])
+    for table in (*NOTE_TABLES, "source"):
+        store.execute(f"delete from {table} where source_id = ?", [source_id])
+
+
+def _counts(row: dict[str, Any]) -> tuple[int, int, int, int, int]:
+    return (
+        row["records_read"], row["accepted"], row["continued"], row["skipped"], row["rejected"],
+    )  # fmt: skip
+
+
+def _digest_of(mapping: str | None) -> str | None:
+    return hashlib.sha256(Path(mapping).read_bytes()).hexdigest() if mapping else None
+
+
+def _declaration_digest(settings: SourceSettings, declared: SourceDeclaration) -> str:
+    parts = [
+        str(getattr(settings, name))
+        for name in SourceSettings.__dataclass_fields__
+        if name != "mapping"
+    ]
+    return hashlib.sha256("|".join([*parts, declared.digest]).encode()).hexdigest()
