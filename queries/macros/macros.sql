@@ -48,3 +48,66 @@ create or replace macro in_words(duration) as (
         else round(epoch(duration), 3)::decimal(10, 3) || ' s'
     end
 );
+
+-- The rules judge what activates them one by one; an operation gets the gravest status of these:
+-- exception, then undetermined, then ok.
+create or replace macro status_rank(status) as (
+    case status when 'exception' then 3 when 'undetermined' then 2 when 'ok' then 1 else 0 end
+);
+
+-- Lists of pointers as one list, each pointer once.
+create or replace macro pointers(lists) as list_sort(list_distinct(flatten(lists)));
+
+-- Evidence of what decided: of the judgements that have the gravest status (aggregate).
+create or replace macro gathered(status, evidence) as pointers(
+    case max(status_rank(status))
+        when 3 then list(evidence) filter (where status = 'exception')
+        when 2 then list(evidence) filter (where status = 'undetermined')
+        else list(evidence)
+    end
+);
+
+-- How many judgements have the gravest status (aggregate).
+create or replace macro gravest(status) as (
+    case max(status_rank(status))
+        when 3 then count(*) filter (where status = 'exception')
+        when 2 then count(*) filter (where status = 'undetermined')
+        else count(*)
+    end
+);
+
+-- The reason as a sentence; says how many more were judged alike.
+create or replace macro sentence(reason, judged) as (
+    reason || case when judged > 1 then ' (the first of ' || judged || ' such cases).' else '.' end
+);
+
+-- A number without needless digits.
+create or replace macro plain(number) as (
+    case
+        when number = round(number) then number::bigint::varchar
+        else round(number, 2)::decimal(18, 2)::varchar
+    end
+);
+
+-- One name for a person or an asset that systems call by several; compared without case.
+create or replace macro person(name) as coalesce(
+    (
+        select min(lower(trim(known.canonical))) from evidence.alias as known
+        where known.kind = 'person' and lower(trim(known.alias)) = lower(trim(name))
+    ),
+    lower(trim(name))
+);
+
+create or replace macro asset_name(name) as coalesce(
+    (
+        select min(lower(trim(known.canonical))) from evidence.alias as known
+        where known.kind = 'asset' and lower(trim(known.alias)) = lower(trim(name))
+    ),
+    lower(trim(name))
+);
+
+-- A list written with semicolons, without blanks and empty places.
+create or replace macro split_list(text) as list_filter(
+    list_transform(string_split(text, ';'), lambda each: trim(each)),
+    lambda each: each <> ''
+);
