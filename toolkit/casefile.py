@@ -175,7 +175,8 @@ class CaseFolder:
                     field="source.path",
                     remedy="copy the files below evidence/",
                 )
-            for path in self.path.glob(pattern):
+            literal = self.path / pattern
+            for path in [literal] if literal.is_file() else self.path.glob(pattern):
                 if path.is_file() and not path.name.startswith("."):
                     found[path.relative_to(self.path).as_posix()] = path
         for name, path in sorted(found.items()):
@@ -189,7 +190,7 @@ class CaseFolder:
         """What the case says of a file; where several entries match, later ones win by key."""
         merged: dict[str, Any] = {"path": name}
         for declared in self.file.source:
-            if _glob(name, declared.path):
+            if name == declared.path or _glob(name, declared.path):
                 merged |= declared.model_dump(exclude_unset=True, exclude={"path"})
         return SourceDeclaration(**merged)
 

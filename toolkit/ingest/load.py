@@ -16,6 +16,7 @@ from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_me
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.reader import Reader, SourceSettings, readers
 from toolkit.ingest.sink import EvidenceSink
+from toolkit.readers import table
 from toolkit.relations import RELATIONS
 from toolkit.store import Store
 
@@ -74,8 +75,7 @@ def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str
             remedy="declare its format in case.toml, or give --as FORMAT",
         )  # fmt: skip
     if file.header or file.json_lines or file.is_parquet:
-        # The table reader knows best what keeps a table from being one of the relations.
-        return known["table"], "detected"
+        raise table.why_not(file, settings)
     raise EvidenceRefused(
         "no reader knows this format", path=file.path,
         remedy="declare its format (see: postmortem formats), or write a mapping: "

@@ -60,6 +60,15 @@ class TableReader(Reader):
                 sink.accept(record, *_rows(relation, row, settings))
 
 
+def why_not(file: EvidenceFile, settings: SourceSettings) -> EvidenceRefused:
+    """What keeps a file with a header from being one of the relations."""
+    try:
+        _choose(file, _columns(file), settings)
+    except EvidenceRefused as refusal:
+        return refusal
+    return EvidenceRefused("no reader claims the file", path=file.path)
+
+
 def _columns(file: EvidenceFile) -> Sequence[str]:
     if file.is_parquet:
         try:

@@ -1,0 +1,5 @@
+"""`python -m toolkit` is `postmortem`."""
+
+from toolkit.cli import main
+
+main()

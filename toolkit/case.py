@@ -1,0 +1,282 @@
+"""A case and what can be done with it: the functions behind the commands."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit import resources, sqlfile
+from toolkit.casefile import CASE_FILE, EVIDENCE, OUTPUT, PROCEDURES, CaseFolder
+from toolkit.errors import EvidenceRefused, UsageError, did_you_mean
+from toolkit.ingest.load import Ingested, Progress, ingest
+from toolkit.ingest.reader import SourceSettings, readers
+from toolkit.rebuild import Rebuilt, query_folders, rebuild
+from toolkit.relations import BY_NAME
+from toolkit.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLES = ("draas-2022", "lost-standby")
+
+_SCAFFOLD = """\
+# What is reviewed. Every key is described in the documentation; unknown keys are refused.
+title = "{title}"
+display_zone = "UTC"
+
+# [window]                  # what the review covers; without it, all evidence
+# start = 2022-03-01T00:00:00Z
+# end = 2022-04-20T00:00:00Z
+
+# [[source]]                # what must not be guessed about a file, and how it was obtained
+# path = "evidence/*.log"
+# zone = "America/Denver"
+# year = 2022
+# obtained_by = "role that made the export"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What `run` has done: files, relations and findings, and the reports that it wrote."""
+
+    case: CaseFolder
+    ingested: Ingested
+    rebuilt: Rebuilt
+    reports: tuple[Path, ...]
+
+
+class Case:
+    """A case, open for questions."""
+
+    def __init__(self, folder: CaseFolder) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, path: Path | str) -> Case:
+        """Open a case folder; raises UsageError where it is none."""
+        return cls(CaseFolder.open(Path(path)))
+
+    def frame(self, name: str, *, where: str | None = None) -> pd.DataFrame:
+        """A relation or a saved query as a DataFrame, in its own order.
+
+        `where` is a condition in SQL. It is an analyst's text: it runs in the sandbox.
+        """
+        self._require_rebuilt()
+        saved = {
+            key: file
+            for key, file in sqlfile.catalogue(*query_folders(self.folder)).items()
+            if file.kind == "query"
+        }
+        with Store.sandbox(self.folder.database) as store:
+            if name in saved:
+                sql = f"select * from ({saved[name].sql})"
+            elif store.has(name):
+                sql = f'select * from "{name}"'
+                if name in BY_NAME:
+                    # Evidence is a view; relations are tables and keep the order of their query.
+                    sql = f"select * from ({sql} order by source_id, record_no)"
+            else:
+                known = [
+                    row["name"]
+                    for row in store.rows(
+                        "select table_name as name from information_schema.tables "
+                        "where table_schema = 'main'"
+                    )
+                ]
+                raise UsageError(
+                    f"no relation or query is named {name!r}",
+                    remedy=did_you_mean(name, [*known, *saved]),
+                )
+            return store.frame(f"{sql} where ({where}\n)" if where else sql)
+
+    def sql(self, statement: str, *, memory_gb: float = 4, seconds: float = 60) -> pd.DataFrame:
+        """Run an analyst's statement on the case, read-only and sandboxed."""
+        self._require_rebuilt()
+        with Store.sandbox(self.folder.database, memory_gb=memory_gb, seconds=seconds) as store:
+            return store.frame(statement)
+
+    def _require_rebuilt(self) -> None:
+        with Store.open(self.folder.database) as store:
+            if not store.has("query_catalogue"):
+                raise UsageError(
+                    "the relations have not been built",
+                    path=self.folder.path,
+                    remedy=f"run: postmortem rebuild {self.folder.path}",
+                )
+
+
+def new(path: Path, *, title: str | None = None) -> CaseFolder:
+    """Lay out an empty case folder; refuses a folder that is a case already."""
+    if (path / CASE_FILE).exists():
+        raise UsageError("the folder is a case already", path=path / CASE_FILE)
+    if path.exists() and not path.is_dir():
+        raise UsageError("a file of that name exists", path=path, remedy="choose another name")
+    for folder in (EVIDENCE, PROCEDURES, OUTPUT):
+        (path / folder).mkdir(parents=True, exist_ok=True)
+    _write_scaffold(path, title or path.resolve().name)
+    return CaseFolder.open(path)
+
+
+def ingest_case(
+    path: Path,
+    paths: Sequence[Path] = (),
+    *,
+    overrides: SourceSettings | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Ingested:
+    """Load the evidence of a case; see `toolkit.ingest.load.ingest`."""
+    folder = CaseFolder.open(path)
+    with Store.create(folder.database) as store:
+        return ingest(store, folder, paths, overrides=overrides, dry_run=dry_run, progress=progress)
+
+
+def rebuild_case(path: Path) -> Rebuilt:
+    """Derive every relation and finding of a case anew."""
+    folder = CaseFolder.open(path)
+    _require_evidence(folder)
+    with Store.create(folder.database) as store:
+        return rebuild(store, folder)
+
+
+def run(
+    path: Path,
+    *,
+    kinds: Sequence[str] = ("review", "audit"),
+    formats: Sequence[str] = ("pdf", "html"),
+    progress: Progress | None = None,
+) -> Ran:
+    """Everything from a folder of exports to reports.
+
+    A folder without `case.toml` becomes a case around the files that lie in it: a `case.toml` is
+    written that names them where they are; none is moved or changed. Refused files are passed over
+    and listed with what would settle them.
+    """
+    if path.is_dir() and not (path / CASE_FILE).exists():
+        _scaffold_around(path)
+    folder = CaseFolder.open(path)
+    with Store.create(folder.database) as store:
+        ingested = ingest(store, folder, progress=progress)
+        if not store.value("select count(*) from source"):
+            raise ingested.refusals[0] if ingested.refusals else _no_evidence(folder)
+        rebuilt = rebuild(store, folder)
+    return Ran(folder, ingested, rebuilt, report(path, kinds=kinds, formats=formats))
+
+
+def report(
+    path: Path,
+    *,
+    kinds: Sequence[str] = ("review", "audit"),
+    formats: Sequence[str] = ("pdf", "html"),
+) -> tuple[Path, ...]:
+    """Render reports of a case that has been rebuilt; returns the files written."""
+    from toolkit import report as reports
+
+    folder = CaseFolder.open(path)
+    _require_evidence(folder)
+    Case(folder)._require_rebuilt()
+    with Store.open(folder.database) as store:
+        model = reports.build(store)
+    written: list[Path] = []
+    for kind in kinds:
+        written += reports.write(model, kind, formats, folder.output)
+    return tuple(written)
+
+
+def demo(into: Path, *, formats: Sequence[str] = ("pdf", "html")) -> tuple[Ran, ...]:
+    """Copy the sample cases below a folder and run the first of them to its reports."""
+    made = []
+    for name in SAMPLES:
+        target = into / name
+        if not target.exists():
+            shutil.copytree(
+                resources.samples() / name, target, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        made.append(run(target, formats=formats))
+    return tuple(made)
+
+
+def catalogue_of_formats() -> Sequence[Mapping[str, str]]:
+    """What can be read: one row per format."""
+    return [
+        {
+            "format": reader.name,
+            "title": reader.title,
+            "fills": ", ".join(reader.fills),
+            "needs_zone": "yes" if reader.needs_zone else "no",
+            "obtain": reader.obtain,
+            "traps": " ".join(reader.traps),
+        }
+        for reader in readers().values()
+    ]
+
+
+def catalogue_of_queries(path: Path | None = None) -> Sequence[Mapping[str, str]]:
+    """Every relation, rule and saved query: one row per file of the catalogue."""
+    folders = query_folders(CaseFolder.open(path)) if path else [resources.queries()]
+    return [
+        {"id": file.id, "kind": file.kind, "title": file.meta.title, "file": file.path.name}
+        for _, file in sorted(sqlfile.catalogue(*folders).items())
+    ]
+
+
+def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> str:
+    """The decisions that refused files wait for, once each, as TOML to paste into case.toml."""
+    entries: list[str] = []
+    for refusal in refusals:
+        key = re.search(r"(zone|year|order|format|asset_id|captured_at|mapping) = ", str(refusal))
+        place = Path(str(refusal.path))
+        if place.is_relative_to(case.path):
+            place = place.relative_to(case.path)
+        wanted = key[1] if key else "format"
+        entries.append(
+            f'[[source]]\npath = "{place.as_posix()}"\n'
+            f"# {refusal.message}; {refusal.remedy or ''}\n# {wanted} = …\n"
+        )
+    return "\n".join(entries)
+
+
+def _no_evidence(folder: CaseFolder) -> UsageError:
+    return UsageError(
+        "the case holds no evidence",
+        path=folder.path / EVIDENCE,
+        remedy="copy exports into it, then run: postmortem run CASE",
+    )
+
+
+def _require_evidence(folder: CaseFolder) -> None:
+    with Store.open(folder.database) as store:
+        if not store.value("select count(*) from source"):
+            raise _no_evidence(folder)
+
+
+def _scaffold_around(path: Path) -> None:
+    files = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and not file.name.startswith(".") and OUTPUT not in file.parts
+    ]
+    if not files:
+        raise UsageError(
+            "the folder holds no files", path=path, remedy="give a folder with exports in it"
+        )
+    entries = "".join(
+        f'\n[[source]]\npath = "{_escaped(file.relative_to(path).as_posix())}"\n'
+        for file in files
+        if EVIDENCE not in file.relative_to(path).parts[:1]
+    )
+    _write_scaffold(path, path.resolve().name, entries)
+
+
+def _write_scaffold(path: Path, title: str, entries: str = "") -> None:
+    quoted = _escaped(title)
+    (path / CASE_FILE).write_text(_SCAFFOLD.format(title=quoted) + entries, encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

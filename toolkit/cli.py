@@ -1,0 +1,458 @@
+"""The command `postmortem`: options in, one call of the library, exit code out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from toolkit import __version__
+from toolkit.errors import ConditionMet, EvidenceRefused, ToolkitError, UsageError
+from toolkit.listing import Format, printable, render, write
+
+if TYPE_CHECKING:
+    from toolkit.case import Progress, Ran
+    from toolkit.ingest.load import Ingested
+
+app = typer.Typer(
+    name="postmortem",
+    help="Rebuild what happened in an outage from the evidence, test every maintenance operation "
+    "against its procedure, and report with numbers that can be re-performed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+mapping_app = typer.Typer(help="Draft and test mapping files for foreign headers.")
+app.add_typer(mapping_app, name="mapping")
+
+CaseArgument = Annotated[Path, typer.Argument(metavar="CASE", help="The case folder.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-F", help="Form of the listing.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write to this file, not to the terminal.")
+]
+WhereOption = Annotated[
+    str | None, typer.Option("--where", help="A condition in SQL, for example: rule = 'CF-02'")
+]
+
+
+class Kind(StrEnum):
+    """Kinds of report."""
+
+    review = "review"
+    audit = "audit"
+    summary = "summary"
+
+
+KindOption = Annotated[
+    list[Kind] | None, typer.Option("--kind", help="Report to make; may be given several times.")
+]
+ToOption = Annotated[
+    str, typer.Option("--to", help="Forms of the report, separated by commas: pdf,html,json,md")
+]
+FailOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-on", help="End with exit code 5 if a finding has this status, e.g. exception."
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _global(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"postmortem {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    into: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(
+        "postmortem-demo"
+    ),
+    to: ToOption = "pdf,html",
+) -> None:
+    """Write the sample cases below DIR and run them to their reports."""
+    from toolkit import case
+
+    for ran in case.demo(into, formats=_forms(to)):
+        _say_ran(ran)
+
+
+@app.command()
+def new(
+    path: Annotated[Path, typer.Argument(metavar="CASE", help="Folder to lay out.")],
+    title: Annotated[str | None, typer.Option(help="Title of the review.")] = None,
+) -> None:
+    """Lay out an empty case folder with a commented case.toml."""
+    from toolkit import case
+
+    made = case.new(path, title=title)
+    _say(f"{made.path} is ready: copy exports into {made.path / 'evidence'}, then run:")
+    _say(f"  postmortem run {made.path}")
+
+
+@app.command()
+def ingest(
+    path: CaseArgument,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Files; default: all.")
+    ] = None,
+    as_format: Annotated[
+        str | None, typer.Option("--as", help="Read the files in this format.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help="Zone of times that state none.")] = None,
+    year: Annotated[int | None, typer.Option(help="Year of the file's first record.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, but load nothing.")] = False,
+) -> None:
+    """Load evidence into the case database; each file whole or not at all."""
+    from toolkit import case
+    from toolkit.ingest.reader import SourceSettings
+    from toolkit.timestamps import TimeError, check_zone
+
+    if zone:
+        try:
+            check_zone(zone)
+        except TimeError as error:
+            raise UsageError(error.reason, field="--zone") from None
+    given = SourceSettings(format=as_format, zone=zone, year=year)
+    with _progress("reading") as progress:
+        done = case.ingest_case(
+            path,
+            paths or (),
+            overrides=given if given != SourceSettings() else None,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    _say_ingested(done)
+    _end_refused(done)
+
+
+@app.command()
+def rebuild(path: CaseArgument) -> None:
+    """Derive every relation and finding anew from the evidence."""
+    from toolkit import case
+
+    made = case.rebuild_case(path)
+    _say(f"{len(made.relations)} relations, {_by_status(made.findings)}")
+
+
+@app.command()
+def run(
+    path: Annotated[Path, typer.Argument(metavar="CASE|FOLDER", help="Case or plain folder.")],
+    kind: KindOption = None,
+    to: ToOption = "pdf,html",
+    fail_on: FailOption = None,
+) -> None:
+    """Ingest what is new, rebuild, and report; a plain folder of exports becomes a case."""
+    from toolkit import case
+
+    with _progress("reading") as progress:
+        ran = case.run(path, kinds=_kinds(kind), formats=_forms(to), progress=progress)
+    _say_ran(ran)
+    if ran.ingested.refusals:
+        _say("\nMissing decisions, to paste into case.toml:\n")
+        _say(case.missing_decisions(ran.case, ran.ingested.refusals))
+    _end_failed(fail_on, ran.rebuilt.findings)
+    _end_refused(ran.ingested)
+
+
+@app.command()
+def report(
+    path: CaseArgument,
+    kind: KindOption = None,
+    to: ToOption = "pdf,html",
+) -> None:
+    """Render the reports of a case that has been rebuilt."""
+    from toolkit import case
+
+    for written in case.report(path, kinds=_kinds(kind), formats=_forms(to)):
+        _say(f"wrote {written}")
+
+
+@app.command()
+def timeline(
+    path: CaseArgument,
+    where: WhereOption = None,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+) -> None:
+    """Every event of every source, in order, with the interval in which it can lie."""
+    _list(path, "timeline", where, form, output)
+
+
+@app.command()
+def findings(
+    path: CaseArgument,
+    where: WhereOption = None,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+    fail_on: FailOption = None,
+) -> None:
+    """What every rule says of every operation."""
+    frame = _list(path, "finding", where, form, output)
+    if fail_on:
+        _end_failed(fail_on, frame["status"].value_counts().to_dict())
+
+
+@app.command()
+def query(
+    path: CaseArgument,
+    name: Annotated[str, typer.Argument(help="A relation or a saved query.")],
+    where: WhereOption = None,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+) -> None:
+    """Print a relation or a saved query."""
+    _list(path, name, where, form, output)
+
+
+@app.command()
+def queries(
+    path: Annotated[Path | None, typer.Argument(metavar="[CASE]")] = None,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+) -> None:
+    """List the SQL catalogue: relations, rules and saved queries."""
+    from toolkit import case
+
+    _write(case.catalogue_of_queries(path), form, output)
+
+
+@app.command()
+def sql(
+    path: CaseArgument,
+    statement: Annotated[str | None, typer.Argument(metavar="[SQL]")] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the SQL here.")] = None,
+    memory_gb: Annotated[float, typer.Option(help="Memory limit in GB.")] = 4,
+    seconds: Annotated[float, typer.Option(help="Time limit in seconds.")] = 60,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+) -> None:
+    """Run SQL on the case, read-only: no file, network, extension or setting can be reached."""
+    from toolkit.case import Case
+
+    if (statement is None) == (file is None):
+        raise UsageError("give either a statement or -f FILE")
+    if file is not None:
+        try:
+            statement = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(str(error), path=file, remedy="check the path") from None
+    assert statement is not None
+    write(Case.open(path).sql(statement, memory_gb=memory_gb, seconds=seconds), form, output)
+
+
+@app.command()
+def formats(form: FormatOption = Format.table, output: OutputOption = None) -> None:
+    """List the formats that can be read, what they fill, and where an export is had."""
+    from toolkit import case
+
+    _write(case.catalogue_of_formats(), form, output)
+
+
+@app.command()
+def sniff(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+) -> None:
+    """Say which format a file is in, and what must be declared to read it."""
+    from toolkit.ingest.load import sniff as recognise
+
+    found, reader, how = recognise(file)
+    row = {
+        "file": str(file), "format": reader.name, "title": reader.title, "how": how,
+        "bytes": found.bytes, "encoding": found.encoding, "sha256": found.sha256,
+        "fills": ", ".join(reader.fills), "needs_zone": reader.needs_zone,
+    }  # fmt: skip
+    _write([row], form, output)
+
+
+@mapping_app.command("init")
+def mapping_init(
+    file: Annotated[Path, typer.Argument(metavar="FILE")], output: OutputOption = None
+) -> None:
+    """Draft a mapping from a file's header and values; asks for what must not be guessed."""
+    from toolkit.ingest.container import EvidenceFile
+    from toolkit.ingest.mapping import draft_mapping
+
+    draft = draft_mapping(EvidenceFile.open(file))
+    if output is None:
+        typer.echo(printable(draft), nl=False)
+    else:
+        output.write_text(draft, encoding="utf-8")
+
+
+@mapping_app.command("test")
+def mapping_test(mapping: Annotated[Path, typer.Argument(metavar="MAPPING")]) -> None:
+    """Run the sample rows of a mapping."""
+    from toolkit.ingest.mapping import load_mapping
+
+    faults = load_mapping(mapping).test()
+    if faults:
+        raise UsageError(
+            "; ".join(faults), path=mapping, remedy="correct the mapping or the sample"
+        )
+    _say(f"{mapping}: every sample gives what it expects")
+
+
+@app.command()
+def doctor(form: FormatOption = Format.table, output: OutputOption = None) -> None:
+    """Check what reports need: libraries, fonts, versions, space."""
+    from toolkit.doctor import examine
+
+    checks = examine()
+    _write([vars_of(check) for check in checks], form, output)
+    if not all(check.ok for check in checks):
+        raise UsageError("something that reports need is missing", remedy="see the list above")
+
+
+def vars_of(check: Any) -> dict[str, Any]:
+    """A check as a row."""
+    return {"check": check.name, "ok": check.ok, "found": check.found, "remedy": check.remedy}
+
+
+# -- plumbing --------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Run the command; every error becomes one line on stderr and an exit code."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except ToolkitError as error:
+        if debug:
+            raise
+        _say(f"postmortem: {error}")
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except KeyboardInterrupt:
+        _say("postmortem: interrupted; what was loaded so far is whole")
+        code = 1
+    except Exception as error:
+        if debug:
+            raise
+        _say(f"postmortem: unexpected {type(error).__name__}: {error}; --debug shows where")
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _list(path: Path, name: str, where: str | None, form: Format, output: Path | None) -> Any:
+    from toolkit.case import Case
+
+    frame = Case.open(path).frame(name, where=where)
+    write(frame, form, output)
+    return frame
+
+
+def _write(rows: Sequence[Any], form: Format, output: Path | None) -> None:
+    import pandas as pd
+
+    write(pd.DataFrame(list(rows)), form, output)
+
+
+def _say(text: str) -> None:
+    typer.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
+
+
+def _say_ingested(done: Ingested) -> None:
+    import pandas as pd
+
+    shown = [
+        {
+            "file": row.path, "outcome": row.outcome, "format": row.format or "",
+            "read": row.records_read, "accepted": row.accepted, "continued": row.continued,
+            "skipped": row.skipped, "rejected": row.rejected,
+        }
+        for row in done.files
+        if row.outcome != "refused"
+    ]  # fmt: skip
+    if shown:
+        typer.echo(render(pd.DataFrame(shown), Format.table), err=True, nl=False)
+    for refusal in done.refusals:
+        _say(f"refused: {refusal}")
+
+
+def _say_ran(ran: Ran) -> None:
+    _say_ingested(ran.ingested)
+    _say(f"{len(ran.rebuilt.relations)} relations, {_by_status(ran.rebuilt.findings)}")
+    for path in ran.reports:
+        _say(f"wrote {path}")
+
+
+def _by_status(findings: Any) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(findings.items()))
+    return f"findings: {counts or 'none'}"
+
+
+def _end_refused(done: Ingested) -> None:
+    if done.refusals:
+        count = len(done.refusals)
+        raise EvidenceRefused(f"{count} {'file was' if count == 1 else 'files were'} refused")
+
+
+def _end_failed(fail_on: str | None, findings: Any) -> None:
+    if fail_on and findings.get(fail_on):
+        raise ConditionMet(f"{findings[fail_on]} findings are {fail_on}")
+
+
+def _kinds(kind: list[Kind] | None) -> list[str]:
+    return [each.value for each in kind] if kind else ["review", "audit"]
+
+
+def _forms(to: str) -> list[str]:
+    forms = [form.strip() for form in to.split(",") if form.strip()]
+    for form in forms:
+        if form not in ("pdf", "html", "json", "md"):
+            raise UsageError(f"unknown form {form!r}", field="--to", remedy="use pdf,html,json,md")
+    return forms
+
+
+@contextmanager
+def _progress(verb: str) -> Iterator[Progress | None]:
+    """A progress bar on stderr, when it is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(verb, total=None)
+
+        def step(name: str, index: int, total: int) -> None:
+            text = escape(printable(f"{verb} {name}"))
+            bar.update(task, description=text, completed=index, total=total)
+
+        yield step
