@@ -336,19 +336,19 @@ def _write_notes(store: Store, sink: EvidenceSink) -> None:
             },
         ),
     }  # fmt: skip
-    for table, (rows, layout) in layouts.items():
+    for name, (rows, layout) in layouts.items():
         columns = list(zip(*rows, strict=True)) or [()] * len(layout)
         arrays = [
             pa.array(values, kind) for values, kind in zip(columns, layout.values(), strict=True)
         ]
-        store.append(table, pa.table(arrays, names=list(layout)))
+        store.append(name, pa.table(arrays, names=list(layout)))
 
 
 def _forget(store: Store, source_id: int) -> None:
     for relation in RELATIONS:
         store.execute(f"delete from evidence.{relation.name} where source_id = ?", [source_id])
-    for table in (*NOTE_TABLES, "source"):
-        store.execute(f"delete from {table} where source_id = ?", [source_id])
+    for name in (*NOTE_TABLES, "source"):
+        store.execute(f"delete from {name} where source_id = ?", [source_id])
 
 
 def _counts(row: dict[str, Any]) -> tuple[int, int, int, int, int]:
