@@ -111,3 +111,12 @@ create or replace macro split_list(text) as list_filter(
     list_transform(string_split(text, ';'), lambda each: trim(each)),
     lambda each: each <> ''
 );
+
+-- Whether a value fits one of the patterns (`*`, `?`, `[…]`), compared without case. No pattern
+-- asks for nothing; a value that is not stated fits none.
+create or replace macro fits(value, patterns) as (
+    coalesce(len(patterns), 0) = 0
+    or coalesce(
+        len(list_filter(patterns, lambda pattern: lower(value) glob lower(pattern))) > 0, false
+    )
+);
