@@ -164,7 +164,8 @@ def objects(file: EvidenceFile) -> Sequence[dict[str, Any]]:
     """The JSON objects among a spread of the lines, for recognition.
 
     Empty unless the first line is one and at most one line, or one in ten, is none: a cut last
-    line or a note of the wrapper must not hide what the file is.
+    line or a note of the wrapper must not hide what the file is. Nor must a repeated key, which
+    rejects its line later.
     """
     if file.data.lstrip()[:1] != b"{":
         return ()
@@ -172,7 +173,7 @@ def objects(file: EvidenceFile) -> Sequence[dict[str, Any]]:
     others = 0
     for record in file.spread:
         try:
-            value = parse_json(record.raw)
+            value = json.loads(record.raw)
         except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict):

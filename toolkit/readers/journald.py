@@ -67,7 +67,7 @@ class JournaldReader(Reader):
             process = _text(entry.get("SYSLOG_PID") or entry.get("_PID"))
             if tag and process:
                 tag = f"{tag}[{process}]"
-            shown = f"{tag}: {message}" if tag else message
+            shown = f"{tag}: {message}" if tag and message else tag or message
             accepted = accept_message(sink, record, row, message, fields=fields, shown=shown)
             if accepted and "MESSAGE" in entry and entry["MESSAGE"] is None:
                 sink.note(record, "message", "TEXT_LEFT_OUT", "null")

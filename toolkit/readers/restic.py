@@ -27,7 +27,7 @@ class ResticReader(Reader):
     traps = (
         "a listed snapshot proves that the point existed when it was listed, not that it restores",
         "before 0.17 a backup prints no time, and never its host: declare captured_at and asset_id",
-        "errors go to stderr; a run whose stderr was not kept may look better than it was",
+        "errors go to stderr; where it was not kept, only error_count of the progress lines tells",
         "a run with unreadable items ends in a warning, whatever the exit code of its wrapper",
         "--time can backdate a snapshot",
     )
@@ -60,21 +60,24 @@ class ResticReader(Reader):
                 _read_snapshot(record, snapshot, settings, sink)
             return
         runs: list[list[tuple[Record, dict[str, Any]]]] = [[]]
+        counted = [0]  # items not read, as the progress lines of each run count them
         for record in file.lines():
             entry = line_object(record, sink)
             if entry is None:
                 continue
             if entry.get("message_type") in ("status", "verbose_status"):
                 sink.skip(record, "progress")
+                counted[-1] = max(counted[-1], _count(entry.get("error_count")) or 0)
                 continue
             runs[-1].append((record, entry))
             if entry.get("message_type") in ("summary", "exit_error"):
                 runs.append([])
-        runs = [run for run in runs if run]
+                counted.append(0)
         captured = _captured(file, settings)
-        for run in runs:
+        ended = [(run, count) for run, count in zip(runs, counted, strict=True) if run]
+        for run, count in ended:
             # One time of capture cannot be that of several runs.
-            _read_run(run, captured if len(runs) == 1 else None, settings, sink)
+            _read_run(run, count, captured if len(ended) == 1 else None, settings, sink)
 
 
 def _restic_like(entry: dict[str, Any]) -> bool:
@@ -106,6 +109,7 @@ def _captured(file: EvidenceFile, settings: SourceSettings) -> Instant | None:
 
 def _read_run(
     run: Sequence[tuple[Record, dict[str, Any]]],
+    counted: int,
     captured: Instant | None,
     settings: SourceSettings,
     sink: Sink,
@@ -131,9 +135,9 @@ def _read_run(
         if row["state"] == "success":
             row["recovery_point_at"] = row["started_at"]
     row["sampled_at"] = _text(last.get("backup_end")) or captured
-    if errors:
-        row["state"] = "warning" if kind == "summary" else "unknown"
-        row["error"] = _error_text(errors)
+    if errors or counted:
+        row["state"] = "warning"
+        row["error"] = _error_text(errors, counted)
     if kind == "exit_error":
         row["state"] = "failure"
         row["error"] = _text(last.get("message"))
@@ -156,13 +160,14 @@ def _read_run(
         sink.accept(record, ("replication_sample", row))
 
 
-def _error_text(errors: Sequence[dict[str, Any]]) -> str:
-    first = errors[0]
-    error = first.get("error")
-    text = error.get("message") if isinstance(error, dict) else error
-    parts = [str(part) for part in (first.get("during"), first.get("item"), text) if part]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{len(errors)} item(s) not read: {': '.join(parts)}{more}"
+def _error_text(errors: Sequence[dict[str, Any]], counted: int) -> str:
+    text = f"items not read: {max(len(errors), counted)}"
+    if errors:
+        error = errors[0].get("error")
+        reason = error.get("message") if isinstance(error, dict) else error
+        parts = (errors[0].get("during"), errors[0].get("item"), reason)
+        text += "; the first: " + ": ".join(str(part) for part in parts if part)
+    return text
 
 
 def _read_snapshot(record: Record, snapshot: Any, settings: SourceSettings, sink: Sink) -> None:

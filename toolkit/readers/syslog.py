@@ -166,7 +166,7 @@ def _read_new(record: Record, match: re.Match[str], rule: TimeRule, sink: Sink) 
     row = {"occurred_at": moment, "host": None if host == "-" else host}
     message = message or ""
     tag = "" if app == "-" else app if process == "-" else f"{app}[{process}]"
-    shown = f"{tag}: {message}" if tag else message
+    shown = f"{tag}: {message}" if tag and message else tag or message
     accept_message(sink, record, row, message, fields=fields, shown=shown)
 
 

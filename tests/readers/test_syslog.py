@@ -1,0 +1,249 @@
+"""Syslog: three forms in one file, missing years and zones, events in key=value words."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import check_golden, claimants, evidence, read
+
+from toolkit.errors import EvidenceRefused
+from toolkit.ingest.reader import readers
+
+
+def events(text: str | bytes, **settings: object) -> list[dict[str, object]]:
+    return read("syslog", text, **{"zone": "UTC", "year": 2022, **settings}).rows[
+        "maintenance_event"
+    ]
+
+
+def test_the_golden_file_reads_as_expected() -> None:
+    check_golden("syslog")
+
+
+def test_only_syslog_claims_its_sample() -> None:
+    assert claimants(readers()["syslog"].sample) == ["syslog"]
+
+
+def test_local_times_become_utc_and_keep_their_precision() -> None:
+    (event,) = events("Mar  9 01:59:58 mds1 cron[7]: hello\n", zone="America/Denver")
+    assert event["occurred_at"] == "2022-03-09T08:59:58+00:00"
+    assert event["occurred_hi"] == "2022-03-09T08:59:58.999999+00:00"
+    assert (event["action"], event["host"]) == ("log", "mds1")
+    assert event["message"] == "cron[7]: hello"
+
+
+def test_a_tool_line_becomes_an_event_with_its_words_in_any_order() -> None:
+    (event,) = events(
+        "Mar  9 02:14:05 mds1 stor-ctl[812]: outcome=success target=meta2 change=CHG0030142 "
+        'action=decommission flags="--force --yes" actor=rvega session=s-118 step=4 '
+        'msg="pool \\"meta2\\" gone"\n'
+    )
+    assert event["action"] == "decommission"
+    assert (event["change_id"], event["target"], event["step"]) == ("CHG0030142", "meta2", "4")
+    assert (event["actor"], event["session_id"]) == ("rvega", "s-118")
+    assert event["flags"] == "--force --yes"
+    assert event["message"] == 'pool "meta2" gone'
+    assert event["outcome"] == "success"
+
+
+def test_words_that_are_no_known_pair_stay_in_the_message() -> None:
+    (event,) = events("Mar  9 02:14:05 h t: detach begins action=detach node=n7 target=a now\n")
+    assert event["message"] == "detach begins node=n7 now"
+
+
+def test_an_outcome_outside_of_the_vocabulary_is_unknown_and_noted() -> None:
+    found = read(
+        "syslog", "Mar  9 02:14:05 h t: action=detach outcome=meh\n", zone="UTC", year=2022
+    )
+    assert found.only("maintenance_event")["outcome"] == "unknown"
+    assert found.value_notes == [(1, "outcome", "UNKNOWN_WORD", "meh")]
+
+
+def test_a_line_without_a_recognised_action_is_kept_as_log() -> None:
+    (event,) = events("Mar  9 02:14:05 h app: change=CHG1 target=x nothing done\n")
+    assert event["action"] == "log"
+    assert event["message"] == "app: change=CHG1 target=x nothing done"
+    assert "change_id" not in event
+
+
+def test_folded_lines_stay_one_row_with_their_text() -> None:
+    (event,) = events(
+        "Mar  9 02:14:05 h app: message repeated 5 times: [ action=detach target=x]\n"
+    )
+    assert event["action"] == "log"
+    assert event["message"] == "app: message repeated 5 times: [ action=detach target=x]"
+
+
+def test_a_key_that_stands_twice_with_two_values_rejects_the_line() -> None:
+    found = read(
+        "syslog", "Mar  9 02:14:05 h t: action=detach target=a target=b\n", zone="UTC", year=2022
+    )
+    assert found.rejects == [(1, "target", "KV_DUPKEY")]
+
+
+def test_quotes_that_do_not_close_reject_the_line() -> None:
+    found = read("syslog", 'Mar  9 02:14:05 h t: action=detach msg="cut o\n', zone="UTC", year=2022)
+    assert found.rejects == [(1, "msg", "KV_QUOTE")]
+
+
+def test_lines_that_are_no_syslog_are_rejected_and_wrapped_lines_continued() -> None:
+    found = read(
+        "syslog",
+        b"Mar  9 02:14:05 h app: trace\n\tat line 1\n    at line 2\n\n%%% not a line\n"
+        b"Mar  9 02:14:06 h app: \xff\xfe\nMar  9 02:14:07 h app: a\0b\n",
+        zone="UTC",
+        year=2022,
+    )
+    assert found.account == {"accepted": 1, "continued": 2, "skipped": 1, "rejected": 3}
+    assert [code for *_, code in found.rejects] == ["LINE_FORM", "TEXT_ENCODING", "TEXT_NUL"]
+
+
+def test_the_year_turns_once_and_a_late_line_stays_in_its_year() -> None:
+    found = read(
+        "syslog",
+        "Dec 31 23:59:58 h a: 1\nJan  1 00:00:01 h a: 2\nDec 31 23:59:59 h a: late\n"
+        "Jan  1 00:00:02 h a: 3\n",
+        zone="UTC",
+        year=2016,
+    )
+    years = [row["occurred_at"][:4] for row in found.rows["maintenance_event"]]
+    assert years == ["2016", "2017", "2016", "2017"]
+    assert {flags for _, _, flags in found.time_notes} == {
+        "year_inferred",
+        "out_of_order,year_inferred",
+    }
+
+
+def test_a_dated_line_of_the_same_file_anchors_the_years() -> None:
+    rows = events(
+        "Dec 30 10:00:00 h a: old form\nJan  2 10:00:00 h a: old form\n"
+        "2020-01-03T10:00:00+00:00 h a: new form\n",
+        year=None,
+    )
+    assert [str(row["occurred_at"])[:10] for row in rows] == [
+        "2019-12-30",
+        "2020-01-02",
+        "2020-01-03",
+    ]
+
+
+def test_the_time_of_the_file_is_the_last_anchor_and_is_flagged(tmp_path: Path) -> None:
+    path = tmp_path / "messages"
+    path.write_text("Feb 29 10:00:00 h a: 1\nMar  1 10:00:00 h a: 2\n")
+    stamp = datetime(2018, 5, 1, tzinfo=UTC).timestamp()
+    os.utime(path, (stamp, stamp))
+    found = read("syslog", path, zone="UTC")
+    assert [row["occurred_at"][:4] for row in found.rows["maintenance_event"]] == ["2016", "2016"]
+    assert {flags for _, _, flags in found.time_notes} == {"file_time_used,year_inferred"}
+
+
+def test_without_a_zone_lines_of_the_old_form_refuse_the_file() -> None:
+    with pytest.raises(EvidenceRefused, match=r"evidence:2: occurred_at: .*TIME_NO_ZONE.*--zone"):
+        read("syslog", "2022-03-09T10:00:00Z h a: 1\nMar  9 10:00:00 h a: 2\n", year=2022)
+
+
+def test_without_any_anchor_for_the_year_the_file_is_refused() -> None:
+    with pytest.raises(EvidenceRefused, match=r"TIME_NO_YEAR.*--year"):
+        read("syslog", "Mar  9 10:00:00 h a: 2\n", zone="UTC")
+
+
+def test_a_year_that_has_no_february_29_refuses_the_file() -> None:
+    with pytest.raises(EvidenceRefused, match="February 29"):
+        read("syslog", "Feb 29 10:00:00 h a: 2\n", zone="UTC", year=2021)
+
+
+def test_a_day_outside_of_the_calendar_is_rejected_by_itself() -> None:
+    found = read(
+        "syslog", "Feb 30 10:00:00 h a: 1\nMar  1 10:00:00 h a: 2\n", zone="UTC", year=2022
+    )
+    assert [code for *_, code in found.rejects] == ["TIME_RANGE"]
+    assert found.account["accepted"] == 1
+
+
+def test_an_hour_that_happened_twice_keeps_both_readings() -> None:
+    found = read("syslog", "Nov  6 01:30:00 h a: 1\n", zone="America/Denver", year=2022)
+    row = found.only("maintenance_event")
+    assert row["occurred_lo"] == "2022-11-06T07:30:00+00:00"
+    assert row["occurred_hi"] == "2022-11-06T08:30:00.999999+00:00"
+    assert found.time_notes == [(1, "occurred_at", "dst_ambiguous,year_inferred")]
+
+
+def test_structured_data_states_an_event_too() -> None:
+    (event,) = events(
+        "<134>1 2022-03-09T06:59:58.003Z mds1 stor-ctl 812 DECOM "
+        '[chg@32473 change="CHG0030001" action="decommission" target="a \\"b\\" \\]"] array gone\n'
+    )
+    assert (event["action"], event["change_id"]) == ("decommission", "CHG0030001")
+    assert (event["target"], event["message"]) == ('a "b" ]', "array gone")
+
+
+def test_what_the_sender_says_of_its_clock_widens_the_interval() -> None:
+    found = read(
+        "syslog",
+        '<13>1 2022-03-09T06:00:00.000001Z h app - - [timeQuality tzKnown="1" isSynced="1" '
+        'syncAccuracy="60000000"] hello\n'
+        '<13>1 2022-03-09T06:00:00Z h app - - [timeQuality tzKnown="0" isSynced="0"] hello\n',
+    )
+    first, _ = found.rows["maintenance_event"]
+    assert first["occurred_lo"] == "2022-03-09T05:59:00.000001+00:00"
+    assert first["occurred_hi"] == "2022-03-09T06:01:00.000001+00:00"
+    assert [flags for *_, flags in found.time_notes] == [
+        "clock_accuracy_stated",
+        "clock_not_synced,zone_not_known",
+    ]
+
+
+def test_the_nil_time_of_rfc_5424_is_rejected() -> None:
+    found = read("syslog", "<13>1 - h app - - - hello\n<13>1 2022-03-09T06:00:00Z - - - - - x\n")
+    assert found.rejects == [(1, "occurred_at", "TIME_NONE")]
+    assert found.rows["maintenance_event"][0].get("host") is None
+
+
+def test_application_logs_with_iso_times_are_not_claimed() -> None:
+    assert claimants("2022-03-09T06:00:00Z INFO main: started\n") == []
+    assert claimants("2026-11-22T18:01:12Z restic backup run=01 rc=0\n") == []
+
+
+@given(st.binary(min_size=1, max_size=300).filter(lambda data: data.strip() != b""))
+def test_recognition_never_raises(data: bytes) -> None:
+    for mark in (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\x1f\x8b", b"PK"):
+        if data.startswith(mark):
+            return
+    file = evidence(b"Mar  9 01:59:58 h t: m\n" + data)
+    for reader in readers().values():
+        reader.matches(file)
+
+
+@given(st.binary(max_size=400))
+def test_every_line_is_accounted_for_whatever_it_holds(data: bytes) -> None:
+    found = read("syslog", b"Mar  9 01:59:58 h t: m\n" + data, zone="Europe/Dublin", year=2022)
+    assert sum(found.account.values()) == 1 + len(data.split(b"\n")) - data.endswith(b"\n") - (
+        data == b""
+    )
+
+
+_WORD = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+
+
+@given(_WORD.filter(str.strip), _WORD.filter(str.strip))
+def test_any_quoted_value_comes_back_as_it_was_written(target: str, message: str) -> None:
+    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in (target, message)]
+    line = f'Mar  9 01:59:58 h t: action=x target="{quoted[0]}" msg="{quoted[1]}"\n'
+    (event,) = events(line)
+    assert (event["target"], event["message"]) == (target, message)
+
+
+def test_a_real_auth_log_is_read_to_its_last_line(shared_data: Path) -> None:
+    path = shared_data / "elastic_logs" / "auth.log"
+    assert claimants(path) == ["syslog"]
+    found = read("syslog", path, zone="UTC", year=2017)
+    assert found.account == {"accepted": 7121, "continued": 0, "skipped": 0, "rejected": 0}
+    rows = found.rows["maintenance_event"]
+    assert {row["action"] for row in rows} == {"log"}
+    assert {row["occurred_at"][:4] for row in rows} == {"2017"}
+    assert rows[0]["message"] == "sshd[1291]: Server listening on 0.0.0.0 port 22."
