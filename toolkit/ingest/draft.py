@@ -55,7 +55,7 @@ def draft_mapping(file: EvidenceFile) -> str:
         'into: "?"',
         "# Columns that are the same for every record, such as {host: db-1}.",
         "const: {}",
-        *_time_lines(records),
+        *_time_lines(_times(kind, records)),
         "# One line per column of the relation; write its name for the `?`.",
         "fields:",
         *_field_lines(records, kind),
@@ -128,9 +128,19 @@ def _pattern(records: Found) -> str:
     return r"(?P<text>.*)"
 
 
-def _time_lines(records: Found) -> list[str]:
+def _times(kind: str, records: Found) -> list[str]:
+    """The values that look like times; of a line, the one that it starts with."""
+    if kind == "regex":
+        pattern = _pattern(records)
+        found = (re.match(pattern, each["line"]) for each in records)
+        values = [each.groupdict().get("time") or "" for each in found if each]
+    else:
+        values = [value for each in records for value in each.values()]
+    return [value for value in values if _TIME.search(value)]
+
+
+def _time_lines(times: list[str]) -> list[str]:
     """The zone and the order of day and month, asked for where the values leave them open."""
-    times = [value for each in records for value in each.values() if _TIME.search(value)]
     lines = ["# What times mean that state no zone or offset of their own."]
     zone = 'zone: "?"' if any(not _OFFSET.search(value) for value in times) else None
     order = (

@@ -67,7 +67,7 @@ class Unmapped(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """The row of a record, and the words in it that only the `*` of a map covers."""
+    """The row of a record, and the words in it that the mapping does not know."""
 
     row: dict[str, Value]
     notes: tuple[tuple[str, str], ...] = ()
@@ -226,9 +226,10 @@ class Mapping:
                 return rule.value
         if "*" not in spec.map:
             raise Unmapped("UNMAPPED_VALUE", f"the mapping has no value for {raw[:80]!r}", name)
-        if self.columns[name].kind == "word":
+        default = spec.map["*"]
+        if self.columns[name].kind == "word" and default in (None, "unknown"):
             notes.append((name, raw))
-        return spec.map["*"]
+        return default
 
     # -- samples -------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ class SampleSpec(_Model):
 class MappingSpec(_Model):
     """The whole mapping file."""
 
-    mapping: Literal[1]
+    mapping: Literal["1"]
     name: str | None = None
     match: MatchSpec = MatchSpec()
     file: FileSpec
@@ -162,7 +162,9 @@ class _Check:
                 self.nothing_open(each, (*at, number))
 
     def refuse_invalid(self, error: ValidationError) -> NoReturn:
-        first = error.errors()[0]
+        # A key that is spelt wrongly is also missing: the wrong one tells more.
+        errors = error.errors()
+        first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
         # pydantic names the alternatives of a union in the location; no line has such a name.
         at = tuple(part for part in first["loc"] if not str(part).startswith(("dict[", "literal[")))
         if first["type"] == "extra_forbidden":

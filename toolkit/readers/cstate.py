@@ -145,13 +145,14 @@ def _check_zone(
 ) -> None:
     if settings.zone is not None:
         return
-    times = [(key, front.get(key)) for key in ("date", "resolvedwhen")]
+    times = [("date", front["date"]), ("resolvedWhen", front.get("resolvedwhen"))]
     times += [("track", time) for time in _TRACK.findall(body)]
     for key, time in times:
         if isinstance(time, str) and time and not _OFFSET.search(time.strip()):
             raise EvidenceRefused(
-                f"the time {time!r} has no offset",
+                f"the time {time[:40]!r} has no offset",
                 path=file.path,
+                line=file.data.count(b"\n", 0, file.data.find(time.encode())) + 1,
                 field=key,
                 remedy="state the zone of the site (timeZone in its configuration, else UTC)"
                 " as zone in the case file, or as --zone",
@@ -234,8 +235,10 @@ def _send(record: Record, update: Mapping[str, Any], settings: SourceSettings, s
     }
     severity = (update["severity"] or "").lower()
     if severity and severity not in COMPONENT_STATUS:
-        notes.append(("component_status", "UNKNOWN_WORD", severity))
-    components = _components(row, affected, None if update["informational"] else severity)
+        notes.append(("component_status", "UNKNOWN_WORD", update["severity"]))
+    # Which components a single paragraph is about is not recorded.
+    named = affected if update["update_id"] in ("opened", "resolved") else []
+    components = _components(row, named, None if update["informational"] else severity)
     if sink.accept(
         record, ("status_update", row), *(("status_component", each) for each in components)
     ):
