@@ -160,7 +160,10 @@ class EvidenceFile:
         except UnicodeDecodeError:
             return None
         cells = next(csv.reader([line], delimiter=self.delimiter), [])
-        return [cell.strip() for cell in cells] if cells and all(cells) else None
+        names = [cell.strip() for cell in cells]
+        return (
+            names if len(names) > 1 and all(name.isprintable() and name for name in names) else None
+        )
 
     @cached_property
     def delimiter(self) -> str:

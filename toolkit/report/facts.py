@@ -1,0 +1,405 @@
+"""What the reports read of a case: rows of relations, made fit to be shown.
+
+Every string that leaves this module has gone through the same two steps: people appear as roles,
+and characters that could deceive a reader are made visible. No report reads the store by another
+way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import nh3
+
+from toolkit.store import Store
+
+Row = dict[str, Any]
+
+# Columns that hold accounts of people, by relation, with the time at which each one appears.
+_ACTORS = (
+    ("maintenance_event", "occurred_at", ("actor", "effective_actor")),
+    ("change", "window_start", ("requested_by", "implementer")),
+    ("approval", "decided_at", ("approver",)),
+    ("duty", "duty_start", ("actor",)),
+    ("handover", "given_at", ("from_actor", "to_actor")),
+    ("ticket_event", "occurred_at", ("actor",)),
+)
+# Words that stay as they are in running text although somebody also uses them as an account.
+_WORDS = (
+    ("maintenance_event", ("action", "target", "host", "outcome")),
+    ("change", ("kind",)),
+    ("asset", ("asset_id", "kind", "site", "region", "organization")),
+)
+PEOPLE = frozenset(
+    {"actor", "effective_actor", "actors", "requested_by", "implementer", "approver", "from_actor",
+     "to_actor"}
+)  # fmt: skip
+
+
+class Pseudonyms:
+    """Names of people as roles, numbered by first appearance: `Operator A`, `Operator B`, …
+
+    `name` translates an account, `text` every account that stands as a word in running text.
+    """
+
+    def __init__(self, accounts: Iterable[str], aliases: Mapping[str, str], keep: Iterable[str]):
+        """`aliases` maps further names to accounts; names in `keep` are never touched in text."""
+        self._roles: dict[str, str] = {}
+        for account in accounts:
+            canonical = aliases.get(account, account).casefold()
+            if canonical not in self._roles:
+                self._roles[canonical] = f"Operator {letters(len(self._roles))}"
+        for alias, canonical in aliases.items():
+            role = self._roles.get(canonical.casefold())
+            if role is not None:
+                self._roles[alias.casefold()] = role
+        kept = {word.casefold() for word in keep}
+        names = sorted((name for name in self._roles if name not in kept), key=len, reverse=True)
+        self._pattern = (
+            re.compile(
+                r"(?<!\w)(?:" + "|".join(re.escape(name) for name in names) + r")(?!\w)",
+                re.IGNORECASE,
+            )
+            if names
+            else None
+        )
+
+    def __len__(self) -> int:
+        return len(set(self._roles.values()))
+
+    def name(self, account: str) -> str:
+        return self._roles.get(account.casefold(), account)
+
+    def text(self, text: str) -> str:
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda found: self._roles[found[0].casefold()], text)
+
+
+def letters(number: int) -> str:
+    """0 → A, 25 → Z, 26 → AA."""
+    text = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        text = chr(65 + rest) + text
+    return text
+
+
+def visible(text: str) -> str:
+    """Show control and direction characters instead of obeying them; keep line ends and tabs."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        else f"\\u{ord(letter):04x}"
+        for letter in text.replace("\r\n", "\n")
+    )
+
+
+_MARKUP = re.compile(r"</?(?:p|br|a|div|span|strong|em|b|i|ul|ol|li|small|var|h\d)\b[^<>]*>", re.I)
+_BREAK = re.compile(r"<(?:br|/p|/li|/div|/h\d)\b[^<>]*>", re.I)
+
+
+def without_markup(text: str) -> str:
+    """The words of a post that may be HTML; text that is not HTML stays letter by letter."""
+    if not _MARKUP.search(text):
+        return text
+    stripped = html.unescape(nh3.clean(_BREAK.sub("\n", text), tags=set()))
+    return re.sub(r"[ \t]+", " ", re.sub(r"\n\s*\n+", "\n", stripped)).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where a record of evidence stands: `source_id:record_no`."""
+
+    source_id: int
+    record_no: int
+
+    @classmethod
+    def read(cls, text: str | None) -> Pointer | None:
+        match = re.search(r"\b(\d+):(\d+)\b", text or "")
+        return cls(int(match[1]), int(match[2])) if match else None
+
+
+class CaseFacts:
+    """The relations of one case, each read once, with people as roles.
+
+    `originals` gives the original line of a record where the caller holds the evidence; without
+    it a record is shown as its relation holds it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        case_title: str | None = None,
+        originals: Callable[[int, int], str | None] | None = None,
+    ) -> None:
+        self._store = store
+        self._originals = originals
+        self._read: dict[str, list[Row]] = {}
+        info = self._raw("case_info")
+        case = info[0] if info else {}
+        self.case_id: str = visible(str(case.get("case_id") or "case"))
+        self.title: str = visible(case_title or case.get("title") or self.case_id)
+        self.zone = ZoneInfo(case.get("display_zone") or "UTC")
+        self.window_start: datetime | None = case.get("window_start")
+        self.window_end: datetime | None = case.get("window_end")
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def rows(self, relation: str) -> list[Row]:
+        """Every row of a relation in its stored order; nothing where there is no such relation."""
+        if relation not in self._read:
+            self._read[relation] = [self._shown(row) for row in self._raw(relation)]
+        return self._read[relation]
+
+    def _raw(self, relation: str) -> list[Row]:
+        if not self._store.has(relation):
+            return []
+        return self._store.rows(f'select * from "{relation}"')
+
+    def count(self, relation: str) -> int:
+        """Rows of a relation, without reading them."""
+        if not self._store.has(relation):
+            return 0
+        return int(self._store.value(f'select count(*) from "{relation}"'))
+
+    def record(self, pointer: Pointer) -> tuple[str, str] | None:
+        """Origin and text of a record: its original line where that can be had, else its values."""
+        source = self.sources.get(pointer.source_id)
+        if source is None:
+            return None
+        origin = f"{source['path']}, record {pointer.record_no}"
+        line = self._originals(pointer.source_id, pointer.record_no) if self._originals else None
+        if line is not None:
+            return origin, self.text(line)
+        for relation in self._relations_with_evidence:
+            found = self._store.rows(
+                f'select * from "{relation}" where source_id = ? and record_no = ? limit 1',
+                [pointer.source_id, pointer.record_no],
+            )
+            if found:
+                row = self._shown(found[0])
+                values = [
+                    f"{name}={self.when(value) if isinstance(value, datetime) else value}"
+                    for name, value in row.items()
+                    if value is not None and name not in ("source_id", "record_no")
+                    and not name.endswith(("_lo", "_hi"))
+                ]
+                return f"{origin} (as read, relation {relation})", "  ".join(values)
+        return None
+
+    @cached_property
+    def _relations_with_evidence(self) -> list[str]:
+        names = [row["relation"] for row in self._raw("relation_state") if row["row_count"]]
+        return [name for name in names if name != "procedure" and self._store.has(name)]
+
+    @cached_property
+    def sources(self) -> dict[int, Row]:
+        return {row["source_id"]: row for row in self.rows("source")}
+
+    # -- people --------------------------------------------------------------------------------
+
+    @cached_property
+    def people(self) -> Pseudonyms:
+        first: dict[str, datetime] = {}
+        for relation, at, columns in _ACTORS:
+            if not self._store.has(relation):
+                continue
+            for column in columns:
+                for row in self._store.rows(
+                    f'select "{column}" as name, min("{at}") as first_at from "{relation}" '
+                    f'where "{column}" is not null group by all'
+                ):
+                    seen = row["first_at"] or datetime.max.replace(tzinfo=UTC)
+                    first[row["name"]] = min(seen, first.get(row["name"], seen))
+        aliases = {
+            row["alias"]: row["canonical"]
+            for row in self._raw("alias")
+            if (row.get("kind") or "").lower() == "person"
+        }
+        shared = {name.strip() for name in (self.policy("shared_accounts") or "").split(",")}
+        accounts = [
+            name for name in sorted(first, key=lambda name: (first[name], name))
+            if name not in shared
+        ]  # fmt: skip
+        for canonical in sorted(set(aliases.values())):
+            if canonical not in accounts:
+                accounts.append(canonical)
+        return Pseudonyms(accounts, aliases, self._kept_words() | shared)
+
+    def _kept_words(self) -> set[str]:
+        words: set[str] = set()
+        for relation, columns in _WORDS:
+            if not self._store.has(relation):
+                continue
+            for column in columns:
+                words |= {
+                    row["word"]
+                    for row in self._store.rows(
+                        f'select distinct "{column}" as word from "{relation}" '
+                        f'where "{column}" is not null'
+                    )
+                }
+        return words
+
+    def text(self, text: str) -> str:
+        """A string of the evidence as it may be shown."""
+        return visible(self.people.text(text))
+
+    def _shown(self, row: Row) -> Row:
+        return {name: self._value(name, value) for name, value in row.items()}
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return visible(self.people.name(value)) if name in PEOPLE else self.text(value)
+        if isinstance(value, list):
+            return [self._value(name, part) for part in value]
+        return value
+
+    # -- the case ------------------------------------------------------------------------------
+
+    def policy(self, key: str) -> str | None:
+        """The value of a threshold as text."""
+        for row in self._raw_policy:
+            if row["key"] == key:
+                return str(row["value"])
+        return None
+
+    @cached_property
+    def _raw_policy(self) -> list[Row]:
+        return self._raw("policy")
+
+    @cached_property
+    def dated(self) -> datetime:
+        """The latest instant that the evidence and the window cover."""
+        found = [row["last_at"] for row in self._raw("source") if row["last_at"] is not None]
+        if self.window_end is not None:
+            found.append(self.window_end)
+        return max(found).astimezone(UTC) if found else datetime(2000, 1, 1, tzinfo=UTC)
+
+    @cached_property
+    def digest(self) -> str:
+        return case_digest(self._store)
+
+    @property
+    def window(self) -> str:
+        if self.window_start is None and self.window_end is None:
+            return "all evidence"
+        start = self.when(self.window_start) if self.window_start else "the first record"
+        end = self.when(self.window_end) if self.window_end else "the last record"
+        return f"{start} to {end}"
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def when(self, at: datetime | None) -> str:
+        """An instant in the zone of the case, to the second, with its offset."""
+        if at is None:
+            return "not on record"
+        local = at.astimezone(self.zone)
+        return f"{local:%Y-%m-%d %H:%M:%S} {_offset(local)}"
+
+    def day(self, at: datetime | None) -> str:
+        return "not on record" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
+
+    def between(self, lo: datetime | None, hi: datetime | None) -> str:
+        """An interval in words; one instant where both ends agree."""
+        if lo is None and hi is None:
+            return "at a time that is not on record"
+        if lo is None or hi is None:
+            known = lo or hi
+            return f"{'not before' if hi is None else 'not after'} {self.when(known)}"
+        if lo == hi:
+            return f"at {self.when(lo)}"
+        return f"between {self.when(lo)} and {self.when(hi)}"
+
+
+def _offset(local: datetime) -> str:
+    offset = local.utcoffset()
+    if not offset:
+        return "UTC"
+    return f"{local:%z}"[:3] + ":" + f"{local:%z}"[3:]
+
+
+def case_digest(store: Store) -> str:
+    """SHA-256 over what a case rests on: its sources, its queries and its policy in force.
+
+    The digest covers sorted lines of JSON: `["source", sha256]`, `["query", id, sha256]` and
+    `["policy", key, value, origin]`, each ended by a line feed.
+    """
+    lines: list[list[str]] = []
+    asked = (
+        ("source", "select 'source', sha256 from source"),
+        ("query_catalogue", "select 'query', query_id, sha256 from query_catalogue"),
+        ("policy", "select 'policy', key, value::varchar, origin from policy"),
+    )
+    for relation, sql in asked:
+        if store.has(relation):
+            lines += [[str(value) for value in row.values()] for row in store.rows(sql)]
+    told = "".join(sorted(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+def number(value: float | int | None, digits: int = 1) -> str:
+    """A number as it is read: thousands set apart, no digits that say nothing."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}".replace(",", "\u00a0")
+    return f"{float(value):,.{digits}f}".replace(",", "\u00a0")
+
+
+def size(count: float | int | None) -> str:
+    """Bytes in decimal units."""
+    if count is None:
+        return "unknown"
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(amount) < 1000:
+            return f"{number(round(amount, 1))}\u00a0{unit}"
+        amount /= 1000
+    return f"{number(round(amount, 1))}\u00a0PB"
+
+
+def span(seconds: float | timedelta | None) -> str:
+    """A duration in its two largest units."""
+    if seconds is None:
+        return "unknown"
+    total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    sign, total = ("−" if total < 0 else ""), round(abs(total))
+    parts = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, total = divmod(total, length)
+        if count or parts:
+            parts.append((count, unit))
+        if len(parts) == 2:
+            break
+    told = " ".join(f"{count}\u00a0{unit}" for count, unit in parts if count)
+    return sign + (told or "0\u00a0s")
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if not words:
+        return "none"
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

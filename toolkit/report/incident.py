@@ -1,0 +1,116 @@
+"""The few facts about an incident that every report needs, each with where it comes from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+
+from toolkit.report.facts import CaseFacts, Pointer, Row
+
+DECIDED = ("exception", "ok")
+SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
+
+
+class Incident:
+    """One reading of the relations, shared by the reports."""
+
+    def __init__(self, facts: CaseFacts) -> None:
+        self.facts = facts
+
+    @cached_property
+    def onset(self) -> Row | None:
+        """The onset of the widest scope that affected most machines."""
+        rows = [row for row in self.facts.rows("onset") if row["scope_kind"] == "all"]
+        rows = rows or self.facts.rows("onset")
+        return max(rows, key=lambda row: (row["affected"] or 0, -_stamp(row["onset_lo"])), default=None)
+
+    @cached_property
+    def trigger(self) -> Row | None:
+        """The operation event that the record puts before the onset, as `incident_phase` has it."""
+        for row in self.facts.rows("incident_phase"):
+            if row["phase"] != "trigger":
+                continue
+            pointer = next(
+                (
+                    found
+                    for column in ("event", "evidence", "basis")
+                    if (found := Pointer.read(_words(row.get(column)))) is not None
+                ),
+                None,
+            )
+            for event in self.facts.rows("operation_event"):
+                if pointer == Pointer(event["source_id"], event["record_no"]):
+                    return event
+        return None
+
+    @cached_property
+    def operation(self) -> Row | None:
+        """The operation that the trigger belongs to."""
+        if self.trigger is None:
+            return None
+        return self.operations.get(self.trigger["operation_id"])
+
+    @cached_property
+    def operations(self) -> dict[str, Row]:
+        return {row["operation_id"]: row for row in self.facts.rows("operation")}
+
+    @cached_property
+    def findings(self) -> list[Row]:
+        return self.facts.rows("finding")
+
+    @cached_property
+    def exceptions(self) -> list[Row]:
+        """Exceptions: those of the incident's operation first, then by severity and time."""
+        own = self.operation["operation_id"] if self.operation else None
+        return sorted(
+            (row for row in self.findings if row["status"] == "exception"),
+            key=lambda row: (
+                row["operation_id"] != own if own else False,
+                SEVERITY.get(row["severity"], 9),
+                row["rule"],
+                _stamp(row["occurred_at"]),
+                row["finding_id"],
+            ),
+        )
+
+    def of_operation(self, operation_id: str, *statuses: str) -> list[Row]:
+        return sorted(
+            (
+                row
+                for row in self.findings
+                if row["operation_id"] == operation_id and row["status"] in statuses
+            ),
+            key=lambda row: (SEVERITY.get(row["severity"], 9), row["rule"], row["finding_id"]),
+        )
+
+    @cached_property
+    def rules(self) -> dict[str, Row]:
+        return {row["rule"]: row for row in self.facts.rows("rule_catalogue")}
+
+    @cached_property
+    def phases(self) -> list[Row]:
+        return self.facts.rows("incident_phase")
+
+    def phase(self, name: str, scope: str = "all") -> Row | None:
+        return next(
+            (row for row in self.phases if row["phase"] == name and row["scope"] == scope), None
+        )
+
+    def operation_name(self, operation_id: str | None) -> str:
+        """How an operation is called in running text."""
+        if operation_id is None:
+            return "no operation"
+        row = self.operations.get(operation_id)
+        if row is not None and row["change_id"]:
+            return f"change {row['change_id']}"
+        return f"unregistered {operation_id}" if operation_id.startswith("session:") else operation_id
+
+
+def _stamp(at: datetime | None) -> float:
+    return at.timestamp() if at is not None else 0.0
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(str(part) for part in value)
+    return "" if value is None else str(value)

@@ -1,0 +1,243 @@
+"""What a report says, before anything decides how it looks.
+
+A report is a tree of documents, sections and blocks. Every rendering (PDF, HTML, Markdown, JSON)
+is made of this one tree, so that none of them can say something that the others do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Kind = Literal["review", "audit", "summary"]
+KINDS: tuple[Kind, ...] = ("review", "audit", "summary")
+
+
+# -- text --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Something quoted letter by letter: an identifier, a digest, a command."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strong:
+    """Words that carry the sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference to another section of the same document."""
+
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A word of a closed vocabulary; shown with a sign of its own, so that colour is no carrier."""
+
+    text: str
+
+
+Inline = str | Code | Strong | Ref | Status
+Text = Inline | tuple[Inline, ...]
+
+
+def plain(text: Text) -> str:
+    """The words of a text without their markup."""
+    if isinstance(text, str):
+        return text
+    if isinstance(text, tuple):
+        return "".join(plain(part) for part in text)
+    return text.text
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+Shape = Literal["event", "exception", "irreversible", "post", "alert", "notice", "change", "onset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One event or interval in a lane; `number` is the row of the table that explains it."""
+
+    start: datetime
+    shape: Shape
+    text: str
+    end: datetime | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    name: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Swimlanes:
+    """Events of several sources on one time axis, above the number of machines in a gap.
+
+    `gaps` is a step function: from each instant on, so many machines lack a recovery point.
+    """
+
+    start: datetime
+    end: datetime
+    lanes: tuple[Lane, ...]
+    gaps: tuple[tuple[datetime, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """An interval in which a state held."""
+
+    start: datetime
+    end: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """What was said and what was measured about one region."""
+
+    name: str
+    said: tuple[Stretch, ...]
+    measured: tuple[Stretch, ...]
+    verdict: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    start: datetime
+    end: datetime
+    strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Parts of wholes, one bar per label; each part is (state, count)."""
+
+    bars: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+
+
+Picture = Swimlanes | Strips | Bars
+
+
+# -- blocks ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """`query` names the relations or queries that the numbers come from."""
+
+    text: Text
+    query: str = ""
+    tone: Literal["plain", "lead", "note"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    items: tuple[Text, ...]
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Labelled facts, in the order in which they are read."""
+
+    items: tuple[tuple[str, Text], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`share` is the column's part of the width; 0 leaves it to the content."""
+
+    title: str
+    kind: Literal["text", "number", "time", "code"] = "text"
+    share: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`form` marks a table whose empty cells are to be filled in by people."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    query: str = ""
+    note: str = ""
+    form: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of evidence as it was read."""
+
+    pointer: str
+    origin: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`description` says in words what the picture shows; it becomes the alternative text."""
+
+    caption: str
+    description: str
+    picture: Picture
+    query: str = ""
+
+
+Block = Paragraph | Listing | Facts | Table | Record | Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    id: str
+    title: str
+    blocks: tuple[Block, ...] = ()
+    sections: tuple[Section, ...] = ()
+    new_page: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    kind: Kind
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that travels inside the PDF."""
+
+    name: str
+    description: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A case as its reports tell it.
+
+    `dated` is the latest instant that the evidence covers, and stands in for a date of making:
+    the same evidence gives the same bytes.
+    """
+
+    case_id: str
+    title: str
+    state: str
+    window: str
+    digest: str
+    dated: datetime
+    documents: Mapping[Kind, Document]
+    attachments: tuple[Attached, ...]

@@ -1,0 +1,254 @@
+"""Turns a report into HTML, PDF, Markdown and JSON. The only module that renders.
+
+Rendering reads the templates and nothing else: no file of the case, no network. Text of the
+evidence is escaped by the template engine; characters that the fonts of the PDF lack are named by
+their code point, so that nothing disappears.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache, partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import jinja2
+from markupsafe import Markup
+
+from toolkit import resources
+from toolkit.report import charts
+from toolkit.report.model import Bars, Document, Kind, Picture, Report, Strips, Swimlanes
+
+SIGNS = {
+    "exception": "■", "ok": "✓", "undetermined": "□", "not_run": "–", "not_applicable": "·",
+    "satisfied": "✓", "violated": "■", "pending": "□", "not_activated": "·",
+    "agree": "✓", "over_claim": "■", "under_claim": "▲", "unknown": "□",
+    "yes": "✓", "no": "■",
+}  # fmt: skip
+
+
+# -- HTML --------------------------------------------------------------------------------------
+
+
+def html(report: Report, kind: Kind) -> str:
+    """One self-contained page: no request goes out, and it reads without scripts."""
+    return _html(report, kind, "screen")
+
+
+def _html(report: Report, kind: Kind, medium: str) -> str:
+    environment = _environment()
+    environment.filters["drawing"] = partial(
+        _drawing, environment, zone=_zone(report), numbers=count(1)
+    )
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        report=report, document=report.documents[kind], medium=medium
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resources.templates()),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "kind": lambda value: type(value).__name__,
+        "words": _words,
+        "slug": lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-"),
+        "sign": lambda word: SIGNS.get(word, "•"),
+        "iso": lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "stamp": lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+    }
+    return environment
+
+
+def _words(word: str) -> str:
+    return word.replace("_", " ")
+
+
+def _zone(report: Report) -> tzinfo:
+    return report.dated.tzinfo or UTC
+
+
+def _drawing(
+    environment: jinja2.Environment,
+    picture: Picture,
+    description: str,
+    *,
+    zone: tzinfo,
+    numbers: Iterator[int],
+) -> Markup:
+    """A picture as inline SVG, its description as first child."""
+    macros = environment.get_template("charts.svg.j2").module
+    if isinstance(picture, Swimlanes):
+        return Markup(macros.swimlanes(charts.swimlanes(picture, zone), description))  # type: ignore[attr-defined]
+    own = f"picture{next(numbers)}"
+    if isinstance(picture, Strips):
+        return Markup(macros.strips(charts.strips(picture, zone), description, own))  # type: ignore[attr-defined]
+    return Markup(macros.bars(charts.bars(picture), description, own))  # type: ignore[attr-defined]
+
+
+# -- PDF ---------------------------------------------------------------------------------------
+
+
+def pdf(report: Report, kind: Kind) -> bytes:
+    """PDF/A-3a and PDF/UA-1 in one file, with the report's attachments inside.
+
+    The same report gives the same bytes: identifier and dates come from its content.
+    """
+    text = _within_fonts(_html(report, kind, "print"))
+    with _own_fonts():
+        import weasyprint  # it looks for fonts while it is imported
+
+        document = weasyprint.HTML(string=text, url_fetcher=_refuse).render()
+        _mark_as_accessible(document.metadata)
+        document.metadata.attachments = [
+            weasyprint.Attachment(
+                string=attached.data,
+                name=attached.name,
+                description=attached.description,
+                created=report.dated,
+                modified=report.dated,
+                relationship="Data",
+                url_fetcher=_refuse,
+            )
+            for attached in report.attachments
+        ]
+        identifier = hashlib.sha256(text.encode())
+        for attached in report.attachments:
+            identifier.update(hashlib.sha256(attached.data).digest())
+        written: bytes = document.write_pdf(
+            pdf_variant="pdf/a-3a",
+            pdf_tags=True,
+            pdf_identifier=identifier.hexdigest()[:32].encode(),
+            srgb=True,
+        )
+    return written
+
+
+def _refuse(url: str, *_: object, **__: object) -> Any:
+    raise ValueError(f"a report fetches nothing, and {url[:80]!r} was asked for")
+
+
+@contextmanager
+def _own_fonts() -> Iterator[None]:
+    """Let the font library see the report's own fonts and no others, for as long as this lasts."""
+    fonts = resources.templates() / "fonts"
+    before = os.environ.get("FONTCONFIG_FILE")
+    with tempfile.TemporaryDirectory(prefix="postmortem-fonts-") as folder:
+        settings = Path(folder, "fonts.conf")
+        settings.write_text(
+            '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "fonts.dtd">\n<fontconfig>'
+            f"<dir>{escape(str(fonts))}</dir><cachedir>{escape(folder)}</cachedir></fontconfig>\n",
+            encoding="utf-8",
+        )
+        os.environ["FONTCONFIG_FILE"] = str(settings)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["FONTCONFIG_FILE"]
+            else:
+                os.environ["FONTCONFIG_FILE"] = before
+
+
+@cache
+def _covered() -> frozenset[int]:
+    """Code points that the fonts can show and that PDF/A lets stand without a substitute."""
+    from fontTools.ttLib import TTFont
+
+    points: set[int] = set()
+    for path in sorted((resources.templates() / "fonts").glob("*.ttf")):
+        with TTFont(path, lazy=True) as font:
+            points |= set(font.getBestCmap())
+    shown = {point for point in points if unicodedata.category(chr(point))[0] != "C"}
+    return frozenset(shown | {ord("\n"), ord("\t")})
+
+
+def _within_fonts(text: str) -> str:
+    covered = _covered()
+    missing = {ord(letter) for letter in set(text)} - covered
+    return text.translate({point: f"[U+{point:04X}]" for point in missing})
+
+
+_ACCESSIBLE = b"""<rdf:Description rdf:about=""
+ xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#"
+ xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:schema>Identification of PDF/UA</pdfaSchema:schema>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:description>Part of ISO 14289 that the file conforms to</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas>
+</rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" pdfuaid:part="1"/>
+</rdf:RDF>"""
+
+
+def _mark_as_accessible(metadata: Any) -> None:
+    """Name PDF/UA beside PDF/A in the metadata, which the renderer can only do one of."""
+    plain: Callable[..., bytes] = metadata.generate_rdf_metadata
+    metadata.generate_rdf_metadata = lambda *given: plain(*given).replace(
+        b"</rdf:RDF>", _ACCESSIBLE
+    )
+
+
+# -- JSON and Markdown -------------------------------------------------------------------------
+
+
+def as_json(report: Report, kind: Kind) -> str:
+    """The document as data: every block with its type, tables with columns and rows."""
+    told = {
+        "case": report.case_id,
+        "title": report.title,
+        "state": report.state,
+        "window": report.window,
+        "case_digest": report.digest,
+        "evidence_reaches_to": report.dated,
+        "document": report.documents[kind],
+    }
+    return json.dumps(told, default=_plain, ensure_ascii=False, indent=1) + "\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"type": type(value).__name__} | fields
+    raise TypeError(f"{type(value).__name__} has no place in a report")
+
+
+def markdown(report: Report, kind: Kind) -> str:
+    """The document for readers of plain text; pictures stand as their description."""
+    from toolkit.report.markdown import document
+
+    return document(report, report.documents[kind])
+
+
+RENDERERS: Mapping[str, Callable[[Report, Kind], str | bytes]] = {
+    "html": html,
+    "pdf": pdf,
+    "md": markdown,
+    "json": as_json,
+}
