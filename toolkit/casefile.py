@@ -272,12 +272,12 @@ def _fault(path: Path, error: ValidationError) -> UsageError:
 
 
 def _known_keys(place: list[str]) -> list[str]:
-    model: type[BaseModel] = {
+    tables: dict[str, type[_Table]] = {
         "source": SourceDeclaration,
         "window": Window,
         "incident": Incident,
-    }.get(place[0] if place else "", CaseFile)
-    return list(model.model_fields)
+    }
+    return list(tables.get(place[0] if place else "", CaseFile).model_fields)
 
 
 def _line_of(path: Path, key: str) -> int | None:

@@ -17,8 +17,8 @@ from toolkit.errors import ConditionMet, EvidenceRefused, ToolkitError, UsageErr
 from toolkit.listing import Format, printable, render, write
 
 if TYPE_CHECKING:
-    from toolkit.case import Progress, Ran
-    from toolkit.ingest.load import Ingested
+    from toolkit.case import Ran
+    from toolkit.ingest.load import Ingested, Progress
 
 app = typer.Typer(
     name="postmortem",

@@ -211,7 +211,8 @@ class Store:
 
     def frame(self, sql: str, values: Sequence[object] | None = None) -> pd.DataFrame:
         """The rows of a query as a DataFrame with nullable types."""
-        return self.table(sql, values).to_pandas(types_mapper=_pandas_type)
+        frame: pd.DataFrame = self.table(sql, values).to_pandas(types_mapper=_pandas_type)
+        return frame
 
     def _run(self, sql: str, values: Sequence[object] | None) -> duckdb.DuckDBPyConnection:
         try:
@@ -302,7 +303,7 @@ def columns_of(relation: Relation) -> list[tuple[str, str]]:
 
 
 def _connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool] = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "python_enable_replacements": False,

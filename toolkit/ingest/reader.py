@@ -101,7 +101,7 @@ def readers() -> Mapping[str, Reader]:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     found: dict[str, Reader] = {}
-    for kind in _leaves(Reader):
+    for kind in _leaves(Reader):  # type: ignore[type-abstract]
         if kind.name in found:
             raise AssertionError(f"two readers are named {kind.name}")
         found[kind.name] = kind()
