@@ -11,6 +11,7 @@ import re
 import sys
 import tomllib
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -179,6 +180,15 @@ def test_flagship_truth_agrees_with_telemetry(region: str) -> None:
         assert len(names) == sum(expected[outcome] for outcome in outcomes)
         done = found.filter(pc.equal(found["state"], "success"))
         assert len(set(done["asset_id"].to_pylist())) == expected[outcomes[0]]
+
+
+@pytest.mark.parametrize("host", ["ctl-us", "ctl-au"])
+def test_host_logs_begin_in_the_year_that_the_case_declares(host: str) -> None:
+    lines = (DRAAS / f"evidence/hosts/{host}.log").read_bytes().splitlines()
+    months = [line[:3] for line in lines]
+    assert (months[0], months[-1]) == (b"Nov", b"Apr")
+    turns = [pair for pair in pairwise(months) if pair == (b"Dec", b"Jan")]
+    assert len(turns) == 1
 
 
 def test_last_healthy_copy_stood_in_every_group_that_the_fatal_change_touched() -> None:

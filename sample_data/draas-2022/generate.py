@@ -1169,13 +1169,13 @@ def build() -> dict[str, bytes]:
     for machine in fleet:
         samples[machine.region] += replication(machine, fate.get(machine.name), rng)
 
-    start_au, start = utc("2022-01-03 21:15:00"), utc("2021-11-01 07:05:00")
+    start = utc("2021-11-01 07:05:00")
     files = inventory(fleet, changes, fate) | {
         "changes/change_request.csv": change_register(changes),
         "changes/approvals.csv": approvals(changes),
         "hosts/ctl-us.log": syslog("ctl-us", "US", host_lines("ctl-us", start, changes, rng)),
         "hosts/mds-eu.journal.jsonl": journal(host_lines("mds-eu", start, changes, rng)),
-        "hosts/ctl-au.log": syslog("ctl-au", "AU", host_lines("ctl-au", start_au, changes, rng)),
+        "hosts/ctl-au.log": syslog("ctl-au", "AU", host_lines("ctl-au", start, changes, rng)),
         "telemetry/asset_state.csv": asset_states(changes, fate, rng),
         "telemetry/protection_check.csv": protection_checks(rng),
         "other/alert.csv": alerts(earlier, rng),
