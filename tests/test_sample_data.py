@@ -32,7 +32,11 @@ def module(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     found = importlib.util.module_from_spec(spec)
     sys.modules[name] = found  # dataclasses look their module up
-    spec.loader.exec_module(found)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a case holds no caches
+    try:
+        spec.loader.exec_module(found)
+    finally:
+        sys.dont_write_bytecode = before
     return found
 
 
