@@ -1,0 +1,216 @@
+-- /// relation
+-- id = "replication_run"
+-- title = "Runs of like samples"
+-- grain = "One row per asset, job, target and run of consecutive samples of the same state and the same worth as protection, without a silence long enough to be a gap. This is the one reduction of the telemetry; what follows reads runs."
+-- reads = ["alias", "known_asset", "replication_sample"]
+-- policy = ["gap_cadences"]
+-- [columns]
+-- asset_id = "Machine or asset that is protected, by its canonical name."
+-- job_kind = "Kind of job; `replicate` where not stated."
+-- job_id = "Job or link."
+-- target_asset = "Where the copy goes."
+-- run_no = "Number of the run within its job and target."
+-- state = "State of every sample of the run."
+-- worth = "`good`: a recovery point within the limit; `stale`: as recorded good, but the recovery point is older than the limit; `bad`: failure or disconnected; `none`: says nothing either way."
+-- started_at = "First sample of the run."
+-- last_sample_at = "Last sample of the run."
+-- recovery_point_at = "Recovery point of the last sample: as recorded, else the sample less its lag, else the sample."
+-- samples = "Samples in the run."
+-- error = "Error of the first sample of the run, as recorded."
+-- cadence_minutes = "Planned interval between recovery points, else the median interval between samples of the job and target (three samples or more), in minutes."
+-- rpo_minutes = "Recovery point objective, in minutes."
+-- limit_minutes = "Age of a recovery point beyond which it is a gap: the objective, else so many cadences; NULL where neither is known."
+-- evidence = "First sample of the run."
+-- last_evidence = "Last sample of the run."
+-- ///
+with named as (
+    select distinct
+        asset_id,
+        coalesce(job_kind, 'replicate') as job_kind,
+        job_id,
+        target_asset
+    from replication_sample
+),
+
+canonical as (
+    select
+        alias,
+        min(canonical) as asset_id
+    from alias
+    where kind = 'asset'
+    group by alias
+),
+
+-- Numbers stand for names from here on: the ordering of millions of rows compares no text.
+jobs as (
+    select
+        named.asset_id as recorded_as,
+        coalesce(canonical.asset_id, named.asset_id) as asset_id,
+        named.job_kind,
+        named.job_id,
+        named.target_asset,
+        dense_rank() over (
+            order by
+                coalesce(canonical.asset_id, named.asset_id),
+                named.job_kind,
+                named.job_id,
+                named.target_asset
+        )::integer as job_no
+    from named
+    left join canonical on named.asset_id = canonical.alias
+),
+
+-- Instants are whole microseconds here, since arithmetic on intervals costs several times as much.
+samples as (
+    select
+        jobs.job_no,
+        epoch_us(replication_sample.sampled_at) as instant,
+        (replication_sample.source_id::bigint << 40) + replication_sample.record_no as place,
+        case replication_sample.state
+            when 'success' then 1
+            when 'connected' then 2
+            when 'warning' then if(replication_sample.recovery_point_at is null, 4, 3)
+            when 'failure' then 5
+            when 'disconnected' then 6
+            when 'running' then 7
+            when 'skipped' then 8
+            else 9
+        end::tinyint as state_no,
+        greatest(
+            0,
+            coalesce(
+                instant - epoch_us(replication_sample.recovery_point_at),
+                (replication_sample.lag_seconds * 1e6)::bigint
+            )
+        ) as age
+    from replication_sample
+    inner join jobs
+        on
+            replication_sample.asset_id = jobs.recorded_as
+            and coalesce(replication_sample.job_kind, 'replicate') = jobs.job_kind
+            and replication_sample.job_id is not distinct from jobs.job_id
+            and replication_sample.target_asset is not distinct from jobs.target_asset
+),
+
+ordered as materialized (
+    select
+        *,
+        row_number() over job as sample_no,
+        instant - lag(instant) over job as pause,
+        lag(state_no) over job as before_state_no,
+        lag(age) over job as before_age
+    from samples
+    window job as (partition by job_no order by instant, place)
+),
+
+-- A job that also reports its start reports twice a run; starts are no beat of their own.
+beats as (
+    select
+        job_no,
+        count(*) as samples,
+        case
+            when count(*) >= 3 then (median(pause) filter (where state_no <> 7)) / 60e6
+        end as minutes
+    from ordered
+    group by job_no
+),
+
+limits as (
+    select distinct
+        jobs.job_no,
+        jobs.asset_id,
+        jobs.job_kind,
+        jobs.job_id,
+        jobs.target_asset,
+        beats.samples,
+        known_asset.rpo_minutes,
+        coalesce(known_asset.cadence_minutes, beats.minutes) as beat_minutes,
+        coalesce(
+            known_asset.rpo_minutes, policy_number('gap_cadences') * beat_minutes
+        ) as limit_minutes
+    from jobs
+    inner join beats using (job_no)
+    inner join known_asset using (asset_id)
+),
+
+judged as (
+    select
+        ordered.job_no,
+        ordered.sample_no,
+        ordered.state_no,
+        ordered.before_state_no,
+        limits.job_kind,
+        60e6 * limits.limit_minutes as oldest,
+        coalesce(ordered.state_no <= 3 and ordered.age > oldest, false) as is_stale,
+        coalesce(ordered.before_state_no <= 3 and ordered.before_age > oldest, false) as was_stale,
+        coalesce(
+            ordered.before_state_no <= 3 and ordered.before_age + ordered.pause > oldest, false
+        ) as is_late
+    from ordered
+    inner join limits using (job_no)
+),
+
+-- Every success of a recovery job can end a gap, so that each is a run of its own.
+starts as (
+    select
+        job_no,
+        sample_no,
+        is_stale,
+        row_number() over job as run_no,
+        lead(sample_no) over job - 1 as last_no
+    from judged
+    where
+        before_state_no is null
+        or state_no <> before_state_no
+        or is_stale <> was_stale
+        or (is_late and not was_stale)
+        or (job_kind in ('seed', 'relink') and state_no = 1)
+    window job as (partition by job_no order by sample_no)
+),
+
+cited as (
+    select
+        (source_id::bigint << 40) + record_no as place,
+        epoch_us(sampled_at) as instant,
+        min(error) as error
+    from replication_sample
+    where error is not null
+    group by place, instant
+)
+
+select
+    limits.asset_id,
+    limits.job_kind,
+    limits.job_id,
+    limits.target_asset,
+    starts.run_no,
+    [
+        'success', 'connected', 'warning', 'warning', 'failure', 'disconnected', 'running',
+        'skipped', 'unknown',
+    ][first_sample.state_no] as state,
+    case
+        when starts.is_stale then 'stale'
+        when first_sample.state_no <= 3 then 'good'
+        when first_sample.state_no in (5, 6) then 'bad'
+        else 'none'
+    end as worth,
+    make_timestamptz(first_sample.instant) as started_at,
+    make_timestamptz(last_sample.instant) as last_sample_at,
+    make_timestamptz(last_sample.instant - last_sample.age) as recovery_point_at,
+    last_sample.sample_no - first_sample.sample_no + 1 as samples,
+    cited.error,
+    limits.beat_minutes as cadence_minutes,
+    limits.rpo_minutes,
+    limits.limit_minutes,
+    pointer(first_sample.place >> 40, first_sample.place % (1::bigint << 40)) as evidence,
+    pointer(last_sample.place >> 40, last_sample.place % (1::bigint << 40)) as last_evidence
+from starts
+inner join limits using (job_no)
+inner join ordered as first_sample
+    on starts.job_no = first_sample.job_no and starts.sample_no = first_sample.sample_no
+inner join ordered as last_sample
+    on
+        starts.job_no = last_sample.job_no
+        and coalesce(starts.last_no, limits.samples) = last_sample.sample_no
+left join cited on first_sample.place = cited.place and first_sample.instant = cited.instant
+order by limits.asset_id, limits.job_kind, limits.job_id, limits.target_asset, starts.run_no
