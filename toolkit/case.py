@@ -92,13 +92,13 @@ class Case:
                     f"no relation or query is named {name!r}",
                     remedy=did_you_mean(name, [*known, *saved]),
                 )
-            return store.frame(f"{sql} where ({where}\n)" if where else sql)
+            return store.questions(f"{sql} where ({where}\n)" if where else sql)
 
     def sql(self, statement: str, *, memory_gb: float = 4, seconds: float = 60) -> pd.DataFrame:
         """Run an analyst's statement on the case, read-only and sandboxed."""
         self._require_rebuilt()
         with Store.sandbox(self.folder.database, memory_gb=memory_gb, seconds=seconds) as store:
-            return store.frame(statement)
+            return store.questions(statement)
 
     def _require_rebuilt(self) -> None:
         with Store.open(self.folder.database) as store:

@@ -195,6 +195,21 @@ class Store:
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
+    def questions(self, sql: str) -> pd.DataFrame:
+        """Answer an analyst's SQL: one statement that asks, and does nothing else."""
+        try:
+            statements = self._connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryError(_first_lines(error)) from error
+        kinds = [str(statement.type).rpartition(".")[2] for statement in statements]
+        if len(kinds) != 1:
+            raise QueryError(f"{len(kinds)} statements were given", remedy="give one at a time")
+        if kinds[0] not in ("SELECT", "EXPLAIN"):
+            raise QueryError(
+                f"{kinds[0]} is not a question", remedy="use SELECT, DESCRIBE or EXPLAIN"
+            )
+        return self.frame(sql)
+
     def value(self, sql: str, values: Sequence[object] | None = None) -> Any:
         """The first value of the first row, or None where there is no row."""
         found = self._run(sql, values).fetchall()

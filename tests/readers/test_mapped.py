@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from toolkit.errors import EvidenceRefused, ToolkitError, UsageError
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.mapping import draft_mapping, load_mapping
+from toolkit.ingest.plain import read_yaml
 from toolkit.ingest.quantity import QuantityError, amount
 from toolkit.ingest.reader import SourceSettings
 from toolkit.readers.mapped import Mapped
@@ -111,7 +112,12 @@ def test_samples_are_mandatory_and_must_hold(tmp_path: Path) -> None:
         run(tmp_path, b"ts,action\n2022-03-09 10:00:00,go\n", wrong)
 
 
-def test_what_the_case_declares_comes_before_the_mapping(tmp_path: Path) -> None:
+def test_the_mapping_and_the_case_may_not_contradict_each_other(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"time.zone: the mapping says UTC, the case says Asia"):
+        run(tmp_path, b"ts,action\n", zone="Asia/Tokyo")
+
+
+def test_what_the_mapping_leaves_open_the_case_may_declare(tmp_path: Path) -> None:
     text = PLAIN.replace("time: {zone: UTC}\n", "")
     assert "TIME_NO_ZONE" in load_mapping(mapping(tmp_path, text)).test()[0]
     moved = text.replace("T10:00:00Z", "T17:00:00Z")
@@ -164,6 +170,15 @@ samples: [{row: {at: 2022-03-09T10:00:00Z}, expect: {sampled_at: 2022-03-09T10:0
     found = run(tmp_path, data, text, asset_id="db-1")
     assert found["replication_sample"][0]["asset_id"] == "db-1"
     assert run(tmp_path, data, text)["rejected"] == [[2, "asset_id", "VALUE_MISSING"]]
+
+
+def test_yaml_means_what_it_shows(tmp_path: Path) -> None:
+    text = 'a: no\nb: 2022-03-09\nc: 1.10\nd: null\ne: "null"\nf: ~\n0: 010'
+    value, lines = read_yaml(tmp_path, text)
+    assert value == {
+        "a": "no", "b": "2022-03-09", "c": "1.10", "d": None, "e": "null", "f": None, "0": "010",
+    }  # fmt: skip
+    assert lines["c",] == 3
 
 
 @pytest.mark.parametrize(
@@ -239,7 +254,7 @@ def test_a_completed_draft_reads_its_file(tmp_path: Path) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(data=st.binary(min_size=1, max_size=200))
+@given(data=st.binary(min_size=1, max_size=200).filter(lambda data: b"\r" not in data))
 def test_any_bytes_can_be_drafted_or_are_refused(data: bytes) -> None:
     with suppress(ToolkitError):
         draft_mapping(EvidenceFile(Path("evidence"), data))

@@ -1,0 +1,68 @@
+"""The house is clean: style, types, SQL style, layers, and nothing of any one machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+BIN = Path(sys.executable).parent
+TOOLS = {
+    "ruff check": [BIN / "ruff", "check", "--no-cache"],
+    "ruff format": [BIN / "ruff", "format", "--check", "--no-cache"],
+    "mypy": [BIN / "mypy"],
+    "import-linter": [BIN / "lint-imports"],
+    "sqlfluff": [BIN / "sqlfluff", "lint", "--processes", "2", "--nocolor", "queries"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_linters_have_nothing_to_say(tool: str) -> None:
+    if not TOOLS[tool][0].exists():
+        pytest.skip(f"{tool} is not installed: make test installs it")
+    done = subprocess.run(
+        [str(part) for part in TOOLS[tool]], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_nothing_names_a_package_index_or_a_path_of_one_machine() -> None:
+    pattern = re.compile(
+        rb"(extra-)?index-url|--find-links|\"resolved\": *\"http|/(work|farm|root)/[a-z.]"
+    )
+    found = [
+        str(path.relative_to(ROOT))
+        for path in _tracked()
+        if path.is_file()
+        and path.suffix not in (".pdf", ".ttf", ".png", ".parquet")
+        and path.name != "test_house.py"
+        and pattern.search(path.read_bytes())
+    ]
+    assert found == []
+
+
+def test_modules_stay_small_enough_to_be_one_room() -> None:
+    large = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in (ROOT / "toolkit").rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 850
+    }
+    assert large == {}
+
+
+def test_pins_name_packages_and_versions_only() -> None:
+    for name in ("requirements.txt", "requirements-test.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            assert re.fullmatch(r"(#.*)?|[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line), line
