@@ -39,7 +39,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import EvidenceRefused
+from toolkit.errors import EvidenceRefused, UsageError
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.draft import draft_mapping
 from toolkit.ingest.mapping_spec import FieldSpec, MappingSpec, SampleSpec, read_spec
@@ -90,9 +90,12 @@ class Mapping:
         return tuple(dict.fromkeys([*found, *self.spec.skip_if]))
 
     def rules(self, settings: SourceSettings) -> dict[str, TimeRule]:
-        """How the times of each instant column are read; what the case declares comes first."""
-        zone = settings.zone or self.spec.time.zone
-        order = settings.order or self.spec.time.order
+        """How the times of each instant column are read.
+
+        Raises `UsageError` where the case and the mapping contradict each other.
+        """
+        zone = self._agreed("zone", self.spec.time.zone, settings.zone)
+        order = self._agreed("order", self.spec.time.order, settings.order)
         return {
             name: TimeRule(zone=zone, format=each.time, order=order, unit=each.unit)
             for name, each in self.spec.fields.items()
@@ -182,6 +185,16 @@ class Mapping:
             for number, sample in enumerate(self.spec.samples, start=1)
             for difference in self._test(sample, settings or SourceSettings())
         ]
+
+    def _agreed(self, key: str, mine: str | None, declared: str | None) -> str | None:
+        if mine is not None and declared is not None and mine != declared:
+            raise UsageError(
+                f"the mapping says {mine}, the case says {declared}",
+                path=self.path,
+                field=f"time.{key}",
+                remedy="state it in one of the two places",
+            )
+        return mine or declared
 
     # -- one record ----------------------------------------------------------------------------
 
