@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from toolkit.report.facts import CaseFacts, Pointer, Row, listed, number, plural, span
-from toolkit.report.incident import SEVERITY, Incident
+from toolkit.report import sources
+from toolkit.report.facts import CaseFacts, Pointer, Row
+from toolkit.report.incident import Incident
 from toolkit.report.model import (
     Block,
     Code,
-    Column,
     Document,
     Facts,
     Listing,
@@ -22,11 +22,12 @@ from toolkit.report.model import (
     Strong,
     Table,
     Text,
+    columns,
 )
+from toolkit.report.words import be, capital, cut, listed, number, plural, span
 
 RECORDS = 4  # records of evidence printed on the page of a finding
 FINDING_PAGES = 34  # so that the papers stay within 60 pages; more are printed in short form
-CUSTODY = ("system_of_record", "obtained_by", "obtained_at", "obtained_how", "expected_records")
 
 
 def document(facts: CaseFacts) -> Document:
@@ -37,7 +38,7 @@ def document(facts: CaseFacts) -> Document:
         "Sources, tests, findings and how to re-perform them",
         (
             _scope(incident),
-            _sources(facts),
+            sources.section(facts),
             _tests(incident),
             _findings(incident),
             _controls(incident),
@@ -94,7 +95,7 @@ def _scope(incident: Incident) -> Section:
         ),
         Table(
             "What the answers mean",
-            (Column("Answer", share=18), Column("Meaning")),
+            columns("Answer {18} | Meaning"),
             tuple(((Status(word)), meaning) for word, meaning in _ANSWERS),
         ),
     ]
@@ -102,9 +103,9 @@ def _scope(incident: Incident) -> Section:
         blocks.append(
             Table(
                 "Procedures on file",
-                (
-                    Column("Procedure"), Column("Version"), Column("Published", "time"),
-                    Column("Superseded", "time"), Column("Applies to"), Column("SHA-256", "code"),
+                columns(
+                    "Procedure | Version | Published {time} | Superseded {time} | "
+                    "Applies to | SHA-256 {code}"
                 ),
                 tuple(
                     (
@@ -119,7 +120,7 @@ def _scope(incident: Incident) -> Section:
                 ),
                 "procedure",
             )
-        )  # fmt: skip
+        )
     return Section("scope", "Scope and criteria", tuple(blocks), new_page=True)
 
 
@@ -134,209 +135,6 @@ _ANSWERS = (
     ),
     ("not_run", "Records that the rule needs are absent. Missing evidence is never an ok."),
 )
-
-
-# -- sources -----------------------------------------------------------------------------------
-
-
-def _sources(facts: CaseFacts) -> Section:
-    sources = facts.rows("source")
-    if not sources:
-        return Section("sources", "Sources", (Paragraph("No source was read."),))
-    parts = (
-        Section("source-register", "Source register", (_register(facts, sources),)),
-        Section("reconciliation", "Reconciliation", tuple(_reconciliation(facts, sources))),
-        Section("times", "How times were read", tuple(_times(facts))),
-        Section("custody", "Chain of custody", tuple(_custody(facts, sources))),
-    )
-    return Section(
-        "sources",
-        "Sources",
-        (
-            Paragraph(
-                f"{plural(len(sources), 'file')} {_were(len(sources))} read. The digests are of the "
-                "bytes of each file as it lies in the case folder."
-            ),
-        ),
-        parts,
-        new_page=True,
-    )
-
-
-def _register(facts: CaseFacts, sources: list[Row]) -> Table:
-    rows: list[tuple[Text, ...]] = []
-    for row in sources:
-        zone = row["zone"] or "stated in the records"
-        clock = f"{row['clock_offset_seconds']:+g} s ({row['clock_basis']})" if row["clock_offset_seconds"] else ""
-        rows.append(
-            (
-                str(row["source_id"]),
-                (str(row["path"]), "\n", Code(row["sha256"])),
-                f"{row['format']}, reader version {row['reader_version']}, {row['detected_by']}",
-                f"{zone}" + (f", clock {clock}" if clock else ""),
-                number(row["bytes"]),
-                f"{facts.day(row['first_at'])} to {facts.day(row['last_at'])}" if row["first_at"] else "no time",
-            )
-        )  # fmt: skip
-    return Table(
-        "Files of evidence with SHA-256",
-        (
-            Column("No.", share=5),
-            Column("File and SHA-256", share=37),
-            Column("Format", share=16),
-            Column("Zone and clock", share=14),
-            Column("Bytes", "number", share=11),
-            Column("Covers", "time", share=17),
-        ),
-        tuple(rows),
-        "source",
-    )
-
-
-def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
-    names = ("records_read", "accepted", "continued", "skipped", "rejected")
-    rows: list[tuple[Text, ...]] = []
-    for row in sources:
-        read, *parts = (row[name] for name in names)
-        rows.append(
-            (str(row["source_id"]), str(row["path"]), *(number(row[name]) for name in names),
-             Status("ok") if read == sum(parts) else Status("exception"))
-        )  # fmt: skip
-    totals = [sum(row[name] for row in sources) for name in names]
-    rows.append(
-        ("", Strong("Total"), *(Strong(number(total)) for total in totals),
-         Status("ok") if totals[0] == sum(totals[1:]) else Status("exception"))
-    )  # fmt: skip
-    yield Paragraph(
-        (
-            "Nothing is lost silently: for every source, ",
-            Strong("read = accepted + continued + skipped + rejected"),
-            f". In total {number(totals[0])} = {number(totals[1])} + {number(totals[2])} + "
-            f"{number(totals[3])} + {number(totals[4])}. A continued record is a further line of the "
-            "record before it; a skipped one says nothing by definition of its format.",
-        ),
-        query="source",
-    )
-    yield Table(
-        "Account of every source",
-        (
-            Column("No.", share=5), Column("File", share=39), Column("Read", "number", 10),
-            Column("Accepted", "number", 11), Column("Continued", "number", 11),
-            Column("Skipped", "number", 9), Column("Rejected", "number", 10), Column("Holds"),
-        ),
-        tuple(rows),
-        "source",
-    )  # fmt: skip
-    rejects = facts.rows("reject")
-    if rejects:
-        counts = Counter((row["source_id"], row["code"]) for row in rejects)
-        first = {}
-        for row in rejects:
-            first.setdefault((row["source_id"], row["code"]), row)
-        yield Table(
-            "Rejected records by source and code",
-            (
-                Column("No.", share=6), Column("Code", "code", 20), Column("Records", "number", 10),
-                Column("First record", "number", 12), Column("Reason given for the first"),
-            ),
-            tuple(
-                (str(key[0]), Code(str(key[1])), number(count), number(first[key]["record_no"]),
-                 str(first[key]["reason"]))
-                for key, count in sorted(counts.items())
-            ),
-            "reject",
-        )  # fmt: skip
-    else:
-        yield Paragraph("No record was rejected.", query="reject")
-    skipped = facts.rows("skipped")
-    if skipped:
-        yield Table(
-            "Skipped records by source and reason",
-            (Column("No.", share=6), Column("Reason"), Column("Records", "number", 14)),
-            tuple((str(row["source_id"]), str(row["reason"]), number(row["records"])) for row in skipped),
-            "skipped",
-        )
-
-
-def _times(facts: CaseFacts) -> Iterable[Block]:
-    notes = facts.rows("time_note")
-    columns = facts.rows("source_column")
-    if columns:
-        grouped: dict[tuple[str, str], list[Row]] = defaultdict(list)
-        for row in columns:
-            grouped[(str(row["format"]), str(row["basis"]))].append(row)
-        yield Table(
-            "Forms of time and what their instants rest on",
-            (
-                Column("Form"), Column("Basis"), Column("Sources", share=22),
-                Column("Readings", "number"), Column("Deviating", "number"),
-            ),
-            tuple(
-                (
-                    Code(key[0]), key[1].replace("_", " "),
-                    ", ".join(str(no) for no in sorted({row["source_id"] for row in rows})),
-                    number(sum(row["readings"] or 0 for row in rows)),
-                    number(sum(row["deviating"] or 0 for row in rows)),
-                )
-                for key, rows in sorted(grouped.items())
-            ),
-            "source_column",
-        )  # fmt: skip
-    flags: Counter[tuple[int, str]] = Counter()
-    for row in notes:
-        for flag in str(row["flags"] or "no flag").replace(",", " ").split():
-            flags[(row["source_id"], flag)] += 1
-    if flags:
-        yield Table(
-            "Times that were not read in the usual way",
-            (Column("No.", share=6), Column("Note"), Column("Times", "number", 14)),
-            tuple((str(no), flag.replace("_", " "), number(count)) for (no, flag), count in sorted(flags.items())),
-            "time_note",
-        )
-    else:
-        yield Paragraph("No time needed a note.", query="time_note")
-
-
-def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
-    rows: list[tuple[Text, ...]] = []
-    missing: Counter[str] = Counter()
-    for row in sources:
-        for name in CUSTODY:
-            if row[name] is None:
-                missing[name] += 1
-        expected = row["expected_records"]
-        rows.append(
-            (
-                str(row["source_id"]),
-                str(row["system_of_record"] or "not stated"),
-                str(row["obtained_by"] or "not stated"),
-                str(row["obtained_at"] or "not stated"),
-                str(row["obtained_how"] or "not stated"),
-                "not stated" if expected is None else f"{number(expected)} expected, {number(row['accepted'])} accepted",
-                "complete as far as known" if row["export_complete"] else str(row["export_note"] or "incomplete"),
-            )
-        )  # fmt: skip
-    yield Table(
-        "Who obtained what, when and how",
-        (
-            Column("No.", share=5), Column("System of record", share=17), Column("By", share=13),
-            Column("At", "time", 15), Column("How", share=22), Column("Records", share=14), Column("Export"),
-        ),
-        tuple(rows),
-        "source",
-    )  # fmt: skip
-    if missing:
-        yield Paragraph(
-            (
-                Strong("Limitation. "),
-                "The case file does not state: "
-                + "; ".join(
-                    f"{name.replace('_', ' ')} for {plural(count, 'source')}"
-                    for name, count in missing.items()
-                )
-                + ". For these, integrity rests on the digests taken at ingest alone.",
-            )
-        )
 
 
 # -- tests -------------------------------------------------------------------------------------
@@ -382,28 +180,28 @@ def _tests(incident: Incident) -> Section:
         )
     table = Table(
         "Tests: one row per rule",
-        (
-            Column("Rule", share=30), Column("Population", "number", 11), Column("Decided", "number", 9),
-            Column("Exceptions", "number", 11), Column("Undeter-mined", "number", 10),
-            Column("Not applicable", "number", 11), Column("Not run", share=7), Column("Conclusion"),
+        columns(
+            "Rule {30} | Population {number 11} | Decided {number 9} | Exceptions {number 11} | Undeter-mined {number 10} | "
+            "Not applicable {number 11} | Not run {7} | Conclusion"
         ),
         tuple(rows),
         "finding, rule_catalogue",
         "The population of a rule is every operation or subject on record that activates it. All of "
         "it is tested; decided are those for which the evidence gives an answer.",
-    )  # fmt: skip
+    )
     reasons = sorted(
-        {(row["rule"], str(row["reason"])) for row in incident.findings if row["status"] == "not_run"},
+        {
+            (row["rule"], str(row["reason"]))
+            for row in incident.findings
+            if row["status"] == "not_run"
+        },
         key=lambda item: _rule_key(item[0]),
     )
     blocks: list[Block] = [table]
     if reasons:
         blocks.append(
             Table(
-                "Why rules were not run",
-                (Column("Rule", share=12), Column("Reason")),
-                tuple(reasons),
-                "finding",
+                "Why rules were not run", columns("Rule {12} | Reason"), tuple(reasons), "finding"
             )
         )
     return Section("tests", "Tests", tuple(blocks), new_page=True)
@@ -428,16 +226,16 @@ def _findings(incident: Incident) -> Section:
     full = exceptions[:FINDING_PAGES]
     blocks: list[Block] = [
         Paragraph(
-            f"{plural(len(exceptions), 'exception')} {_is(len(exceptions))} on record. Each stands on a "
+            f"{plural(len(exceptions), 'exception')} {be(len(exceptions))} on record. Each stands on a "
             "page of its own with criteria, condition, cause, effect and recommendation; the response "
             "of the management is to be filled in.",
             query="finding",
         ),
         Table(
             "Register of exceptions",
-            (
-                Column("Finding", "code", 17), Column("Rule", share=9), Column("Severity", share=10),
-                Column("Operation or subject", share=24), Column("When", "time", 17), Column("Title"),
+            columns(
+                "Finding {code 17} | Rule {9} | Severity {10} | Operation or subject {24} | "
+                "When {time 17} | Title"
             ),
             tuple(
                 (
@@ -454,7 +252,7 @@ def _findings(incident: Incident) -> Section:
             ),
             "finding",
         ),
-    ]  # fmt: skip
+    ]
     sections = [_finding(incident, row) for row in full]
     rest = exceptions[FINDING_PAGES:]
     if rest:
@@ -472,18 +270,28 @@ def _finding(incident: Incident, row: Row) -> Section:
     facts = incident.facts
     rule = incident.rules.get(row["rule"], {})
     operation = incident.operations.get(row["operation_id"] or "")
-    others = [
-        f"{other['rule']} ({str(other['title'])[:1].lower()}{str(other['title'])[1:]})"
-        for other in incident.of_operation(row["operation_id"], "exception")
-        if other["finding_id"] != row["finding_id"]
-    ] if row["operation_id"] else []  # fmt: skip
+    others = (
+        [
+            f"{other['rule']} ({str(other['title'])[:1].lower()}{str(other['title'])[1:]})"
+            for other in incident.of_operation(row["operation_id"], "exception")
+            if other["finding_id"] != row["finding_id"]
+        ]
+        if row["operation_id"]
+        else []
+    )
     cause = (
         f"Not determined by the record. Recorded of the same operation as well: {listed(others)}."
         if others
         else "Not determined by the record. No other deviation of the same operation is on record."
     )
     subject: list[tuple[str, Text]] = [
-        ("Finding", (Code(row["finding_id"]), f"  severity {row['severity']}, class {_CLASS[row['rule_class']]}")),
+        (
+            "Finding",
+            (
+                Code(row["finding_id"]),
+                f"  severity {row['severity']}, class {_CLASS[row['rule_class']]}",
+            ),
+        ),
         ("Subject", _subject(incident, row, operation)),
         ("Criteria", _criteria(rule, operation)),
         ("Condition", (Strong(str(row["reason"])), _when(facts, row))),
@@ -494,7 +302,7 @@ def _finding(incident: Incident, row: Row) -> Section:
         ("Questions to ask", "\n".join(str(question) for question in rule.get("questions") or ())),
         ("Controls", ", ".join(rule.get("controls") or ()) or "none named"),
         ("Codes", _codes(rule)),
-    ]  # fmt: skip
+    ]
     blocks: list[Block] = [Facts(tuple(subject))]
     blocks += _evidence(facts, row)
     blocks.append(
@@ -511,12 +319,11 @@ def _finding(incident: Incident, row: Row) -> Section:
     blocks.append(
         Table(
             "Management response",
-            (Column("Agree, partly or disagree", share=22), Column("Response", share=44),
-             Column("By", share=18), Column("On")),
+            columns("Agree {22} | Response {44} | By {18} | On"),
             (("", "", "", ""),),
             form=True,
         )
-    )  # fmt: skip
+    )
     return Section(
         f"finding-{row['finding_id']}",
         f"{row['rule']} {row['title']}: {_about(incident, row)}",
@@ -547,8 +354,10 @@ def _subject(incident: Incident, row: Row, operation: Row | None) -> str:
     title = f", {operation['title']}" if operation.get("title") else ""
     kind = f" ({operation['kind']})" if operation["kind"] else ""
     subject = str(row["subject"] or "")
-    about = f"; {subject}" if subject and subject not in (row["change_id"], row["operation_id"]) else ""
-    return f"{_capital(incident.operation_name(row['operation_id']))}{kind}{title}{about}"
+    about = (
+        f"; {subject}" if subject and subject not in (row["change_id"], row["operation_id"]) else ""
+    )
+    return f"{capital(incident.operation_name(row['operation_id']))}{kind}{title}{about}"
 
 
 def _criteria(rule: Row, operation: Row | None) -> str:
@@ -566,7 +375,11 @@ def _when(facts: CaseFacts, row: Row) -> str:
 def _codes(rule: Row) -> Text:
     codes = ", ".join(rule.get("codes") or ()) or "none"
     candidates = ", ".join(rule.get("candidate_codes") or ())
-    return f"{codes}. Candidates, only once a named reviewer confirms them: {candidates}" if candidates else codes
+    return (
+        f"{codes}. Candidates, only once a named reviewer confirms them: {candidates}"
+        if candidates
+        else codes
+    )
 
 
 def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:
@@ -575,22 +388,22 @@ def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:
     if event is not None:
         pointers = [event, *(pointer for pointer in pointers if pointer != event)]
     if not pointers:
-        yield Paragraph("Evidence: the deviation is that no record is there; the queries name what was searched.")
+        yield Paragraph(
+            "Evidence: the deviation is that no record is there; the queries name what was searched."
+        )
         return
-    yield Paragraph((Strong("Evidence"), f" ({plural(len(pointers), 'record')}; source and record number)"))
+    yield Paragraph(
+        (Strong("Evidence"), f" ({plural(len(pointers), 'record')}; source and record number)")
+    )
     for pointer in pointers[:RECORDS]:
         found = facts.record(pointer)
         if found is not None:
-            yield Record(f"{pointer.source_id}:{pointer.record_no}", found[0], _cut(found[1]))
+            yield Record(f"{pointer.source_id}:{pointer.record_no}", found[0], cut(found[1], 420))
     if len(pointers) > RECORDS:
         more = pointers[RECORDS:]
         told = ", ".join(f"{pointer.source_id}:{pointer.record_no}" for pointer in more[:24])
         rest = f" and {number(len(more) - 24)} more in findings.csv" if len(more) > 24 else ""
         yield Paragraph(("Further records: ", Code(told), rest))
-
-
-def _cut(text: str, limit: int = 420) -> str:
-    return text if len(text) <= limit else text[:limit] + " […]"
 
 
 def _in_short(incident: Incident, rows: list[Row]) -> Section:
@@ -604,13 +417,15 @@ def _in_short(incident: Incident, rows: list[Row]) -> Section:
             ),
             Table(
                 "Further exceptions",
-                (
-                    Column("Finding", "code", 17), Column("Rule", share=8), Column("About", share=16),
-                    Column("Condition"), Column("Evidence", "code", 16),
+                columns(
+                    "Finding {code 17} | Rule {8} | About {16} | Condition | Evidence {code 16}"
                 ),
                 tuple(
                     (
-                        Code(row["finding_id"]), row["rule"], _about(incident, row), str(row["reason"]),
+                        Code(row["finding_id"]),
+                        row["rule"],
+                        _about(incident, row),
+                        str(row["reason"]),
                         Code(", ".join((row["evidence"] or ())[:4])),
                     )
                     for row in rows
@@ -619,7 +434,7 @@ def _in_short(incident: Incident, rows: list[Row]) -> Section:
             ),
         ),
         new_page=True,
-    )  # fmt: skip
+    )
 
 
 # -- controls, limits, requests ----------------------------------------------------------------
@@ -655,16 +470,16 @@ def _controls(incident: Incident) -> Section:
             ),
             Table(
                 "Controls, the rules that test them, and what was found",
-                (
-                    Column("Control", "code", 24), Column("Rules", share=32), Column("Exceptions", "number", 11),
-                    Column("Open", "number", 9), Column("Conclusion"),
+                columns(
+                    "Control {code 24} | Rules {32} | Exceptions {number 11} | "
+                    "Open {number 9} | Conclusion"
                 ),
                 tuple(rows),
                 "rule_catalogue, finding",
             ),
         ),
         new_page=True,
-    )  # fmt: skip
+    )
 
 
 def _limits(facts: CaseFacts) -> Section:
@@ -686,24 +501,23 @@ def _limits(facts: CaseFacts) -> Section:
         blocks.append(
             Table(
                 "Issues of the evidence, by source",
-                (
-                    Column("No.", share=5), Column("Issue", share=19), Column("Subject", share=20),
-                    Column("Detail"), Column("Count", "number", 9),
-                ),
+                columns("No. {5} | Issue {19} | Subject {20} | Detail | Count {number 9}"),
                 tuple(
                     (
                         "" if row["source_id"] is None else str(row["source_id"]),
                         str(row["issue"]).replace("_", " "),
                         str(row["subject"] or ""),
-                        _cut(str(row["detail"] or "") + _seconds(row), 300),
+                        cut(str(row["detail"] or "") + _seconds(row), 300),
                         "" if row["count"] is None else number(row["count"]),
                     )
                     for row in rows[:120]
                 ),
                 "evidence_quality",
-                "" if len(rows) <= 120 else f"{number(len(rows) - 120)} more rows: postmortem query {facts.case_id} evidence_quality",
+                ""
+                if len(rows) <= 120
+                else f"{number(len(rows) - 120)} more rows: postmortem query {facts.case_id} evidence_quality",
             )
-        )  # fmt: skip
+        )
     return Section("limits", "Limits of the evidence", tuple(blocks), new_page=True)
 
 
@@ -711,7 +525,9 @@ def _seconds(row: Row) -> str:
     lo, hi = row.get("lo_seconds"), row.get("hi_seconds")
     if lo is None and hi is None:
         return ""
-    return f" [{span(lo) if lo is not None else 'open'} to {span(hi) if hi is not None else 'open'}]"
+    return (
+        f" [{span(lo) if lo is not None else 'open'} to {span(hi) if hi is not None else 'open'}]"
+    )
 
 
 def request_table(facts: CaseFacts) -> Table | None:
@@ -721,10 +537,7 @@ def request_table(facts: CaseFacts) -> Table | None:
         return None
     return Table(
         "Evidence that would settle what is open",
-        (
-            Column("No.", share=5), Column("What", share=30), Column("Who holds it", share=20),
-            Column("Why", share=25), Column("Rules"),
-        ),
+        columns("No. {5} | What {30} | Who holds it {20} | Why {25} | Rules"),
         tuple(
             (
                 str(row["request_no"]),
@@ -736,7 +549,7 @@ def request_table(facts: CaseFacts) -> Table | None:
             for row in rows
         ),
         "evidence_request",
-    )  # fmt: skip
+    )
 
 
 def _requests(facts: CaseFacts) -> Section:
@@ -766,20 +579,22 @@ def _queries(facts: CaseFacts) -> Section:
         blocks.append(
             Table(
                 "Queries with digests of text and result",
-                (
-                    Column("Query", "code", 19), Column("Title", share=25), Column("Rows", "number", 8),
-                    Column("SHA-256 of the query and of its result", "code"),
+                columns(
+                    "Query {code 19} | Title {25} | Rows {number 8} | "
+                    "SHA-256 of the query and of its result {code}"
                 ),
                 tuple(
                     (
-                        Code(str(row["query_id"])), str(row["title"]), number(row["row_count"]),
+                        Code(str(row["query_id"])),
+                        str(row["title"]),
+                        number(row["row_count"]),
                         (Code(str(row["sha256"])), "\n", Code(str(row["result_sha256"]))),
                     )
                     for row in rows
                 ),
                 "query_catalogue",
             )
-        )  # fmt: skip
+        )
     return Section("queries", "Query register", tuple(blocks), new_page=True)
 
 
@@ -791,24 +606,26 @@ def _policy(facts: CaseFacts) -> Section:
         (
             Table(
                 "Thresholds, with where each comes from",
-                (
-                    Column("Threshold", "code", 26), Column("Value", share=17), Column("Unit", share=11),
-                    Column("Origin", share=11), Column("Meaning"),
-                ),
+                columns("Threshold {code 26} | Value {17} | Unit {11} | Origin {11} | Meaning"),
                 tuple(
-                    (Code(str(row["key"])), str(row["value"]).replace(",", ", ") or "none", str(row["unit"]),
-                     str(row["origin"]), str(row["meaning"]))
+                    (
+                        Code(str(row["key"])),
+                        str(row["value"]).replace(",", ", ") or "none",
+                        str(row["unit"]),
+                        str(row["origin"]),
+                        str(row["meaning"]),
+                    )
                     for row in rows
                 ),
                 "policy",
             ),
         ),
         new_page=True,
-    )  # fmt: skip
+    )
 
 
 def _sign_off() -> Section:
-    columns = (Column("Role", share=26), Column("Name", share=26), Column("Signature", share=28), Column("Date"))
+    head = columns("Role {26} | Name {26} | Signature {28} | Date")
     return Section(
         "sign-off",
         "Sign-off",
@@ -819,22 +636,18 @@ def _sign_off() -> Section:
             ),
             Table(
                 "Prepared and reviewed",
-                columns,
-                tuple((role, "", "", "") for role in ("Prepared by", "Reviewed by", "Accepted by the management", "Independent reviewer")),
+                head,
+                tuple(
+                    (role, "", "", "")
+                    for role in (
+                        "Prepared by",
+                        "Reviewed by",
+                        "Accepted by the management",
+                        "Independent reviewer",
+                    )
+                ),
                 form=True,
             ),
         ),
         new_page=True,
-    )  # fmt: skip
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    )

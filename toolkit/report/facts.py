@@ -8,19 +8,16 @@ way.
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import nh3
-
+from toolkit.report.words import letters, visible
 from toolkit.store import Store
 
 Row = dict[str, Any]
@@ -84,40 +81,6 @@ class Pseudonyms:
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda found: self._roles[found[0].casefold()], text)
-
-
-def letters(number: int) -> str:
-    """0 → A, 25 → Z, 26 → AA."""
-    text = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        text = chr(65 + rest) + text
-    return text
-
-
-def visible(text: str) -> str:
-    """Show control and direction characters instead of obeying them; keep line ends and tabs."""
-    if text.isprintable():
-        return text
-    return "".join(
-        letter
-        if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-        else f"\\u{ord(letter):04x}"
-        for letter in text.replace("\r\n", "\n")
-    )
-
-
-_MARKUP = re.compile(r"</?(?:p|br|a|div|span|strong|em|b|i|ul|ol|li|small|var|h\d)\b[^<>]*>", re.I)
-_BREAK = re.compile(r"<(?:br|/p|/li|/div|/h\d)\b[^<>]*>", re.I)
-
-
-def without_markup(text: str) -> str:
-    """The words of a post that may be HTML; text that is not HTML stays letter by letter."""
-    if not _MARKUP.search(text):
-        return text
-    stripped = html.unescape(nh3.clean(_BREAK.sub("\n", text), tags=set()))
-    return re.sub(r"[ \t]+", " ", re.sub(r"\n\s*\n+", "\n", stripped)).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +159,8 @@ class CaseFacts:
                 values = [
                     f"{name}={self.when(value) if isinstance(value, datetime) else value}"
                     for name, value in row.items()
-                    if value is not None and name not in ("source_id", "record_no")
+                    if value is not None
+                    and name not in ("source_id", "record_no")
                     and not name.endswith(("_lo", "_hi"))
                 ]
                 return f"{origin} (as read, relation {relation})", "  ".join(values)
@@ -210,6 +174,11 @@ class CaseFacts:
     @cached_property
     def sources(self) -> dict[int, Row]:
         return {row["source_id"]: row for row in self.rows("source")}
+
+    @cached_property
+    def queries(self) -> list[Row]:
+        """The register of queries as it is: it holds no names, and its text must not change."""
+        return self._raw("query_catalogue")
 
     # -- people --------------------------------------------------------------------------------
 
@@ -351,55 +320,3 @@ def case_digest(store: Store) -> str:
             lines += [[str(value) for value in row.values()] for row in store.rows(sql)]
     told = "".join(sorted(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
     return hashlib.sha256(told.encode()).hexdigest()
-
-
-# -- numbers ---------------------------------------------------------------------------------------
-
-
-def number(value: float | int | None, digits: int = 1) -> str:
-    """A number as it is read: thousands set apart, no digits that say nothing."""
-    if value is None:
-        return "unknown"
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}".replace(",", "\u00a0")
-    return f"{float(value):,.{digits}f}".replace(",", "\u00a0")
-
-
-def size(count: float | int | None) -> str:
-    """Bytes in decimal units."""
-    if count is None:
-        return "unknown"
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(amount) < 1000:
-            return f"{number(round(amount, 1))}\u00a0{unit}"
-        amount /= 1000
-    return f"{number(round(amount, 1))}\u00a0PB"
-
-
-def span(seconds: float | timedelta | None) -> str:
-    """A duration in its two largest units."""
-    if seconds is None:
-        return "unknown"
-    total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
-    sign, total = ("−" if total < 0 else ""), round(abs(total))
-    parts = []
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, total = divmod(total, length)
-        if count or parts:
-            parts.append((count, unit))
-        if len(parts) == 2:
-            break
-    told = " ".join(f"{count}\u00a0{unit}" for count, unit in parts if count)
-    return sign + (told or "0\u00a0s")
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    if not words:
-        return "none"
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

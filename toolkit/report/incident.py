@@ -22,7 +22,9 @@ class Incident:
         """The onset of the widest scope that affected most machines."""
         rows = [row for row in self.facts.rows("onset") if row["scope_kind"] == "all"]
         rows = rows or self.facts.rows("onset")
-        return max(rows, key=lambda row: (row["affected"] or 0, -_stamp(row["onset_lo"])), default=None)
+        return max(
+            rows, key=lambda row: (row["affected"] or 0, -_stamp(row["onset_lo"])), default=None
+        )
 
     @cached_property
     def trigger(self) -> Row | None:
@@ -103,7 +105,9 @@ class Incident:
         row = self.operations.get(operation_id)
         if row is not None and row["change_id"]:
             return f"change {row['change_id']}"
-        return f"unregistered {operation_id}" if operation_id.startswith("session:") else operation_id
+        return (
+            f"unregistered {operation_id}" if operation_id.startswith("session:") else operation_id
+        )
 
 
 def _stamp(at: datetime | None) -> float:

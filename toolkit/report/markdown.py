@@ -23,7 +23,7 @@ from toolkit.report.model import (
     Text,
 )
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&!])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#~$&!])")
 
 
 def document(report: Report, told: Document) -> str:
@@ -54,14 +54,20 @@ def _block(block: Block) -> str:
             sign = "1." if block.ordered else "-"
             return "\n".join(f"{sign} {_text(item)}" for item in block.items)
         case Facts():
-            return "\n".join(f"- **{_escaped(label)}:** {_text(text)}" for label, text in block.items)
+            return "\n".join(
+                f"- **{_escaped(label)}:** {_text(text)}" for label, text in block.items
+            )
         case Table():
             return _table(block)
         case Record():
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
-            return f"{_code(block.pointer)} {_escaped(block.origin)}\n\n{fence}\n{block.text}\n{fence}"
+            return (
+                f"{_code(block.pointer)} {_escaped(block.origin)}\n\n{fence}\n{block.text}\n{fence}"
+            )
         case Figure():
-            return f"*{_escaped(block.caption)}* {_escaped(block.description)}{_source(block.query)}"
+            return (
+                f"*{_escaped(block.caption)}* {_escaped(block.description)}{_source(block.query)}"
+            )
 
 
 def _table(table: Table) -> str:
@@ -69,10 +75,12 @@ def _table(table: Table) -> str:
         f"**{_escaped(table.caption)}**{_source(table.query)}",
         "",
         "| " + " | ".join(_escaped(column.title) for column in table.columns) + " |",
-        "|" + "|".join("---:" if column.kind == "number" else "---" for column in table.columns) + "|",
+        "|"
+        + "|".join("---:" if column.kind == "number" else "---" for column in table.columns)
+        + "|",
     ]
     for row in table.rows:
-        lines.append("| " + " | ".join(_text(cell).replace("\n", "<br>") for cell in row) + " |")
+        lines.append("| " + " | ".join(_text(cell).replace("|", "\\|") for cell in row) + " |")
     if table.note:
         lines += ["", _escaped(table.note)]
     return "\n".join(lines)
@@ -102,10 +110,10 @@ def _code(text: str) -> str:
     """A code span that no content can close and no table cell can split."""
     if not text:
         return ""
-    text = text.replace("\n", " ").replace("|", "¦")
+    text = text.replace("\n", " ")
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", text)
+    return _SPECIAL.sub(r"\\\1", text).replace("\n", "<br>")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 Kind = Literal["review", "audit", "summary"]
 KINDS: tuple[Kind, ...] = ("review", "audit", "summary")
@@ -156,13 +156,31 @@ class Facts:
     items: tuple[tuple[str, Text], ...]
 
 
+ColumnKind = Literal["text", "number", "time", "code"]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """`share` is the column's part of the width; 0 leaves it to the content."""
 
     title: str
-    kind: Literal["text", "number", "time", "code"] = "text"
+    kind: ColumnKind = "text"
     share: int = 0
+
+
+def columns(head: str) -> tuple[Column, ...]:
+    """The columns of a table head: `No. {number 5} | Time {time 20} | What is on record`."""
+    found = []
+    for part in head.split(" | "):
+        title, _, rest = part.partition(" {")
+        kind, share = "text", 0
+        for word in rest.rstrip("}").split():
+            if word.isdigit():
+                share = int(word)
+            else:
+                kind = word
+        found.append(Column(title, cast(ColumnKind, kind), share))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +247,7 @@ class Attached:
 class Report:
     """A case as its reports tell it.
 
-    `dated` is the latest instant that the evidence covers, and stands in for a date of making:
+    `zone` is the IANA zone of the pictures' axes. `dated` is the latest instant that the evidence covers, and stands in for a date of making:
     the same evidence gives the same bytes.
     """
 
@@ -239,5 +257,6 @@ class Report:
     window: str
     digest: str
     dated: datetime
+    zone: str
     documents: Mapping[Kind, Document]
     attachments: tuple[Attached, ...]

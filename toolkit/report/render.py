@@ -16,19 +16,19 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 import jinja2
-from markupsafe import Markup
 
 from toolkit import resources
-from toolkit.report import charts
-from toolkit.report.model import Bars, Document, Kind, Picture, Report, Strips, Swimlanes
+from toolkit.report import charts, markdown
+from toolkit.report.model import Kind, Picture, Report, Strips, Swimlanes
 
 SIGNS = {
     "exception": "■", "ok": "✓", "undetermined": "□", "not_run": "–", "not_applicable": "·",
@@ -49,12 +49,10 @@ def html(report: Report, kind: Kind) -> str:
 def _html(report: Report, kind: Kind, medium: str) -> str:
     environment = _environment()
     environment.filters["drawing"] = partial(
-        _drawing, environment, zone=_zone(report), numbers=count(1)
+        _drawing, environment, zone=ZoneInfo(report.zone), numbers=count(1)
     )
     template = environment.get_template("report.html.j2")
-    return template.render(
-        report=report, document=report.documents[kind], medium=medium
-    )
+    return template.render(report=report, document=report.documents[kind], medium=medium)
 
 
 def _environment() -> jinja2.Environment:
@@ -80,10 +78,6 @@ def _words(word: str) -> str:
     return word.replace("_", " ")
 
 
-def _zone(report: Report) -> tzinfo:
-    return report.dated.tzinfo or UTC
-
-
 def _drawing(
     environment: jinja2.Environment,
     picture: Picture,
@@ -91,15 +85,15 @@ def _drawing(
     *,
     zone: tzinfo,
     numbers: Iterator[int],
-) -> Markup:
+) -> Any:
     """A picture as inline SVG, its description as first child."""
-    macros = environment.get_template("charts.svg.j2").module
+    macros: Any = environment.get_template("charts.svg.j2").module
     if isinstance(picture, Swimlanes):
-        return Markup(macros.swimlanes(charts.swimlanes(picture, zone), description))  # type: ignore[attr-defined]
+        return macros.swimlanes(charts.swimlanes(picture, zone), description)
     own = f"picture{next(numbers)}"
     if isinstance(picture, Strips):
-        return Markup(macros.strips(charts.strips(picture, zone), description, own))  # type: ignore[attr-defined]
-    return Markup(macros.bars(charts.bars(picture), description, own))  # type: ignore[attr-defined]
+        return macros.strips(charts.strips(picture, zone), description, own)
+    return macros.bars(charts.bars(picture), description, own)
 
 
 # -- PDF ---------------------------------------------------------------------------------------
@@ -169,7 +163,7 @@ def _own_fonts() -> Iterator[None]:
 @cache
 def _covered() -> frozenset[int]:
     """Code points that the fonts can show and that PDF/A lets stand without a substitute."""
-    from fontTools.ttLib import TTFont
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
     points: set[int] = set()
     for path in sorted((resources.templates() / "fonts").glob("*.ttf")):
@@ -239,16 +233,14 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in a report")
 
 
-def markdown(report: Report, kind: Kind) -> str:
+def as_markdown(report: Report, kind: Kind) -> str:
     """The document for readers of plain text; pictures stand as their description."""
-    from toolkit.report.markdown import document
-
-    return document(report, report.documents[kind])
+    return markdown.document(report, report.documents[kind])
 
 
 RENDERERS: Mapping[str, Callable[[Report, Kind], str | bytes]] = {
     "html": html,
     "pdf": pdf,
-    "md": markdown,
+    "md": as_markdown,
     "json": as_json,
 }

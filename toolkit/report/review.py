@@ -1,52 +1,48 @@
-"""The review, for the board: what happened, whom it hit, what is open, what to decide."""
+"""The review, for the board."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable
 
-from toolkit.report.facts import CaseFacts, Row, listed, number, plural, size, span, without_markup
-from toolkit.report.incident import SEVERITY, Incident
+from toolkit.report import page, plan, summary, timeline
+from toolkit.report.audit import base_rate, request_table
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.incident import DECIDED, Incident
 from toolkit.report.model import (
     Bars,
     Block,
-    Code,
     Column,
     Document,
     Figure,
-    Lane,
     Listing,
-    Mark,
     Paragraph,
-    Ref,
     Section,
-    Shape,
-    Status,
-    Stretch,
-    Strip,
-    Strips,
     Strong,
-    Swimlanes,
     Table,
     Text,
+    columns,
 )
-
-TIMELINE_ROWS = 60
-LANES = ("maintenance", "change", "telemetry", "status", "alert", "notice", "review")
+from toolkit.report.summary import CLASSES
+from toolkit.report.words import (
+    be,
+    number,
+    plural,
+    rounded,
+    size,
+)
 
 
 def document(facts: CaseFacts) -> Document:
     incident = Incident(facts)
-    curated = _curated(incident)
     sections = [
-        _summary(incident),
+        summary.section(incident),
         _impact(incident),
-        _timeline(incident, curated),
-        _plan(incident),
+        timeline.section(incident),
+        plan.section(incident),
         _factors(incident),
-        _status(incident),
-        _communication(incident),
+        page.section(incident),
+        page.communication(incident),
         _went_well(incident),
         _untested(incident),
         _decisions(),
@@ -59,232 +55,6 @@ def document(facts: CaseFacts) -> Document:
     )
 
 
-# -- summary -----------------------------------------------------------------------------------
-
-
-def _summary(incident: Incident) -> Section:
-    return Section(
-        "summary",
-        "Summary",
-        (
-            Paragraph(
-                "This page is generated from the evidence. It states what is on record and what the "
-                "record leaves open; it does not say why people acted as they did.",
-                tone="note",
-            ),
-        ),
-        (
-            Section("summary-what", "What happened", tuple(_what_happened(incident))),
-            Section("summary-whom", "Whom it hit", tuple(_whom(incident))),
-            Section("summary-unknown", "What is not known", tuple(_unknown(incident))),
-            Section("summary-decide", "What to decide", tuple(_to_decide(incident))),
-        ),
-        new_page=True,
-    )
-
-
-def _what_happened(incident: Incident) -> Iterable[Block]:
-    facts, onset, trigger = incident.facts, incident.onset, incident.trigger
-    if onset is None:
-        yield Paragraph(
-            "The evidence shows no onset of an impairment: no telemetry is on record that would "
-            "show one, or the share of machines without a current recovery point never reached the "
-            "limit of the policy.",
-            query="onset",
-        )
-    else:
-        share = _share(onset["affected"], onset["population"])
-        yield Paragraph(
-            (
-                Strong(f"{_capital(facts.between(onset['onset_lo'], onset['onset_hi']))}"),
-                f" replication began to stand still: at the widest point {number(onset['affected'])}"
-                f" of {plural(onset['population'], 'machine')} with telemetry{share} had no current "
-                f"recovery point. {_until(facts, onset['ended_at'])}",
-            ),
-            query="onset",
-        )
-    if trigger is not None:
-        yield Paragraph(
-            (
-                "The last irreversible event on record before it, on an asset that affected machines "
-                "depend on, is ",
-                Code(str(trigger["action"])),
-                " of ",
-                Code(str(trigger["target"])),
-                f" {facts.between(trigger['occurred_lo'], trigger['occurred_hi'])} under "
-                f"{incident.operation_name(trigger['operation_id'])}. The order of the two is "
-                "established by their times; that the one led to the other is for the board to "
-                "judge.",
-            ),
-            query="incident_phase, operation_event",
-        )
-        own = incident.of_operation(trigger["operation_id"], "exception")
-        if own:
-            yield Paragraph(
-                (
-                    f"In that operation {plural(len(own), 'deviation')} from recorded criteria "
-                    f"{_is_are(len(own))} on record (",
-                    Ref("contributing factors", "factors"),
-                    "): "
-                    + listed([f"{row['title'][0].lower()}{row['title'][1:]} ({row['rule']})" for row in own[:6]])
-                    + (f", and {len(own) - 6} more." if len(own) > 6 else "."),
-                ),
-                query="finding",
-            )
-    elif onset is not None:
-        yield Paragraph(
-            "The evidence does not tie an operation to the onset.", query="incident_phase"
-        )
-    first_post = incident.phase("disclosure")
-    if first_post is not None:
-        delay = ""
-        if onset is not None and onset["onset_lo"] and first_post["started_at"]:
-            late = first_post["started_at"] - onset["onset_hi"]
-            early = first_post["started_at"] - onset["onset_lo"]
-            delay = (
-                f", {span(late)} after the onset"
-                if abs((early - late).total_seconds()) < 60
-                else f", between {span(late)} and {span(early)} after the onset"
-            )
-        yield Paragraph(
-            f"The status page first spoke of it {facts.between(first_post['started_at'], first_post['started_at'])}{delay}.",
-            query="incident_phase",
-        )
-
-
-def _whom(incident: Incident) -> Iterable[Block]:
-    facts = incident.facts
-    machines = facts.rows("machine_impact")
-    if not machines:
-        yield Paragraph("No machine with an impaired recovery point is on record.", query="machine_impact")
-        return
-    regions = sorted({row["region"] for row in machines if row["region"]})
-    partners = {row["organization"] for row in machines if row["organization"]}
-    hours = sum(row["gap_hours"] or 0 for row in machines)
-    known = [row["data_at_risk_bytes"] for row in machines if row["data_at_risk_bytes"] is not None]
-    yield Paragraph(
-        (
-            Strong(
-                f"{plural(len(machines), 'machine')} of {plural(len(partners), 'partner')} in "
-                f"{listed(regions) if regions else 'regions that are not stated'}"
-            ),
-            f" went without a current recovery point, for {number(round(hours))} machine-hours in "
-            f"total. {_at_risk(known, len(machines))}",
-        ),
-        query="machine_impact",
-    )
-    states = Counter(str(row["recovery_class"] or "unknown") for row in machines)
-    told = [f"{number(states[state])} {_CLASS.get(state, state)}" for state in _CLASS if states[state]]
-    yield Paragraph(
-        f"At the end of the record: {listed(told)}.", query="machine_impact"
-    )
-
-
-_CLASS = {
-    "relinked": "linked again",
-    "reseeded": "seeded anew",
-    "reseeding": "still being seeded",
-    "lost": "lost",
-    "unknown": "of unknown state",
-}
-
-
-def _at_risk(known: list[int], machines: int) -> str:
-    if not known:
-        return "How much data was at risk is not on record."
-    part = "" if len(known) == machines else f" (known for {number(len(known))} of them)"
-    return f"They protect {size(sum(known))}{part}; this is data at risk while the gap was open, not data lost."
-
-
-def _unknown(incident: Incident) -> Iterable[Block]:
-    facts = incident.facts
-    statuses = Counter(row["status"] for row in incident.findings)
-    items: list[Text] = []
-    if statuses["undetermined"]:
-        items.append(
-            (
-                f"For {plural(statuses['undetermined'], 'test')} the evidence is there but does not "
-                "decide (",
-                Ref("what could not be tested", "untested"),
-                ").",
-            )
-        )
-    if statuses["not_run"]:
-        rules = sorted({row["rule"] for row in incident.findings if row["status"] == "not_run"})
-        items.append(
-            f"{plural(len(rules), 'rule')} could not run, because records that they need are absent: "
-            f"{listed(rules)}."
-        )
-    machines = facts.rows("machine_impact")
-    unsure = [row for row in machines if (row["recovery_class"] or "unknown") == "unknown"]
-    if unsure:
-        items.append(
-            f"The state at the end of the record is not known for {plural(len(unsure), 'machine')}."
-        )
-    blocked = [row for row in machines if row.get("failover_blocked_hours") is None]
-    if machines and len(blocked) == len(machines):
-        items.append("Nothing on record says for how long failover was blocked.")
-    elif blocked:
-        items.append(
-            f"Nothing on record says whether failover was blocked for {number(len(blocked))} of "
-            f"{plural(len(machines), 'machine')}."
-        )
-    open_gaps = [row for row in machines if row.get("open")]
-    if open_gaps:
-        items.append(
-            f"{plural(len(open_gaps), 'machine')} had no current recovery point when the record "
-            "ended; when they will have one is not on record."
-        )
-    if incident.onset is not None and incident.trigger is None:
-        items.append("Which operation, if any, preceded the onset on the affected assets.")
-    never = [row for row in facts.rows("partner_impact") if row.get("notified_at") is None]
-    if facts.count("notice") and never:
-        items.append(f"Whether {plural(len(never), 'affected partner')} {_was_were(len(never))} told directly: no notice to them is on record.")
-    if not items:
-        items.append("Every test could be decided from the evidence held.")
-    yield Listing(tuple(items))
-
-
-def _to_decide(incident: Incident) -> Iterable[Block]:
-    seen: set[str] = set()
-    items: list[Text] = []
-    for row in incident.exceptions:
-        rule = incident.rules.get(row["rule"])
-        if rule is None or row["rule"] in seen:
-            continue
-        if incident.operation is not None and row["operation_id"] != incident.operation["operation_id"]:
-            continue
-        seen.add(row["rule"])
-        items.append((Strong(row["rule"] + " "), str(rule["recommendation"])))
-        if len(items) == 6:
-            break
-    if not items:
-        for row in incident.exceptions:
-            rule = incident.rules.get(row["rule"])
-            if rule is None or row["rule"] in seen:
-                continue
-            seen.add(row["rule"])
-            items.append((Strong(row["rule"] + " "), str(rule["recommendation"])))
-            if len(items) == 6:
-                break
-    if items:
-        yield Paragraph("Recommendations that follow from the most severe deviations; each is the board's to adopt, change or reject.")
-        yield Listing(tuple(items), ordered=True)
-    else:
-        yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
-    requests = incident.facts.rows("evidence_request")
-    if requests:
-        yield Paragraph(
-            (
-                f"Whether to obtain the {plural(len(requests), 'piece')} of evidence that would "
-                "settle what is open (",
-                Ref("list", "untested"),
-                ").",
-            ),
-            query="evidence_request",
-        )
-
-
 # -- impact ------------------------------------------------------------------------------------
 
 
@@ -292,28 +62,31 @@ def _impact(incident: Incident) -> Section:
     facts = incident.facts
     blocks: list[Block] = [
         Paragraph(
-            "A gap is an interval without a recovery point that is longer than the machine's objective, "
-            "or than four times its cadence where no objective is stated. It runs from the first sign "
-            "of the gap to the next good recovery point, or to the end of the record.",
+            "A gap is an interval without a recovery point that is longer than the machine's "
+            "objective, or than a number of its cadences where no objective is stated "
+            f"(gap_cadences = {facts.policy('gap_cadences')}). It runs from the first sign of it to "
+            "the next good recovery point, or to the end of the record. Data at risk is what the "
+            "machines protect while they have no current recovery point; what is lost for good is "
+            "stated only where the record says so.",
             tone="note",
         )
     ]
     regions = facts.rows("region_impact")
     if regions:
-        blocks.append(_impact_table("Impact by region", "Region", "region", regions, "region_impact"))
+        blocks.append(_impact_table(facts, "Impact by region", "Region", "region", regions))
     machines = facts.rows("machine_impact")
     if machines:
         types = _by_type(machines)
-        states = [state for state in _CLASS if any(counts[state] for counts in types.values())]
+        states = [state for state in CLASSES if any(counts[state] for counts in types.values())]
+        told = {
+            name: [f"{number(counts[state])} {CLASSES[state]}" for state in states if counts[state]]
+            for name, counts in types.items()
+        }
         blocks.append(
             Figure(
-                "Affected machines by type and by how they stood at the end of the record.",
-                "Bars per machine type: "
-                + "; ".join(
-                    f"{name}: "
-                    + ", ".join(f"{number(counts[state])} {_CLASS[state]}" for state in states if counts[state])
-                    for name, counts in types.items()
-                )
+                "Affected machines by type, and how they stood at the end of the record.",
+                "One bar per machine type. "
+                + "; ".join(f"{name}: {', '.join(parts)}" for name, parts in told.items())
                 + ".",
                 Bars(
                     tuple(
@@ -326,10 +99,10 @@ def _impact(incident: Incident) -> Section:
         )
     partners = facts.rows("partner_impact")
     if partners:
-        ordered = sorted(partners, key=lambda row: (-(_hours(row) or 0), str(row["organization"])))
-        blocks.append(
-            _impact_table("Impact by partner", "Partner", "organization", ordered, "partner_impact")
+        ordered = sorted(
+            partners, key=lambda row: (-(row.get("machine_hours") or 0), str(row["organization"]))
         )
+        blocks.append(_impact_table(facts, "Impact by partner", "Partner", "organization", ordered))
     if not (regions or machines or partners):
         blocks.append(Paragraph("No impact on machines is on record.", query="machine_impact"))
     return Section("impact", "Impact", tuple(blocks), new_page=True)
@@ -338,54 +111,229 @@ def _impact(incident: Incident) -> Section:
 def _by_type(machines: list[Row]) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for row in machines:
-        found[str(row["machine_type"] or "type not stated")][str(row["recovery_class"] or "unknown")] += 1
+        state = str(row["recovery_class"] or "unknown")
+        found[str(row["machine_type"] or "not stated")][state] += 1
     return dict(sorted(found.items()))
 
 
-def _hours(row: Row) -> float | None:
-    return next((row[name] for name in ("machine_hours", "gap_hours") if row.get(name) is not None), None)
+def _impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row]) -> Table:
+    """The impact on regions or partners, with the columns that the relation has."""
+
+    def count(name: str) -> Callable[[Row], str]:
+        return lambda row: number(row[name])
+
+    offered: list[tuple[str, Column, Callable[[Row], str]]] = [
+        ("machines", Column("Machines", "number"), count("machines")),
+        ("population", Column("of", "number"), count("population")),
+        (
+            "machine_hours",
+            Column("Machine-hours", "number"),
+            lambda r: number(rounded(r["machine_hours"])),
+        ),
+        (
+            "data_at_risk_bytes",
+            Column("Data at risk", "number"),
+            lambda r: size(r["data_at_risk_bytes"]),
+        ),
+        ("open", Column("Still open", "number"), count("open")),
+        ("lost", Column("Lost", "number"), count("lost")),
+        (
+            "first_impact_at",
+            Column("First impact", "time"),
+            lambda r: facts.day(r["first_impact_at"]),
+        ),
+        ("last_impact_at", Column("Last impact", "time"), lambda r: facts.day(r["last_impact_at"])),
+        (
+            "notified_at",
+            Column("First notice", "time"),
+            lambda r: facts.day(r["notified_at"]) if r["notified_at"] else "none on record",
+        ),
+    ]
+    used = [offer for offer in offered if offer[0] in rows[0]]
+    return Table(
+        caption,
+        (Column(title), *(column for _, column, _ in used)),
+        tuple((str(row[key] or "not stated"), *(told(row) for _, _, told in used)) for row in rows),
+        "region_impact" if key == "region" else "partner_impact",
+    )
 
 
-def _impact_table(caption: str, title: str, key: str, rows: list[Row], query: str) -> Table:
-    """A table over the columns that the relation has, in a fixed order."""
-    return Table(caption, (Column(title),), tuple((str(row[key]),) for row in rows), query)
-
-
-# -- timeline ----------------------------------------------------------------------------------
-
-
-def _curated(incident: Incident) -> list[Row]:
-    """The events that the board needs, in order; the rest travels in the attachment."""
-    return incident.facts.rows("timeline")[:TIMELINE_ROWS]
-
-
-def _timeline(incident: Incident, curated: list[Row]) -> Section:
-    return Section("timeline", "Timeline", (), new_page=True)
-
-
-def _plan(incident: Incident) -> Section:
-    return Section("plan", "Plan against execution")
+# -- contributing factors ----------------------------------------------------------------------
 
 
 def _factors(incident: Incident) -> Section:
-    return Section("factors", "Contributing factors")
+    operations = plan.reviewed(incident)
+    blocks: list[Block] = [
+        Paragraph(
+            "Deviations from recorded criteria in the operation under review, each with how often the "
+            "same deviation stands in earlier operations of the kind that closed well. A deviation that "
+            "was usual is a property of how the work is done, not of one day. None of them is named "
+            "as the reason of the incident; the questions are for those who know the work."
+        )
+    ]
+    for operation in operations:
+        rows = incident.of_operation(operation["operation_id"], "exception")
+        if not rows:
+            continue
+        name = incident.operation_name(operation["operation_id"])
+        blocks.append(
+            Table(
+                f"Contributing factors on record, {name}",
+                columns(
+                    "Rule {15} | What the record shows {35} | Earlier operations {18} | "
+                    "Questions to ask"
+                ),
+                tuple(
+                    (
+                        (Strong(row["rule"]), f" {row['title']}"),
+                        str(row["reason"]),
+                        base_rate(row),
+                        "\n".join(incident.rules.get(row["rule"], {}).get("questions") or ()),
+                    )
+                    for row in rows
+                ),
+                "finding",
+            )
+        )
+    general = [
+        row for row in incident.exceptions if not row["operation_id"] and row["level"] != "evidence"
+    ]
+    if general:
+        blocks.append(_plain_findings("Deviations that are not about one operation", general[:20]))
+    if len(blocks) == 1:
+        blocks.append(Paragraph("No deviation is on record.", query="finding"))
+    return Section("factors", "Contributing factors", tuple(blocks), new_page=True)
 
 
-def _status(incident: Incident) -> Section:
-    return Section("status", "What the page said against what was measured")
+def _plain_findings(caption: str, rows: list[Row]) -> Table:
+    return Table(
+        caption,
+        columns("Rule {24} | Subject {18} | What the record shows"),
+        tuple(
+            (
+                (Strong(row["rule"]), f" {row['title']}"),
+                str(row["subject"] or ""),
+                str(row["reason"]),
+            )
+            for row in rows
+        ),
+        "finding",
+    )
 
 
-def _communication(incident: Incident) -> Section:
-    return Section("communication", "Communication")
+# -- what went well, what is open, what is decided ---------------------------------------------
 
 
 def _went_well(incident: Incident) -> Section:
-    return Section("well", "What went well")
+    blocks: list[Block] = []
+    for operation in plan.reviewed(incident):
+        rows = incident.of_operation(operation["operation_id"], "ok")
+        if rows:
+            blocks.append(
+                Table(
+                    f"Tests without exception, {incident.operation_name(operation['operation_id'])}",
+                    columns("Rule {28} | What the record shows"),
+                    tuple(
+                        ((Strong(row["rule"]), f" {row['title']}"), str(row["reason"]))
+                        for row in rows
+                    ),
+                    "finding",
+                )
+            )
+    items: list[Text] = []
+    clean = _clean_operations(incident)
+    if clean[1]:
+        items.append(
+            f"{number(clean[0])} of {plural(clean[1], 'operation')} with decided tests show no "
+            "deviation at all."
+        )
+    checks = incident.facts.rows("protection_check")
+    passed = [row for row in checks if row["ok"]]
+    if checks:
+        items.append(
+            f"{number(len(passed))} of {plural(len(checks), 'restore or integrity test')} on record "
+            "passed."
+        )
+    told = [
+        row for row in incident.facts.rows("partner_impact") if row.get("notified_at") is not None
+    ]
+    if told:
+        items.append(
+            f"{plural(len(told), 'affected partner')} {be(len(told), 'was', 'were')} told directly."
+        )
+    if items:
+        blocks.append(Listing(tuple(items)))
+    if not blocks:
+        blocks.append(Paragraph("No test was decided without exception.", query="finding"))
+    return Section("well", "What went well", tuple(blocks), new_page=True)
+
+
+def _clean_operations(incident: Incident) -> tuple[int, int]:
+    statuses: dict[str, set[str]] = defaultdict(set)
+    for row in incident.findings:
+        if row["operation_id"] and row["status"] in DECIDED:
+            statuses[row["operation_id"]].add(row["status"])
+    return sum(found == {"ok"} for found in statuses.values()), len(statuses)
 
 
 def _untested(incident: Incident) -> Section:
-    return Section("untested", "What could not be tested")
+    facts = incident.facts
+    blocks: list[Block] = []
+    open_tests: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in incident.findings:
+        if row["status"] in ("undetermined", "not_run"):
+            open_tests[row["rule"]][row["status"]] += 1
+    if open_tests:
+        blocks.append(
+            Table(
+                "Rules that the evidence does not decide, or that could not run",
+                columns("Rule {30} | Undetermined {number 14} | Not run {10} | For example"),
+                tuple(
+                    (
+                        (Strong(rule), f" {incident.rules.get(rule, {}).get('title', '')}"),
+                        number(counts["undetermined"]),
+                        "yes" if counts["not_run"] else "",
+                        next(
+                            str(row["reason"])
+                            for row in incident.findings
+                            if row["rule"] == rule and row["status"] in ("undetermined", "not_run")
+                        ),
+                    )
+                    for rule, counts in sorted(open_tests.items())
+                ),
+                "finding",
+            )
+        )
+    else:
+        blocks.append(Paragraph("Every test that applies was decided.", query="finding"))
+    table = request_table(facts)
+    if table is not None:
+        blocks.append(table)
+    return Section("untested", "What could not be tested", tuple(blocks), new_page=True)
 
 
 def _decisions() -> Section:
-    return Section("decisions", "Decisions and actions")
+    decisions = Table(
+        "Decisions of the board",
+        columns("No. {6} | Decision {48} | Decided by {22} | On"),
+        tuple((str(n), "", "", "") for n in range(1, 7)),
+        form=True,
+    )
+    actions = Table(
+        "Actions",
+        columns("No. {6} | Action {36} | Strength {14} | Owner {16} | Due {12} | Verified how"),
+        tuple((str(n), "", "", "", "", "") for n in range(1, 9)),
+        note="Strength: stronger (an interlock or a change of structure), intermediate (redundancy, "
+        "checklist, tooling), weaker (training, a new instruction, a second look).",
+        form=True,
+    )
+    return Section(
+        "decisions",
+        "Decisions and actions",
+        (
+            Paragraph("To be filled in by the board. Nothing on this page is generated."),
+            decisions,
+            actions,
+        ),
+        new_page=True,
+    )

@@ -1,0 +1,75 @@
+"""Reports: one model of a case, rendered as PDF, HTML, Markdown and JSON.
+
+report = build(store)
+write(report, "review", ["pdf", "html"], case / "output")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import get_args
+
+from toolkit.errors import UsageError
+from toolkit.report import attach, audit, review, summary
+from toolkit.report.facts import CaseFacts, case_digest
+from toolkit.report.model import KINDS, Kind, Report
+from toolkit.report.render import RENDERERS
+from toolkit.store import Store
+
+__all__ = ["FORMATS", "KINDS", "Kind", "Report", "build", "case_digest", "write"]
+
+FORMATS = tuple(RENDERERS)
+Originals = Callable[[int, int], str | None]
+
+
+def build(
+    store: Store,
+    *,
+    case_title: str | None = None,
+    state: str = "draft",
+    originals: Originals | None = None,
+) -> Report:
+    """Read a case's relations into a report; the same store gives the same report.
+
+    `case_title` replaces the title that the case states. `originals` gives the original line of a
+    record (source_id, record_no) where the caller has the evidence at hand; records stand as read
+    without it. Relations that are not there leave a sentence that says so.
+    """
+    facts = CaseFacts(store, case_title=case_title, originals=originals)
+    return Report(
+        case_id=facts.case_id,
+        title=facts.title,
+        state=state,
+        window=facts.window,
+        digest=facts.digest,
+        dated=facts.dated,
+        zone=str(facts.zone),
+        documents={
+            "review": review.document(facts),
+            "audit": audit.document(facts),
+            "summary": summary.document(facts),
+        },
+        attachments=attach.attachments(facts),
+    )
+
+
+def write(report: Report, kind: Kind, formats: Iterable[str], folder: Path) -> list[Path]:
+    """Write one document as `<kind>.<format>` for each format; returns the paths in that order.
+
+    A file is replaced whole or not at all. Raises UsageError for a kind or format that is not known.
+    """
+    if kind not in get_args(Kind):
+        raise UsageError(f"unknown report {kind!r}", remedy=f"use one of {', '.join(KINDS)}")
+    written = []
+    for name in formats:
+        if name not in RENDERERS:
+            raise UsageError(f"unknown format {name!r}", remedy=f"use one of {', '.join(FORMATS)}")
+        content = RENDERERS[name](report, kind)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{kind}.{name}"
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.replace(path)
+        written.append(path)
+    return written

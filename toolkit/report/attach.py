@@ -1,0 +1,56 @@
+"""The files that travel inside the PDF: the full lists behind the printed extracts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.model import Attached
+
+
+def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
+    """Findings, timeline, sources and policy as CSV, and the SQL of every query."""
+    tables = (
+        ("findings.csv", "finding", "Every finding of every status"),
+        ("timeline.csv", "timeline", "Every dated event of the evidence, in order"),
+        ("sources.csv", "source", "Register of the files of evidence with their account"),
+        ("policy.csv", "policy", "Thresholds in force and where each comes from"),
+    )
+    found = [
+        Attached(name, description, table(rows))
+        for name, relation, description in tables
+        if (rows := facts.rows(relation))
+    ]
+    queries = facts.queries
+    if queries:
+        text = "\n\n".join(
+            f"-- {row['query_id']}: {row['title']}\n-- sha256 of the file {row['sha256']}\n{row['sql']};"
+            for row in queries
+        )
+        found.append(Attached("queries.sql", "SQL of every query", (text + "\n").encode()))
+    return tuple(found)
+
+
+def table(rows: list[Row]) -> bytes:
+    """CSV in UTF-8 with a header; a text that a spreadsheet would take for a formula is quoted."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow([_cell(value) for value in row.values()])
+    return out.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, list):
+        value = "; ".join(str(part) for part in value)
+    if isinstance(value, str):
+        return "'" + value if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return str(value)

@@ -1,0 +1,213 @@
+"""The status page: what it said against what was measured, and how it was kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from toolkit.report.facts import Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import (
+    Block,
+    Figure,
+    Paragraph,
+    Section,
+    Status,
+    Stretch,
+    Strip,
+    Strips,
+    Table,
+    columns,
+)
+from toolkit.report.words import (
+    capital,
+    listed,
+    number,
+    percent,
+    span,
+    without_markup,
+)
+
+
+def section(incident: Incident) -> Section:
+    facts = incident.facts
+    rows = facts.rows("status_accuracy")
+    if not rows:
+        return Section(
+            "status",
+            "What the page said against what was measured",
+            (
+                Paragraph(
+                    "There is no status history, or no telemetry, to compare the one with the other.",
+                    query="status_accuracy",
+                ),
+            ),
+            new_page=True,
+        )
+    grouped: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[str(row["region"] or row.get("scope") or "all")].append(row)
+    totals = {region: _minutes(found) for region, found in sorted(grouped.items())}
+    start = min(row["started_at"] for row in rows)
+    end = max(row["ended_at"] or facts.dated for row in rows)
+    start = max(start, facts.window_start) if facts.window_start else start
+    end = min(end, facts.window_end) if facts.window_end else end
+    strips = tuple(
+        Strip(
+            region,
+            tuple(
+                Stretch(row["started_at"], row["ended_at"] or end, str(row["said"]))
+                for row in found
+            ),
+            tuple(
+                Stretch(row["started_at"], row["ended_at"] or end, str(row["measured"]))
+                for row in found
+            ),
+            tuple(
+                Stretch(row["started_at"], row["ended_at"] or end, str(row["verdict"]))
+                for row in found
+            ),
+        )
+        for region, found in sorted(grouped.items())
+    )
+    blocks: list[Block] = [
+        Paragraph(
+            "For each region, what the page said of its components and what replication telemetry "
+            "shows of its machines. Before the first post the page is read as operational. A region "
+            f"counts as degraded from a share of {percent(facts.policy('degraded_share'))} of its "
+            "machines. Over claim: the page said better than was measured; under claim: worse."
+        ),
+        Figure(
+            "Page and measurement per region; brackets mark where they differ.",
+            "Two bars per region. "
+            + "; ".join(
+                f"{region}: {listed([f'{_WORDS[verdict]} for {span(minutes * 60)}' for verdict, minutes in told.items() if minutes])}"
+                for region, told in totals.items()
+            )
+            + ".",
+            Strips(start, end, strips),
+            "status_accuracy",
+        ),
+        Table(
+            "How long page and measurement agreed",
+            columns(
+                "Region | Agree {number} | Over claim {number} | "
+                "Under claim {number} | Not known {number}"
+            ),
+            tuple(
+                (
+                    region,
+                    *(span(told[verdict] * 60) if told[verdict] else "none" for verdict in _WORDS),
+                )
+                for region, told in totals.items()
+            ),
+            "status_accuracy",
+        ),
+    ]
+    differing = sorted(
+        (row for row in rows if row["verdict"] in ("over_claim", "under_claim")),
+        key=lambda row: (-(row["duration_minutes"] or 0), str(row["region"]), row["started_at"]),
+    )[:10]
+    if differing:
+        blocks.append(
+            Table(
+                "The longest stretches in which they differ",
+                columns(
+                    "Region | From {time} | To {time} | Page said | "
+                    "Measured | Machines in a gap {number} | Verdict"
+                ),
+                tuple(
+                    (
+                        str(row["region"] or "all"),
+                        facts.day(row["started_at"]),
+                        facts.day(row["ended_at"]) if row["ended_at"] else "end of record",
+                        str(row["said"]).replace("_", " "),
+                        str(row["measured"]).replace("_", " "),
+                        percent(row["measured_share"]),
+                        Status(str(row["verdict"])),
+                    )
+                    for row in differing
+                ),
+                "status_accuracy",
+            )
+        )
+    return Section(
+        "status", "What the page said against what was measured", tuple(blocks), new_page=True
+    )
+
+
+_WORDS = {
+    "agree": "agreement",
+    "over_claim": "over claim",
+    "under_claim": "under claim",
+    "unknown": "not known",
+}
+
+
+def _minutes(rows: list[Row]) -> dict[str, float]:
+    found = dict.fromkeys(_WORDS, 0.0)
+    for row in rows:
+        found[str(row["verdict"])] = found.get(str(row["verdict"]), 0.0) + float(
+            row["duration_minutes"] or 0
+        )
+    return found
+
+
+def communication(incident: Incident) -> Section:
+    facts = incident.facts
+    rows = facts.rows("communication")
+    blocks: list[Block] = []
+    if rows:
+        blocks.append(
+            Table(
+                "How the page was kept",
+                columns("Measure {26} | Scope {12} | Value {number 16} | Detail"),
+                tuple(
+                    (
+                        capital(str(row["metric"]).replace("_", " ")),
+                        str(row["scope"] or ""),
+                        _measure(row),
+                        str(row["detail"] or ""),
+                    )
+                    for row in rows
+                ),
+                "communication",
+                "The first post is expected within "
+                f"{facts.policy('status_first_post_minutes')} minutes of the onset.",
+            )
+        )
+    else:
+        blocks.append(Paragraph("No status post is on record.", query="communication"))
+    said = facts.rows("statement")
+    if said:
+        blocks.append(
+            Table(
+                "What was said elsewhere",
+                columns("Published {time 18} | By {20} | Claim"),
+                tuple(
+                    (
+                        facts.day(row["published_at"]),
+                        str(row["source_name"] or "not stated"),
+                        without_markup(str(row["claim"])),
+                    )
+                    for row in sorted(said, key=lambda row: row["published_at"])[:12]
+                ),
+                "statement",
+                "Quoted as published; that it was said is all that it proves.",
+            )
+        )
+    return Section("communication", "Communication", tuple(blocks))
+
+
+def _measure(row: Row) -> str:
+    value, unit = row["value"], str(row["unit"] or "")
+    if value is None:
+        return "unknown"
+    if unit in ("minutes", "min"):
+        return span(float(value) * 60)
+    if unit in ("hours", "h"):
+        return span(float(value) * 3600)
+    if unit in ("seconds", "s"):
+        return span(float(value))
+    if unit == "share":
+        return percent(value)
+    return f"{number(round(float(value), 2))} {unit}".strip()

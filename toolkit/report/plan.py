@@ -1,0 +1,239 @@
+"""Plan against execution: the steps of a procedure beside what the record shows of each."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import (
+    Block,
+    Code,
+    Facts,
+    Paragraph,
+    Section,
+    Status,
+    Strong,
+    Table,
+    Text,
+    columns,
+)
+from toolkit.report.timeline import pointer_of, told
+from toolkit.report.words import (
+    listed,
+    number,
+)
+
+
+def section(incident: Incident) -> Section:
+    operations = reviewed(incident)
+    sections = [_one_plan(incident, row) for row in operations]
+    shown = {row["operation_id"] for row in operations}
+    counts: dict[str, set[str]] = defaultdict(set)
+    for row in incident.exceptions:
+        if row["operation_id"] and row["operation_id"] not in shown:
+            counts[row["operation_id"]].add(row["rule"])
+    blocks: list[Block] = []
+    if not operations and not counts:
+        blocks.append(Paragraph("No operation with a deviation is on record.", query="operation"))
+    if counts:
+        known = [incident.operations[name] for name in counts if name in incident.operations]
+        known.sort(
+            key=lambda row: (
+                (
+                    row["started_at"] is None,
+                    row["started_at"] or row["closed_at"],
+                    row["operation_id"],
+                )
+                if row["started_at"] or row["closed_at"]
+                else (True, incident.facts.dated, row["operation_id"])
+            )
+        )
+        others = Table(
+            "Other operations with deviations, for comparison",
+            columns(
+                "Operation {22} | Kind {18} | Started {time 16} | "
+                "Outcome {12} | Rules with an exception"
+            ),
+            tuple(
+                (
+                    str(row["change_id"] or row["operation_id"]),
+                    str(row["kind"] or "not stated"),
+                    incident.facts.day(row["started_at"]),
+                    str(row["outcome"] or "not stated"),
+                    ", ".join(sorted(counts[row["operation_id"]])),
+                )
+                for row in known
+            ),
+            "operation, finding",
+        )
+        sections.append(Section("plan-others", "Other operations", (others,)))
+    return Section("plan", "Plan against execution", tuple(blocks), tuple(sections), new_page=True)
+
+
+def reviewed(incident: Incident) -> list[Row]:
+    """The operation of the incident; without one, the two with most deviations."""
+    if incident.operation is not None:
+        return [incident.operation]
+    counts = Counter(row["operation_id"] for row in incident.exceptions if row["operation_id"])
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:2]
+    return [incident.operations[name] for name in names if name in incident.operations]
+
+
+def _one_plan(incident: Incident, operation: Row) -> Section:
+    facts = incident.facts
+    name = operation["operation_id"]
+    events = [row for row in facts.rows("operation_event") if row["operation_id"] == name]
+    version = operation.get("procedure_version")
+    steps = sorted(
+        (
+            row
+            for row in facts.rows("procedure_step")
+            if row["procedure"] == operation["procedure"] and row["version"] == version
+        ),
+        key=lambda row: row["position"],
+    )
+    verdicts = [
+        row
+        for row in facts.rows("conformance")
+        if row.get("operation_id", row["change_id"]) == name
+        and row["verdict"] in ("violated", "undetermined")
+    ]
+    about = [
+        ("Title", str(operation.get("title") or "not stated")),
+        ("Kind", str(operation["kind"] or "not stated")),
+        ("Asked for by", str(operation.get("requested_by") or "not stated")),
+        ("Carried out by", listed([str(actor) for actor in operation["actors"] or ()])),
+        (
+            "Planned window",
+            f"{facts.when(operation.get('window_start'))} to {facts.when(operation.get('window_end'))}",
+        ),
+        (
+            "Actions on record",
+            f"{facts.when(operation['started_at'])} to {facts.when(operation['ended_at'])}",
+        ),
+        (
+            "Procedure in force",
+            f"{operation['procedure'] or 'unknown'}, version {version or 'unknown'}",
+        ),
+        ("Outcome at closure", str(operation["outcome"] or "not stated")),
+    ]
+    blocks: list[Block] = [Facts(tuple(about))]
+    if steps:
+        blocks.append(
+            Table(
+                "Steps of the procedure, and what the record shows of each",
+                columns("Step {22} | Planned as {18} | On record {32} | Against the plan"),
+                tuple(
+                    (
+                        (Strong(str(step["step"])), f"  {step['title']}"),
+                        _planned(step),
+                        _done(facts, step, events, operation),
+                        _against(step, verdicts),
+                    )
+                    for step in steps
+                ),
+                "procedure_step, operation_event, conformance",
+            )
+        )
+    else:
+        blocks.append(
+            Paragraph(
+                "No procedure in force is known for this operation, so its steps cannot be compared.",
+                query="operation",
+            )
+        )
+    outside = [
+        row
+        for row in events
+        if not row["is_read_only"] and row["step"] not in {step["step"] for step in steps}
+    ]
+    if outside:
+        blocks.append(
+            Table(
+                "Actions on record that belong to no step",
+                columns(
+                    "Time {time 24} | Action {18} | Target {20} | Outcome {14} | "
+                    "By {14} | Record {code}"
+                ),
+                tuple(
+                    (
+                        facts.when(row["occurred_at"]),
+                        str(row["action"]),
+                        str(row["target"] or "not stated"),
+                        str(row["outcome"] or "not stated"),
+                        str(row["actor"] or "not stated"),
+                        Code(told(pointer_of(row))),
+                    )
+                    for row in outside[:25]
+                ),
+                "operation_event",
+                ""
+                if len(outside) <= 25
+                else f"{number(len(outside) - 25)} more stand in timeline.csv.",
+            )
+        )
+    title = incident.operation_name(name)
+    return Section(f"plan-{_slug(name)}", title[:1].upper() + title[1:], tuple(blocks))
+
+
+def _slug(text: str) -> str:
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)
+
+
+_KINDS = {"precheck": "pre-check", "verify": "verification", "approve": "approval"}
+
+
+def _planned(step: Row) -> str:
+    parts = [_KINDS.get(step["kind"], str(step["kind"]))]
+    if step["mandatory"]:
+        parts.append("mandatory")
+    if step["irreversible"]:
+        parts.append("irreversible")
+    needs = f"; after {listed(step['needs'])}" if step["needs"] else ""
+    return ", ".join(parts) + needs
+
+
+def _done(facts: CaseFacts, step: Row, events: list[Row], operation: Row) -> Text:
+    if step["kind"] == "approve":
+        decisions = [
+            f"{row['decision']} by {row['approver']}, {facts.when(row['decided_at'])}"
+            for row in facts.rows("approval")
+            if row["change_id"] == operation["change_id"]
+        ]
+        return "\n".join(decisions) if decisions else "no decision on record"
+    found = [row for row in events if row["step"] == step["step"]]
+    if not found:
+        return "no event on record"
+    lines = [
+        f"{row['occurred_at'].astimezone(facts.zone):%m-%d %H:%M:%S} {row['action']} "
+        f"{row['target'] or ''}: {row['outcome'] or 'outcome not stated'}"
+        + (f" ({row['actor']})" if row["actor"] else "")
+        + ("" if row["basis"] == "explicit" else ", tied by inference")
+        for row in found[:6]
+    ]
+    if len(found) > 6:
+        lines.append(f"and {number(len(found) - 6)} more")
+    return "\n".join(lines)
+
+
+def _against(step: Row, verdicts: list[Row]) -> Text:
+    own = [row for row in verdicts if _concerned(row) == step["step"]]
+    if not own:
+        return "no deviation on record"
+    parts: list[str | Status] = []
+    for row in own:
+        if parts:
+            parts.append("\n")
+        parts += [
+            Status("exception" if row["verdict"] == "violated" else "undetermined"),
+            f" {row['reason']}",
+        ]
+    return tuple(parts)
+
+
+def _concerned(verdict: Row) -> str | None:
+    """The step that a constraint is about: for a prerequisite, the one that came too early."""
+    if str(verdict.get("template")) in ("precedence", "alternate_precedence", "chain_precedence"):
+        return verdict.get("b") or verdict.get("a")
+    return verdict.get("a")

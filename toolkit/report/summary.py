@@ -1,0 +1,285 @@
+"""The one-page summary: what happened, whom it hit, what is open, what to decide."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from toolkit.report.facts import CaseFacts
+from toolkit.report.incident import Incident
+from toolkit.report.model import (
+    Block,
+    Code,
+    Document,
+    Listing,
+    Paragraph,
+    Ref,
+    Section,
+    Strong,
+    Text,
+)
+from toolkit.report.words import be, capital, listed, number, percent, plural, size, span
+
+
+def section(incident: Incident) -> Section:
+    return Section(
+        "summary",
+        "Summary",
+        (
+            Paragraph(
+                "This page is generated from the evidence. It states what is on record and what the "
+                "record leaves open; it does not say why people acted as they did.",
+                tone="note",
+            ),
+        ),
+        (
+            Section("summary-what", "What happened", tuple(_what_happened(incident))),
+            Section("summary-whom", "Whom it hit", tuple(_whom(incident))),
+            Section("summary-unknown", "What is not known", tuple(_unknown(incident))),
+            Section("summary-decide", "What to decide", tuple(_to_decide(incident))),
+        ),
+        new_page=True,
+    )
+
+
+def document(facts: CaseFacts) -> Document:
+    """The summary for partners: the same words, without what is the board's to decide."""
+    incident = Incident(facts)
+    return Document(
+        "summary",
+        "Summary for partners",
+        "What happened, whom it hit, and what is not known yet",
+        tuple(Section(part.id, part.title, part.blocks) for part in _for_partners(incident)),
+    )
+
+
+def _for_partners(incident: Incident) -> Iterable[Section]:
+    """The parts that are fit for partners: what happened, whom it hit, what is not known."""
+    yield from section(incident).sections[:3]
+
+
+def _what_happened(incident: Incident) -> Iterable[Block]:
+    facts, onset, trigger = incident.facts, incident.onset, incident.trigger
+    if onset is None:
+        yield Paragraph(
+            "The evidence shows no onset of an impairment: no telemetry is on record that would "
+            "show one, or the share of machines without a current recovery point never reached the "
+            "limit of the policy.",
+            query="onset",
+        )
+    else:
+        share = _share(onset["affected"], onset["population"])
+        yield Paragraph(
+            (
+                Strong(f"{capital(facts.between(onset['onset_lo'], onset['onset_hi']))}"),
+                f" replication began to stand still: at the widest point {number(onset['affected'])}"
+                f" of {plural(onset['population'], 'machine')} with telemetry{share} had no current "
+                f"recovery point. {_until(facts, onset['ended_at'])}",
+            ),
+            query="onset",
+        )
+    if trigger is not None:
+        yield Paragraph(
+            (
+                "The last irreversible event on record before it, on an asset that affected machines "
+                "depend on, is ",
+                Code(str(trigger["action"])),
+                " of ",
+                Code(str(trigger["target"])),
+                f" {facts.between(trigger['occurred_lo'], trigger['occurred_hi'])} under "
+                f"{incident.operation_name(trigger['operation_id'])}. The order of the two is "
+                "established by their times; that the one led to the other is for the board to "
+                "judge.",
+            ),
+            query="incident_phase, operation_event",
+        )
+        own = incident.of_operation(trigger["operation_id"], "exception")
+        if own:
+            yield Paragraph(
+                (
+                    f"In that operation {plural(len(own), 'deviation')} from recorded criteria "
+                    f"{be(len(own))} on record (",
+                    Ref("contributing factors", "factors"),
+                    "): "
+                    + listed(
+                        [
+                            f"{row['title'][0].lower()}{row['title'][1:]} ({row['rule']})"
+                            for row in own[:6]
+                        ]
+                    )
+                    + (f", and {len(own) - 6} more." if len(own) > 6 else "."),
+                ),
+                query="finding",
+            )
+    elif onset is not None:
+        yield Paragraph(
+            "The evidence does not tie an operation to the onset.", query="incident_phase"
+        )
+    first_post = incident.phase("disclosure")
+    if first_post is not None:
+        delay = ""
+        if onset is not None and onset["onset_lo"] and first_post["started_at"]:
+            late = first_post["started_at"] - onset["onset_hi"]
+            early = first_post["started_at"] - onset["onset_lo"]
+            delay = (
+                f", {span(late)} after the onset"
+                if abs((early - late).total_seconds()) < 60
+                else f", between {span(late)} and {span(early)} after the onset"
+            )
+        yield Paragraph(
+            f"The status page first spoke of it {facts.between(first_post['started_at'], first_post['started_at'])}{delay}.",
+            query="incident_phase",
+        )
+
+
+def _whom(incident: Incident) -> Iterable[Block]:
+    facts = incident.facts
+    machines = facts.rows("machine_impact")
+    if not machines:
+        yield Paragraph(
+            "No machine with an impaired recovery point is on record.", query="machine_impact"
+        )
+        return
+    regions = sorted({row["region"] for row in machines if row["region"]})
+    partners = {row["organization"] for row in machines if row["organization"]}
+    hours = sum(row["gap_hours"] or 0 for row in machines)
+    known = [row["data_at_risk_bytes"] for row in machines if row["data_at_risk_bytes"] is not None]
+    yield Paragraph(
+        (
+            Strong(
+                f"{plural(len(machines), 'machine')} of {plural(len(partners), 'partner')} in "
+                f"{listed(regions) if regions else 'regions that are not stated'}"
+            ),
+            f" went without a current recovery point, for {number(round(hours))} machine-hours in "
+            f"total. {_at_risk(known, len(machines))}",
+        ),
+        query="machine_impact",
+    )
+    states = Counter(str(row["recovery_class"] or "unknown") for row in machines)
+    told = [
+        f"{number(states[state])} {CLASSES.get(state, state)}" for state in CLASSES if states[state]
+    ]
+    yield Paragraph(f"At the end of the record: {listed(told)}.", query="machine_impact")
+
+
+CLASSES = {
+    "relinked": "linked again",
+    "reseeded": "seeded anew",
+    "reseeding": "still being seeded",
+    "lost": "lost",
+    "unknown": "of unknown state",
+}
+
+
+def _at_risk(known: list[int], machines: int) -> str:
+    if not known:
+        return "How much data was at risk is not on record."
+    part = "" if len(known) == machines else f" (known for {number(len(known))} of them)"
+    return f"They protect {size(sum(known))}{part}; this is data at risk while the gap was open, not data lost."
+
+
+def _unknown(incident: Incident) -> Iterable[Block]:
+    facts = incident.facts
+    statuses = Counter(row["status"] for row in incident.findings)
+    items: list[Text] = []
+    if statuses["undetermined"]:
+        items.append(
+            (
+                f"For {plural(statuses['undetermined'], 'test')} the evidence is there but does not "
+                "decide (",
+                Ref("what could not be tested", "untested"),
+                ").",
+            )
+        )
+    if statuses["not_run"]:
+        rules = sorted({row["rule"] for row in incident.findings if row["status"] == "not_run"})
+        items.append(
+            f"{plural(len(rules), 'rule')} could not run, because records that they need are absent: "
+            f"{listed(rules)}."
+        )
+    machines = facts.rows("machine_impact")
+    unsure = [row for row in machines if (row["recovery_class"] or "unknown") == "unknown"]
+    if unsure:
+        items.append(
+            f"The state at the end of the record is not known for {plural(len(unsure), 'machine')}."
+        )
+    blocked = [row for row in machines if row.get("failover_blocked_hours") is None]
+    if machines and len(blocked) == len(machines):
+        items.append("Nothing on record says for how long failover was blocked.")
+    elif blocked:
+        items.append(
+            f"Nothing on record says whether failover was blocked for {number(len(blocked))} of "
+            f"{plural(len(machines), 'machine')}."
+        )
+    open_gaps = [row for row in machines if row.get("open")]
+    if open_gaps:
+        items.append(
+            f"{plural(len(open_gaps), 'machine')} had no current recovery point when the record "
+            "ended; when they will have one is not on record."
+        )
+    if incident.onset is not None and incident.trigger is None:
+        items.append("Which operation, if any, preceded the onset on the affected assets.")
+    never = [row for row in facts.rows("partner_impact") if row.get("notified_at") is None]
+    if facts.count("notice") and never:
+        items.append(
+            f"Whether {plural(len(never), 'affected partner')} {be(len(never), 'was', 'were')} told directly: no notice to them is on record."
+        )
+    if not items:
+        items.append("Every test could be decided from the evidence held.")
+    yield Listing(tuple(items))
+
+
+def _to_decide(incident: Incident) -> Iterable[Block]:
+    seen: set[str] = set()
+    items: list[Text] = []
+    for row in incident.exceptions:
+        rule = incident.rules.get(row["rule"])
+        if rule is None or row["rule"] in seen:
+            continue
+        if (
+            incident.operation is not None
+            and row["operation_id"] != incident.operation["operation_id"]
+        ):
+            continue
+        seen.add(row["rule"])
+        items.append((Strong(row["rule"] + " "), str(rule["recommendation"])))
+        if len(items) == 6:
+            break
+    if not items:
+        for row in incident.exceptions:
+            rule = incident.rules.get(row["rule"])
+            if rule is None or row["rule"] in seen:
+                continue
+            seen.add(row["rule"])
+            items.append((Strong(row["rule"] + " "), str(rule["recommendation"])))
+            if len(items) == 6:
+                break
+    if items:
+        yield Paragraph(
+            "Recommendations that follow from the most severe deviations; each is the board's to adopt, change or reject."
+        )
+        yield Listing(tuple(items), ordered=True)
+    else:
+        yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
+    requests = incident.facts.rows("evidence_request")
+    if requests:
+        yield Paragraph(
+            (
+                f"Whether to obtain the {plural(len(requests), 'piece')} of evidence that would "
+                "settle what is open (",
+                Ref("list", "untested"),
+                ").",
+            ),
+            query="evidence_request",
+        )
+
+
+def _share(part: int | None, whole: int | None) -> str:
+    return f" ({percent(part / whole)})" if part is not None and whole else ""
+
+
+def _until(facts: CaseFacts, ended_at: datetime | None) -> str:
+    if ended_at is None:
+        return "The record ends before the share falls below the limit again."
+    return f"The share fell below the limit again at {facts.when(ended_at)}."

@@ -1,0 +1,308 @@
+"""The curated timeline: which events the board sees, and the pictures of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from toolkit.report.facts import CaseFacts, Pointer, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import (
+    Block,
+    Code,
+    Figure,
+    Lane,
+    Mark,
+    Paragraph,
+    Section,
+    Shape,
+    Swimlanes,
+    Table,
+    columns,
+)
+from toolkit.report.words import (
+    cut,
+    number,
+    plural,
+    without_markup,
+)
+
+TIMELINE_ROWS = 60
+LANES = ("maintenance", "change", "telemetry", "status", "alert", "notice", "review")
+
+
+class Curated:
+    """The events that the board needs, in order; all of them travel in timeline.csv.
+
+    An event is taken by how near it is to the operation, the page and the onset; within one rank
+    the earlier goes first.
+    """
+
+    def __init__(self, incident: Incident) -> None:
+        self._incident = incident
+        self._own = _pointers(
+            event
+            for event in incident.facts.rows("operation_event")
+            if incident.operation is not None
+            and event["operation_id"] == incident.operation["operation_id"]
+            and not event["is_read_only"]
+        )
+        self._irreversible = _pointers(
+            event for event in incident.facts.rows("operation_event") if event["is_irreversible"]
+        )
+        self._exceptions = {
+            pointer
+            for row in incident.exceptions
+            if (pointer := Pointer.read(row["event"])) is not None
+        }
+        events = self._in_window(incident.facts)
+        kept = self._kept(events)
+        self.rows = [row for row in events if row["event_no"] in kept]
+        self.others = [row for row in events if row["event_no"] not in kept]
+        self.total = len(events)
+
+    @staticmethod
+    def _in_window(facts: CaseFacts) -> list[Row]:
+        start, end = facts.window_start, facts.window_end
+        return [
+            row
+            for row in facts.rows("timeline")
+            if (start is None or row["occurred_at"] >= start)
+            and (end is None or row["occurred_at"] <= end)
+        ]
+
+    def _kept(self, events: list[Row]) -> set[int]:
+        ranked: dict[int, list[int]] = defaultdict(list)
+        for row in events:
+            ranked[self._rank(row)].append(row["event_no"])
+        kept: list[int] = []
+        for rank in sorted(ranked):
+            room = TIMELINE_ROWS - len(kept)
+            limit = room if rank <= 2 else min(room, 8)
+            if rank < 9:
+                kept += _spread(ranked[rank], limit)
+        return set(kept)
+
+    def _rank(self, row: Row) -> int:
+        pointer = pointer_of(row)
+        if row["kind"] == "onset" or pointer in self._own:
+            return 1
+        if row["lane"] == "status":
+            return 2
+        if pointer in self._exceptions and self._incident.operation is None:
+            return 3
+        operation = self._incident.operation
+        if row["lane"] == "change":
+            return 3 if operation and row["subject"] == operation["change_id"] else 9
+        ranks = {"review": 4, "notice": 5, "alert": 6}
+        if row["lane"] in ranks:
+            return ranks[row["lane"]]
+        if pointer in self._exceptions:
+            return 7
+        return 9
+
+    def shape(self, row: Row) -> Shape:
+        pointer = pointer_of(row)
+        if row["kind"] == "onset":
+            return "onset"
+        if pointer in self._irreversible:
+            return "irreversible"
+        if pointer in self._exceptions:
+            return "exception"
+        return _SHAPES.get(str(row["lane"]), "event")
+
+
+_SHAPES: dict[str, Shape] = {
+    "status": "post",
+    "alert": "alert",
+    "notice": "notice",
+    "change": "change",
+}
+
+
+def pointer_of(row: Row) -> Pointer | None:
+    if row["source_id"] is None or row["record_no"] is None:
+        return None
+    return Pointer(row["source_id"], row["record_no"])
+
+
+def _pointers(rows: Iterable[Row]) -> set[Pointer | None]:
+    return {pointer_of(row) for row in rows} - {None}
+
+
+def _spread(numbers: list[int], limit: int) -> list[int]:
+    """At most so many of them, the first and the last among them, evenly between."""
+    if len(numbers) <= limit:
+        return numbers
+    if limit <= 1:
+        return numbers[:limit]
+    return [numbers[round(i * (len(numbers) - 1) / (limit - 1))] for i in range(limit)]
+
+
+def section(incident: Incident) -> Section:
+    """The pictures and the table of the curated events."""
+    facts, curated = incident.facts, Curated(incident)
+    if not curated.total:
+        return Section(
+            "timeline",
+            "Timeline",
+            (Paragraph("No dated event lies in the window under review.", query="timeline"),),
+            new_page=True,
+        )
+    blocks: list[Block] = [
+        Paragraph(
+            f"{plural(curated.total, 'event')} lie in the window; the table shows "
+            f"{number(len(curated.rows))} of them, numbered as in the pictures. The others stand in "
+            "timeline.csv, attached to this file. Squares mark irreversible events, events with a "
+            "deviation, and the onset; circles mark all others; small signs without a number are "
+            "events that the table leaves out.",
+            query="timeline",
+        )
+    ]
+    for caption, start, end in _views(incident, curated):
+        picture = _swimlanes(incident, curated, start, end)
+        if any(lane.marks for lane in picture.lanes):
+            blocks.append(
+                Figure(caption, _in_words(facts, picture), picture, "timeline, protection_gap")
+            )
+    blocks.append(
+        Table(
+            "Events in order",
+            columns(
+                "No. {number 5} | Time {time 21} | Lane {12} | Subject {16} | "
+                "What is on record | Record {code 10}"
+            ),
+            tuple(
+                (
+                    str(position),
+                    _moment(facts, row),
+                    str(row["lane"]),
+                    str(row["subject"] or ""),
+                    _what(row),
+                    Code(told(pointer_of(row))),
+                )
+                for position, row in enumerate(curated.rows, start=1)
+            ),
+            "timeline",
+        )
+    )
+    return Section("timeline", "Timeline", tuple(blocks), new_page=True)
+
+
+def _views(incident: Incident, curated: Curated) -> Iterable[tuple[str, datetime, datetime]]:
+    """The whole span of what is shown, and the hours around the onset."""
+    facts = incident.facts
+    times = [row["occurred_at"] for row in curated.rows] or [
+        row["occurred_at"] for row in curated.others
+    ]
+    start, end = min(times), max(times)
+    onset, trigger = incident.onset, incident.trigger
+    first = facts.window_start or start
+    if onset is not None:
+        first = max(first, min(start, onset["onset_lo"] or onset["onset_at"]) - timedelta(days=3))
+    last = min(facts.window_end or end, max(end, facts.dated if onset else end))
+    yield "The whole of the window that holds the events below.", min(first, start), max(last, end)
+    middle = onset["onset_at"] if onset else None
+    if middle is None:
+        return
+    early = trigger["occurred_lo"] if trigger is not None else middle
+    if incident.operation is not None and incident.operation["started_lo"]:
+        early = min(early, incident.operation["started_lo"])
+    if middle - early > timedelta(days=2):
+        early = middle - timedelta(days=2)
+    disclosure = incident.phase("disclosure")
+    late = middle + timedelta(hours=12)
+    if disclosure is not None and disclosure["started_at"] is not None:
+        late = max(late, min(disclosure["started_at"], middle + timedelta(days=2)))
+    margin = (late - early) / 12
+    yield ("The hours around the onset, enlarged.", early - margin, late + margin)
+
+
+def _swimlanes(incident: Incident, curated: Curated, start: datetime, end: datetime) -> Swimlanes:
+    numbers = {row["event_no"]: position for position, row in enumerate(curated.rows, start=1)}
+    marks: dict[str, list[Mark]] = {lane: [] for lane in LANES}
+    for row in (*curated.rows, *curated.others):
+        if not start <= row["occurred_at"] <= end:
+            continue
+        position = numbers.get(row["event_no"])
+        if position is None and row["lane"] == "telemetry":
+            continue  # the area below says it better
+        text = f"{incident.facts.when(row['occurred_at'])}: {cut(_what(row), 120)}"
+        mark = Mark(row["occurred_at"], curated.shape(row), text, row.get("ended_at"), position)
+        marks.setdefault(str(row["lane"]), []).append(mark)
+    lanes = tuple(
+        Lane(_LANE_NAMES.get(name, name), tuple(found)) for name, found in marks.items() if found
+    )
+    return Swimlanes(start, end, lanes, _gap_steps(incident.facts))
+
+
+_LANE_NAMES = {
+    "maintenance": "Maintenance",
+    "change": "Changes",
+    "telemetry": "Telemetry",
+    "status": "Status page",
+    "alert": "Alerts",
+    "notice": "Notices",
+    "review": "Said elsewhere",
+}
+
+
+def _gap_steps(facts: CaseFacts) -> tuple[tuple[datetime, int], ...]:
+    """How many machines lack a recovery point, from each instant on."""
+    spans: dict[str, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+    for row in facts.rows("protection_gap"):
+        if row["started_hi"] is not None:
+            spans[row["asset_id"]].append((row["started_hi"], row["ended_at"]))
+    changes: Counter[datetime] = Counter()
+    for intervals in spans.values():
+        for begun, over in _united(intervals):
+            changes[begun] += 1
+            if over is not None:
+                changes[over] -= 1
+    steps, level = [], 0
+    for at in sorted(changes):
+        if changes[at]:
+            level += changes[at]
+            steps.append((at, level))
+    return tuple(steps)
+
+
+def _united(
+    intervals: list[tuple[datetime, datetime | None]],
+) -> list[tuple[datetime, datetime | None]]:
+    found: list[tuple[datetime, datetime | None]] = []
+    for begun, over in sorted(intervals, key=lambda pair: pair[0]):
+        if found and (found[-1][1] is None or begun <= found[-1][1]):
+            last = found[-1][1]
+            found[-1] = (found[-1][0], None if last is None or over is None else max(last, over))
+        else:
+            found.append((begun, over))
+    return found
+
+
+def _in_words(facts: CaseFacts, picture: Swimlanes) -> str:
+    lanes = ", ".join(f"{lane.name} {plural(len(lane.marks), 'event')}" for lane in picture.lanes)
+    inside = [n for at, n in picture.gaps if picture.start <= at <= picture.end]
+    gaps = f" At most {plural(max(inside), 'machine')} in a gap." if inside else ""
+    return (
+        f"Swim lanes from {facts.when(picture.start)} to {facts.when(picture.end)}: {lanes}.{gaps} "
+        "The numbered events are those of the table."
+    )
+
+
+def _moment(facts: CaseFacts, row: Row) -> str:
+    lo, hi = row["occurred_lo"], row["occurred_hi"]
+    if lo is not None and hi is not None and (hi - lo) > timedelta(seconds=60):
+        return f"{facts.day(lo)} … {facts.day(hi)}"
+    return f"{row['occurred_at'].astimezone(facts.zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _what(row: Row) -> str:
+    text = without_markup(str(row["summary"] or row["kind"]))
+    who = f" ({row['actor']})" if row["actor"] and str(row["actor"]) not in text else ""
+    return cut(text, 300) + who
+
+
+def told(pointer: Pointer | None) -> str:
+    return f"{pointer.source_id}:{pointer.record_no}" if pointer else ""

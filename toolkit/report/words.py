@@ -1,0 +1,116 @@
+"""How values read: numbers, sizes, durations, lists, and text of the evidence."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import timedelta
+
+import nh3
+
+
+def letters(number: int) -> str:
+    """0 → A, 25 → Z, 26 → AA."""
+    text = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        text = chr(65 + rest) + text
+    return text
+
+
+def visible(text: str) -> str:
+    """Show control and direction characters instead of obeying them; keep line ends and tabs."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        else f"\\u{ord(letter):04x}"
+        for letter in text.replace("\r\n", "\n")
+    )
+
+
+_MARKUP = re.compile(r"</?(?:p|br|a|div|span|strong|em|b|i|ul|ol|li|small|var|h\d)\b[^<>]*>", re.I)
+_BREAK = re.compile(r"<(?:br|/p|/li|/div|/h\d)\b[^<>]*>", re.I)
+
+
+def without_markup(text: str) -> str:
+    """The words of a post that may be HTML; text that is not HTML stays letter by letter."""
+    if not _MARKUP.search(text):
+        return text
+    stripped = html.unescape(nh3.clean(_BREAK.sub("\n", text), tags=set()))
+    return re.sub(r"[ \t]+", " ", re.sub(r"\n\s*\n+", "\n", stripped)).strip()
+
+
+def number(value: float | int | None, digits: int = 1) -> str:
+    """A number as it is read: thousands set apart, no digits that say nothing."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}".replace(",", "\u00a0")
+    return f"{float(value):,.{digits}f}".replace(",", "\u00a0")
+
+
+def rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def size(count: float | int | None) -> str:
+    """Bytes in decimal units."""
+    if count is None:
+        return "unknown"
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(amount) < 1000:
+            return f"{number(round(amount, 1))}\u00a0{unit}"
+        amount /= 1000
+    return f"{number(round(amount, 1))}\u00a0PB"
+
+
+def span(seconds: float | timedelta | None) -> str:
+    """A duration in its two largest units."""
+    if seconds is None:
+        return "unknown"
+    total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    sign, total = ("−" if total < 0 else ""), round(abs(total))
+    parts: list[tuple[int, str]] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, total = divmod(total, length)
+        if count or parts:
+            parts.append((count, unit))
+        if len(parts) == 2:
+            break
+    told = " ".join(f"{count}\u00a0{unit}" for count, unit in parts if count)
+    return sign + (told or "0\u00a0s")
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if not words:
+        return "none"
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def percent(share: object) -> str:
+    return "unknown" if share is None else f"{number(round(float(str(share)) * 100, 1))}\u00a0%"
+
+
+def cut(text: str, limit: int) -> str:
+    """The beginning of a long text, with a sign that there is more."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def be(count: int, one: str = "is", many: str = "are") -> str:
+    """The verb that agrees with a count."""
+    return one if count == 1 else many
