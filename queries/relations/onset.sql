@@ -1,0 +1,359 @@
+-- /// relation
+-- id = "onset"
+-- title = "When protection of a scope degraded"
+-- grain = "One row per scope and episode in which at least the degraded share of its machines (and at least one) was in a gap."
+-- reads = ["case_info", "component_region", "dependency_reach", "known_asset", "protection_gap", "replication_run", "status_component"]
+-- policy = ["degraded_share"]
+-- limitations = "The interval rests on what each machine's records bound; it takes no common cause for granted. A machine that was never good on record counts from its first failure."
+-- [columns]
+-- scope_kind = "`all`, `region`, `site`, `component` of the status page, or `dependency`: an asset that two or more affected machines depended on when their gap began."
+-- scope = "The bare name: `all`, a region, a site, a component, an asset."
+-- onset_at = "Best single estimate: middle of the time that lies in the intervals of most machines."
+-- onset_lo = "Earliest onset: the machine that makes up the share was last good."
+-- onset_hi = "Latest onset: the machine that makes up the share is in a gap."
+-- ended_at = "The share fell below again; NULL where it had not when the record ends."
+-- affected = "Machines with a gap in the episode."
+-- population = "Machines of the scope with telemetry."
+-- method = "`exact`: from the bounds of each machine's gap."
+-- episode_no = "Number of the episode within its scope."
+-- main = "Whether it is the episode of its scope with most affected machines within the window."
+-- ///
+with machines as (
+    select distinct
+        replication_run.asset_id,
+        known_asset.region,
+        known_asset.site
+    from replication_run
+    inner join known_asset using (asset_id)
+    where replication_run.job_kind = 'replicate'
+),
+
+-- Gaps of several jobs of one machine are one stretch while they overlap.
+touching as (
+    select
+        asset_id,
+        started_lo,
+        started_hi,
+        coalesce(ended_at, record_ends_at) as ends_at,
+        max(coalesce(ended_at, record_ends_at)) over (
+            partition by asset_id
+            order by started_hi, coalesce(ended_at, record_ends_at)
+            rows between unbounded preceding and 1 preceding
+        ) as covered_to
+    from protection_gap
+    where started_hi < coalesce(ended_at, record_ends_at)
+),
+
+stretches as (
+    select
+        *,
+        count(*) filter (where covered_to is null or started_hi > covered_to) over (
+            partition by asset_id
+            order by started_hi, ends_at
+            rows between unbounded preceding and current row
+        ) as stretch_no
+    from touching
+),
+
+down as (
+    select
+        asset_id,
+        coalesce(arg_min(started_lo, started_hi), min(started_hi)) as started_lo,
+        min(started_hi) as started_hi,
+        max(ends_at) as ended_at
+    from stretches
+    group by asset_id, stretch_no
+),
+
+components as (
+    select
+        component,
+        region
+    from component_region
+    union
+    select
+        component,
+        region
+    from status_component
+    where region is not null
+),
+
+members as (
+    select
+        'all' as scope_kind,
+        'all' as scope,
+        asset_id,
+        null::timestamptz as valid_from,
+        null::timestamptz as valid_to
+    from machines
+    union all by name
+    select
+        'region' as scope_kind,
+        region as scope,
+        asset_id
+    from machines
+    where region is not null
+    union all by name
+    select
+        'site' as scope_kind,
+        site as scope,
+        asset_id
+    from machines
+    where site is not null
+    union all by name
+    select distinct
+        'component' as scope_kind,
+        components.component as scope,
+        machines.asset_id
+    from machines
+    inner join components using (region)
+    union all by name
+    select
+        'dependency' as scope_kind,
+        dependency_reach.to_asset as scope,
+        machines.asset_id,
+        dependency_reach.valid_from,
+        dependency_reach.valid_to
+    from machines
+    inner join dependency_reach on machines.asset_id = dependency_reach.from_asset
+),
+
+populations as (
+    select
+        scope_kind,
+        scope,
+        count(distinct asset_id) as population
+    from members
+    group by scope_kind, scope
+),
+
+struck as (
+    select distinct
+        members.scope_kind,
+        members.scope,
+        down.asset_id,
+        down.started_lo,
+        down.started_hi,
+        down.ended_at
+    from members
+    inner join down
+        on
+            members.asset_id = down.asset_id
+            and coalesce(members.valid_from <= down.started_hi, true)
+            and coalesce(members.valid_to > down.started_lo, true)
+),
+
+thresholds as (
+    select
+        populations.scope_kind,
+        populations.scope,
+        populations.population,
+        -- Without the small subtrahend, 0.05 × 140 would be more than 7.
+        greatest(
+            1, ceil(policy_number('degraded_share') * populations.population - 1e-9)
+        )::bigint as enough
+    from populations
+    inner join struck using (scope_kind, scope)
+    group by populations.scope_kind, populations.scope, populations.population
+    having populations.scope_kind <> 'dependency' or count(distinct struck.asset_id) >= 2
+),
+
+turns_of_machines as (
+    select
+        scope_kind,
+        scope,
+        started_hi as instant,
+        1 as change
+    from struck
+    union all
+    select
+        scope_kind,
+        scope,
+        ended_at as instant,
+        -1 as change
+    from struck
+),
+
+changes as (
+    select
+        scope_kind,
+        scope,
+        instant,
+        sum(change)::bigint as change
+    from turns_of_machines
+    group by scope_kind, scope, instant
+),
+
+levels as (
+    select
+        scope_kind,
+        scope,
+        instant,
+        enough,
+        population,
+        sum(change) over (partition by scope_kind, scope order by instant) >= enough as is_degraded
+    from changes
+    inner join thresholds using (scope_kind, scope)
+),
+
+turns as (
+    select *
+    from levels
+    qualify is_degraded <> coalesce(
+        lag(is_degraded) over (partition by scope_kind, scope order by instant), false
+    )
+),
+
+spans as (
+    select
+        *,
+        lead(instant) over (partition by scope_kind, scope order by instant) as ended_at
+    from turns
+),
+
+record as (
+    select max(last_sample_at) as ends_at from replication_run
+),
+
+episodes as (
+    select
+        spans.scope_kind,
+        spans.scope,
+        spans.enough,
+        spans.population,
+        spans.instant as onset_hi,
+        spans.ended_at as all_clear_at,
+        if(spans.ended_at < record.ends_at, spans.ended_at, null) as ended_at,
+        row_number() over (
+            partition by spans.scope_kind, spans.scope order by spans.instant
+        ) as episode_no
+    from spans
+    cross join record
+    where spans.is_degraded
+),
+
+involved as (
+    select
+        episodes.*,
+        struck.asset_id,
+        struck.started_lo,
+        struck.started_hi
+    from episodes
+    inner join struck
+        on
+            episodes.scope_kind = struck.scope_kind
+            and episodes.scope = struck.scope
+            and episodes.all_clear_at > struck.started_hi
+            and episodes.onset_hi < struck.ended_at
+),
+
+bounded as (
+    select
+        scope_kind,
+        scope,
+        episode_no,
+        onset_hi,
+        ended_at,
+        population,
+        count(distinct asset_id) as affected,
+        min(started_lo) filter (where started_hi = onset_hi) as onset_lo
+    from involved
+    group by scope_kind, scope, episode_no, onset_hi, ended_at, population
+),
+
+-- The estimate is the time that lies in most machines' intervals. Those that made up the share
+-- count as much as all others together: they alone would be few, the others belong to later waves.
+clipped as (
+    select
+        scope_kind,
+        scope,
+        episode_no,
+        greatest(involved.started_lo, bounded.onset_lo) as started_lo,
+        least(involved.started_hi, bounded.onset_hi) as started_hi,
+        1 / count(*) over (partition by scope_kind, scope, episode_no) + if(
+            involved.started_hi <= bounded.onset_hi,
+            1 / count(*) filter (where involved.started_hi <= bounded.onset_hi) over (
+                partition by scope_kind, scope, episode_no
+            ),
+            0
+        ) as weight
+    from involved
+    inner join bounded using (scope_kind, scope, episode_no)
+    where involved.started_lo <= bounded.onset_hi and involved.started_hi >= bounded.onset_lo
+),
+
+edges as (
+    select
+        scope_kind,
+        scope,
+        episode_no,
+        started_lo as instant,
+        weight as change
+    from clipped
+    union all
+    select
+        scope_kind,
+        scope,
+        episode_no,
+        started_hi as instant,
+        -weight as change
+    from clipped
+),
+
+shared as (
+    select
+        scope_kind,
+        scope,
+        episode_no,
+        instant,
+        lead(instant) over (
+            partition by scope_kind, scope, episode_no order by instant asc, change desc
+        ) as until_at,
+        -- Rounded, since sums of doubles differ with their order.
+        round(sum(change) over episode, 9) as weight
+    from edges
+    window episode as (
+        partition by scope_kind, scope, episode_no
+        order by instant asc, change desc
+        rows between unbounded preceding and current row
+    )
+),
+
+estimates as (
+    select
+        scope_kind,
+        scope,
+        episode_no,
+        instant + (coalesce(until_at, instant) - instant) / 2 as onset_at
+    from shared
+    qualify row_number() over (
+        partition by scope_kind, scope, episode_no
+        order by weight desc, instant asc, until_at desc
+    ) = 1
+)
+
+select
+    scope_kind,
+    scope,
+    estimates.onset_at,
+    bounded.onset_lo,
+    bounded.onset_hi,
+    bounded.ended_at,
+    bounded.affected,
+    bounded.population,
+    'exact' as method,
+    episode_no,
+    row_number() over (
+        partition by scope_kind, scope
+        order by
+            (
+                coalesce(bounded.onset_hi <= case_info.window_end, true)
+                and coalesce(bounded.ended_at >= case_info.window_start, true)
+            ) desc,
+            bounded.affected desc,
+            bounded.onset_hi asc
+    ) = 1 as main
+from bounded
+inner join estimates using (scope_kind, scope, episode_no)
+cross join case_info
+order by scope_kind, scope, episode_no
