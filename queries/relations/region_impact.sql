@@ -1,0 +1,94 @@
+-- /// relation
+-- id = "region_impact"
+-- title = "What each region suffered, and when its status page first named it"
+-- grain = "One row per region with an asset in the inventory or the telemetry; machines of no stated region have a row without region."
+-- reads = ["known_asset", "machine_impact", "replication_run", "status_region"]
+-- [columns]
+-- region = "The region; NULL where not stated."
+-- machines = "Machines with telemetry."
+-- machines_impacted = "Machines with a gap within the window."
+-- machines_open = "Machines with a gap open when the record ends."
+-- machines_lost = "Machines recorded as lost."
+-- machine_hours = "Sum of the machines' gap hours."
+-- data_at_risk_bytes = "Sum over the impacted machines of which it is stated."
+-- failover_blocked_hours = "Sum over the impacted machines of which it is on record."
+-- organizations = "Organizations with an impacted machine."
+-- first_impact_lo = "Earliest start of its first gap in the main onset of the case, else within the window."
+-- first_impact_at = "Latest start of its first gap in the main onset of the case, else within the window."
+-- last_impact_at = "End of the last gap; NULL while one is open."
+-- notified_at = "First post of an incident that names the region, at or after the earliest start."
+-- notice_delay_minutes = "From the latest start of the first gap to that post, in minutes."
+-- evidence = "That post."
+-- ///
+with machines as (
+    select distinct
+        replication_run.asset_id,
+        known_asset.region
+    from replication_run
+    inner join known_asset using (asset_id)
+    where replication_run.job_kind = 'replicate'
+),
+
+counted as (
+    select
+        machines.region,
+        count(*) as machines,
+        count(machine_impact.asset_id) as machines_impacted,
+        count(*) filter (where machine_impact.open) as machines_open,
+        count(*) filter (where machine_impact.recovery_class = 'lost') as machines_lost,
+        round(coalesce(sum(machine_impact.gap_hours), 0), 6) as machine_hours,
+        sum(machine_impact.data_at_risk_bytes)::bigint as data_at_risk_bytes,
+        round(sum(machine_impact.failover_blocked_hours), 6) as failover_blocked_hours,
+        count(distinct machine_impact.organization) as organizations,
+        coalesce(
+            min(coalesce(machine_impact.onset_gap_lo, machine_impact.onset_gap_at)),
+            min(coalesce(machine_impact.first_gap_lo, machine_impact.first_gap_at))
+        ) as first_impact_lo,
+        coalesce(
+            min(machine_impact.onset_gap_at), min(machine_impact.first_gap_at)
+        ) as first_impact_at,
+        if(
+            bool_or(machine_impact.open), null, max(machine_impact.recovered_at)
+        ) as last_impact_at
+    from machines
+    left join machine_impact using (asset_id)
+    group by machines.region
+),
+
+named as (
+    select
+        counted.region,
+        status_region.posted_at,
+        status_region.evidence
+    from counted
+    inner join status_region
+        on
+            counted.region = status_region.region
+            and counted.first_impact_lo <= status_region.posted_hi
+    where status_region.kind = 'incident'
+    qualify row_number() over (
+        partition by counted.region order by status_region.posted_at, status_region.evidence
+    ) = 1
+)
+
+select
+    counted.region,
+    counted.machines,
+    counted.machines_impacted,
+    counted.machines_open,
+    counted.machines_lost,
+    counted.machine_hours,
+    counted.data_at_risk_bytes,
+    counted.failover_blocked_hours,
+    counted.organizations,
+    counted.first_impact_lo,
+    counted.first_impact_at,
+    counted.last_impact_at,
+    named.posted_at as notified_at,
+    round(
+        (epoch_us(named.posted_at) - epoch_us(counted.first_impact_at)) / 60e6, 6
+    ) as notice_delay_minutes,
+    named.evidence
+from counted
+left join named using (region)
+order by counted.region nulls last
