@@ -1,0 +1,156 @@
+-- /// finding
+-- id = "CF-25"
+-- slug = "compressed-pace"
+-- title = "A step followed the one before in much less than the usual time"
+-- rule_class = "I"
+-- level = "precondition"
+-- severity = "low"
+-- criteria = "The pace of a step is comparable to other changes of the same kind."
+-- effect = "There may have been less time to look at results; the record shows pace, not pressure."
+-- recommendation = "Look at what made the difference before any pace is taken as a goal."
+-- questions = [
+--     "Had the work been prepared, scripted or split differently this time?",
+--     "Was there a deadline, and who had set it?",
+-- ]
+-- codes = ["hfacs-7.0:AE107", "hfacs-7.0:OP001", "cream:duration-speed", "meda:F"]
+-- candidate_codes = ["hfacs-7.0:PC207"]
+-- controls = ["policy:pace"]
+-- needs = ["change", "maintenance_event"]
+-- reads = ["operation_event", "operation_span"]
+-- policy = ["pace_factor", "pace_min_history"]
+-- limitations = "Compared with the median over the other changes of the kind, for the same step."
+-- ///
+with
+
+action as (
+    select
+        operation_event.operation_id,
+        operation_span.kind,
+        operation_event.step,
+        operation_event.basis,
+        operation_event.occurred_at,
+        operation_event.occurred_lo,
+        operation_event.occurred_hi,
+        operation_event.source_id,
+        operation_event.record_no,
+        operation_event.evidence
+    from operation_event
+    inner join operation_span on operation_event.operation_id = operation_span.operation_id
+    where
+        operation_span.registered
+        and not operation_event.is_read_only
+        and operation_event.step_kind is distinct from 'approve'
+),
+
+paced as (
+    select
+        action.*,
+        lag(action.basis) over in_order as before_basis,
+        lag(action.evidence) over in_order as before_evidence,
+        epoch(action.occurred_at - lag(action.occurred_at) over in_order) as seconds,
+        epoch(action.occurred_lo - lag(action.occurred_hi) over in_order) as seconds_lo,
+        epoch(action.occurred_hi - lag(action.occurred_lo) over in_order) as seconds_hi
+    from action
+    window in_order as (
+        partition by action.operation_id
+        order by action.occurred_at, action.source_id, action.record_no
+    )
+),
+
+step_pace as (
+    select
+        paced.operation_id,
+        paced.kind,
+        paced.step,
+        median(paced.seconds) as seconds
+    from paced
+    where paced.seconds is not null and paced.step is not null and paced.kind is not null
+    group by paced.operation_id, paced.kind, paced.step
+),
+
+usual as (
+    select
+        step_pace.operation_id,
+        step_pace.step,
+        count(other.operation_id) as operations,
+        median(other.seconds) as seconds
+    from step_pace
+    left join step_pace as other
+        on step_pace.kind = other.kind
+        and step_pace.step = other.step
+        and step_pace.operation_id <> other.operation_id
+    group by step_pace.operation_id, step_pace.step
+),
+
+compared as (
+    select
+        paced.*,
+        usual.operations,
+        usual.seconds as usual_seconds,
+        usual.seconds * policy_number('pace_factor') as limit_seconds
+    from paced
+    left join usual
+        on paced.operation_id = usual.operation_id and paced.step = usual.step
+    where paced.seconds is not null and paced.step is not null
+),
+
+judged as (
+    select
+        compared.operation_id,
+        null::varchar as target,
+        case
+            when coalesce(compared.operations, 0) < policy_number('pace_min_history')
+                then 'undetermined'
+            when compared.seconds_lo >= compared.limit_seconds then 'ok'
+            when
+                compared.seconds_hi < compared.limit_seconds
+                and compared.basis = 'explicit'
+                and compared.before_basis = 'explicit'
+                then 'exception'
+            else 'undetermined'
+        end as status,
+        compared.occurred_at,
+        compared.evidence as event,
+        'Step ' || compared.step || ' at ' || utc(compared.occurred_at) || ' came '
+        || in_words(to_microseconds((compared.seconds * 1000000)::bigint))
+        || ' after the action before'
+        || case
+            when coalesce(compared.operations, 0) < policy_number('pace_min_history')
+                then '; ' || coalesce(compared.operations, 0) || ' other changes of the kind are '
+                    || 'on record, too few for a usual time'
+            else '; the median over ' || compared.operations || ' other changes of the kind is '
+                || in_words(to_microseconds((compared.usual_seconds * 1000000)::bigint))
+        end as reason,
+        [compared.evidence, compared.before_evidence] as evidence
+    from compared
+),
+
+-- An operation gets the gravest status of what was judged within it.
+verdict as (
+    select
+        judged.operation_id,
+        first(
+            judged order by
+                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+        ) as decisive,
+        gravest(judged.status) as judged_alike,
+        gathered(judged.status, judged.evidence) as evidence
+    from judged
+    group by judged.operation_id
+)
+
+select
+    operation_span.operation_id,
+    operation_span.change_id,
+    coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
+    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    verdict.decisive.occurred_at,
+    verdict.decisive.event,
+    coalesce(
+        sentence(verdict.decisive.reason, verdict.judged_alike),
+        'No step with an action before it is on record under a registered change.'
+    ) as reason,
+    coalesce(verdict.evidence, []) as evidence
+from operation_span
+left join verdict on operation_span.operation_id = verdict.operation_id
+order by operation_span.operation_id

@@ -1,0 +1,152 @@
+-- /// finding
+-- id = "CF-27"
+-- slug = "deviation-normalised"
+-- title = "A deviation also stood in earlier changes of the kind that closed as success"
+-- rule_class = "D"
+-- level = "organisation"
+-- severity = "medium"
+-- criteria = "A deviation from the plan stays rare among changes that end well."
+-- effect = "A deviation that had gone well before no longer stands out from the usual way of work."
+-- recommendation = "Change the plan or the work, so that the two agree again, and say which."
+-- questions = [
+--     "Is the criterion out of date, and the deviation the better practice?",
+--     "Who had seen the earlier deviations, and what came of it?",
+-- ]
+-- codes = ["hfacs-7.0:SI007", "cream:dynamics-over-time", "meda:H",
+--     "dora:4.3.monitoring_of_policy_adherence"]
+-- candidate_codes = ["hfacs-7.0:SV002", "hfacs-7.0:AV002", "hfacs-7.0:OC001"]
+-- controls = ["iso27001:A.5.36", "soc2:CC4.2"]
+-- needs = ["change", "maintenance_event"]
+-- reads = ["finding_base", "operation_span"]
+-- policy = ["normalised_min_changes"]
+-- limitations = "The count is a fact; whether it shows a habit is for the board to say."
+-- ///
+with
+
+deviation as (
+    select
+        finding_base.operation_id,
+        finding_base.rule,
+        finding_base.status,
+        finding_base.evidence
+    from finding_base
+    where
+        finding_base.rule_class = 'D'
+        and finding_base.level in ('act', 'supervision', 'organisation', 'system')
+        and finding_base.status in ('exception', 'undetermined')
+        and finding_base.operation_id is not null
+),
+
+registered as (
+    select *
+    from operation_span
+    where operation_span.registered
+),
+
+present as (
+    select
+        registered.operation_id,
+        registered.kind,
+        registered.started_at,
+        registered.started_lo,
+        registered.started_hi,
+        registered.started_basis,
+        deviation.rule
+    from registered
+    inner join deviation
+        on registered.operation_id = deviation.operation_id
+        and deviation.status = 'exception'
+),
+
+counted as (
+    select
+        present.operation_id,
+        present.kind,
+        present.started_at,
+        present.rule,
+        count(earlier.operation_id) filter (
+            where deviation.status = 'exception' and earlier.closed_at < present.started_lo
+        ) as sure,
+        count(earlier.operation_id) filter (
+            where deviation.status is not null
+        ) as possible,
+        list(distinct earlier.operation_id order by earlier.operation_id) filter (
+            where deviation.status = 'exception' and earlier.closed_at < present.started_lo
+        ) as changes,
+        flatten(list(deviation.evidence order by earlier.operation_id) filter (
+            where deviation.status = 'exception' and earlier.closed_at < present.started_lo
+        )) as evidence
+    from present
+    left join registered as earlier
+        on present.kind = earlier.kind
+        and present.operation_id <> earlier.operation_id
+        and earlier.outcome = 'success'
+        and earlier.closed_at <= present.started_hi
+    left join deviation
+        on earlier.operation_id = deviation.operation_id
+        and present.rule = deviation.rule
+    group by present.operation_id, present.kind, present.started_at, present.rule
+),
+
+judged as (
+    select
+        counted.operation_id,
+        counted.rule as target,
+        case
+            when counted.kind is null then 'undetermined'
+            when counted.sure >= policy_number('normalised_min_changes') then 'exception'
+            when counted.possible >= policy_number('normalised_min_changes') then 'undetermined'
+            else 'ok'
+        end as status,
+        counted.started_at as occurred_at,
+        null::varchar as event,
+        case
+            when counted.kind is null
+                then 'The change states no kind, so that earlier ones cannot be compared'
+            else 'The deviation of ' || counted.rule || ' stood also in ' || counted.sure
+                || ' earlier changes of kind ' || counted.kind || ' that closed as success'
+                || case
+                    when counted.sure > 0
+                        then ' (' || array_to_string(counted.changes[:5], ', ')
+                            || if(counted.sure > 5, ', …', '') || ')'
+                    else ''
+                end
+                || case
+                    when counted.possible > counted.sure
+                        then ', and perhaps in ' || (counted.possible - counted.sure) || ' more'
+                    else ''
+                end
+        end as reason,
+        coalesce(counted.evidence, []) as evidence
+    from counted
+),
+
+-- An operation gets the gravest status of what was judged within it.
+verdict as (
+    select
+        judged.operation_id,
+        first(
+            judged order by
+                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+        ) as decisive,
+        gravest(judged.status) as judged_alike,
+        gathered(judged.status, judged.evidence) as evidence
+    from judged
+    group by judged.operation_id
+)
+
+select
+    operation_span.operation_id,
+    operation_span.change_id,
+    coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
+    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    verdict.decisive.occurred_at,
+    verdict.decisive.event,
+    coalesce(
+        sentence(verdict.decisive.reason, verdict.judged_alike),
+        'The operation is no registered change, or shows no deviation that could be usual.'
+    ) as reason,
+    coalesce(verdict.evidence, []) as evidence
+from operation_span
+left join verdict on operation_span.operation_id = verdict.operation_id
+order by operation_span.operation_id

@@ -1,0 +1,103 @@
+-- /// finding
+-- id = "CF-29"
+-- slug = "unrecorded-action"
+-- title = "An irreversible or privileged action belongs to no registered change"
+-- rule_class = "D"
+-- level = "act"
+-- severity = "high"
+-- criteria = "Every irreversible or privileged action belongs to a registered change."
+-- effect = "The action had no assessment, approval or window that could be tested."
+-- recommendation = "Have the tool ask for the number of a running change before such actions."
+-- questions = [
+--     "Was the action part of a change whose number the log does not carry?",
+--     "Is it routine that a standing approval covers?",
+-- ]
+-- codes = ["hfacs-7.0:AE206", "uca:2", "dora:4.3.change_management"]
+-- candidate_codes = ["hfacs-7.0:AV001", "veris:misuse.unapproved_workaround"]
+-- controls = ["nist800-53r5:CM-3", "nist800-53r5:CM-5", "soc2:CC8.1", "nis2:6.4.2"]
+-- needs = ["maintenance_event", "change"]
+-- reads = ["operation_event", "operation_span"]
+-- policy = ["privileged_actions"]
+-- limitations = "An action that an inferred link ties to a registered change counts as found."
+-- ///
+with
+
+action as (
+    select
+        operation_event.operation_id,
+        operation_event.change_id,
+        operation_event.basis,
+        operation_event.occurred_at,
+        operation_event.action,
+        operation_event.target,
+        operation_event.evidence as event,
+        operation_span.registered,
+        operation_span.evidence as change_row,
+        operation_event.is_irreversible
+        or list_contains(policy_list('privileged_actions'), lower(operation_event.action))
+            as is_in_scope
+    from operation_event
+    inner join operation_span on operation_event.operation_id = operation_span.operation_id
+),
+
+judged as (
+    select
+        action.operation_id,
+        action.target,
+        case
+            when action.registered and action.is_in_scope is null then 'not_applicable'
+            when action.registered then 'ok'
+            when action.is_in_scope is null then 'undetermined'
+            else 'exception'
+        end as status,
+        action.occurred_at,
+        action.event,
+        'Action ' || action.action || ' on ' || coalesce(action.target, 'no stated target')
+        || ' at ' || utc(action.occurred_at)
+        || case
+            when action.registered
+                then ' belongs to a registered change'
+                    || case action.basis
+                        when 'explicit' then ''
+                        when 'window_and_target' then ', by its window and target'
+                        else ', by its session'
+                    end
+            when action.change_id is not null
+                then ' names ' || action.change_id || ', which is not in the register'
+            else ' belongs to no registered change'
+        end
+        || if(action.is_in_scope is null, '; whether it can be undone is not known', '') as reason,
+        [action.event, action.change_row] as evidence
+    from action
+    where coalesce(action.is_in_scope, true)
+),
+
+-- An operation gets the gravest status of what was judged within it.
+verdict as (
+    select
+        judged.operation_id,
+        first(
+            judged order by
+                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+        ) as decisive,
+        gravest(judged.status) as judged_alike,
+        gathered(judged.status, judged.evidence) as evidence
+    from judged
+    group by judged.operation_id
+)
+
+select
+    operation_span.operation_id,
+    operation_span.change_id,
+    coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
+    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    verdict.decisive.occurred_at,
+    verdict.decisive.event,
+    coalesce(
+        sentence(verdict.decisive.reason, verdict.judged_alike),
+        'No irreversible or privileged action is on record in this operation.'
+    ) as reason,
+    coalesce(verdict.evidence, []) as evidence
+from operation_span
+left join verdict on operation_span.operation_id = verdict.operation_id
+order by operation_span.operation_id

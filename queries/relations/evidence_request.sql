@@ -1,0 +1,152 @@
+-- /// relation
+-- id = "evidence_request"
+-- title = "What is missing, who would hold it, and what it blocks"
+-- grain = "One row per relation that is absent, and per rule that some of the evidence leaves open."
+-- reads = ["relation_state", "rule_catalogue", "rule_result"]
+-- [columns]
+-- request_no = "Number of the request: absent relations first, what blocks most before the rest."
+-- what = "Relation or record that would settle it."
+-- holder = "System or role that usually holds it."
+-- why = "What the evidence leaves open, with the first case of it."
+-- rules = "Rules that cannot answer, or do not decide, without it."
+-- questions = "What the rules ask, which stays without an answer."
+-- count = "Results that wait for it."
+-- relation = "Input relation that would hold it; NULL where it is a single record."
+-- ///
+with
+
+-- Which system or role usually holds what a relation needs.
+holding as (
+    select *
+    from (
+        values
+        ('maintenance_event', 'Logs of maintenance actions', 'hosts and maintenance tools'),
+        ('change', 'Register of changes', 'change manager'),
+        ('approval', 'Decisions on changes', 'change manager'),
+        ('procedure', 'Maintenance procedures with their versions', 'owner of the procedures'),
+        ('status_update', 'History of the status page', 'owner of the status page'),
+        ('replication_sample', 'Records of replication and backup jobs', 'replication service'),
+        ('asset_state', 'History of the health of assets', 'storage monitoring'),
+        ('asset', 'Register of assets with groups, sites and objectives', 'asset manager'),
+        ('dependency', 'Dependencies between assets', 'asset manager'),
+        ('alert', 'Alerts with their acknowledgement', 'monitoring'),
+        ('silence', 'Silences of alerts', 'monitoring'),
+        ('duty', 'Roster of duties', 'head of operations'),
+        ('handover', 'Handovers of changes', 'head of operations'),
+        ('ticket_event', 'Internal tickets and pages', 'service desk'),
+        ('protection_check', 'Restore and integrity tests', 'backup administrator'),
+        ('action_item', 'Actions of earlier reviews', 'review board'),
+        ('clock_probe', 'Measurements of clocks', 'time service')
+    ) as listed (relation, what, holder)
+),
+
+needed as (
+    select
+        rule_catalogue.rule,
+        rule_catalogue.title,
+        unnest(rule_catalogue.needs) as need
+    from rule_catalogue
+),
+
+alternative as (
+    select
+        needed.rule,
+        needed.title,
+        needed.need,
+        unnest(string_split(needed.need, '|')) as relation
+    from needed
+),
+
+-- A need is open where none of the relations that could meet it has a row.
+unmet as (
+    select
+        alternative.rule,
+        alternative.title,
+        alternative.need,
+        min(alternative.relation) filter (where alternative.relation = split_part(
+            alternative.need, '|', 1
+        )) as relation
+    from alternative
+    left join relation_state on alternative.relation = relation_state.relation
+    group by alternative.rule, alternative.title, alternative.need
+    having coalesce(sum(relation_state.row_count), 0) = 0
+),
+
+absent as (
+    select
+        1 as part,
+        coalesce(holding.what, unmet.relation) as what,
+        coalesce(holding.holder, 'owner of the system') as holder,
+        'No record of ' || replace(unmet.need, '|', ' or ') || ' is among the evidence; '
+        || count(distinct rule_result.rule) || ' rules did not run.' as why,
+        list(distinct rule_result.rule order by rule_result.rule) as rules,
+        list(distinct unmet.title order by unmet.title) as questions,
+        count(*) as "count",
+        unmet.relation
+    from unmet
+    inner join rule_result
+        on unmet.rule = rule_result.rule and rule_result.status = 'not_run'
+    left join holding on unmet.relation = holding.relation
+    group by unmet.relation, unmet.need, holding.what, holding.holder
+),
+
+-- Where the evidence is there but does not decide, the first case says what is open.
+open_result as (
+    select
+        rule_result.rule,
+        first(rule_result.reason order by rule_result.occurred_at, rule_result.finding_id)
+            as reason,
+        first(
+            coalesce(rule_result.change_id, rule_result.subject)
+            order by rule_result.occurred_at, rule_result.finding_id
+        ) as subject,
+        count(*) as "count"
+    from rule_result
+    where rule_result.status = 'undetermined'
+    group by rule_result.rule
+),
+
+undecided as (
+    select
+        2 as part,
+        'Records that decide ' || rule_catalogue.slug || ' (' || rule_catalogue.rule || ')'
+            as what,
+        coalesce(
+            first(holding.holder order by list_position(rule_catalogue.needs, needed.need)),
+            'owner of the system'
+        ) as holder,
+        open_result.subject || ': ' || open_result.reason as why,
+        [rule_catalogue.rule] as rules,
+        [rule_catalogue.title] as questions,
+        open_result."count",
+        null::varchar as relation
+    from open_result
+    inner join rule_catalogue on open_result.rule = rule_catalogue.rule
+    left join needed on open_result.rule = needed.rule
+    left join holding on split_part(needed.need, '|', 1) = holding.relation
+    group by
+        rule_catalogue.rule, rule_catalogue.slug, rule_catalogue.title, open_result.subject,
+        open_result.reason, open_result."count"
+),
+
+request as (
+    select *
+    from absent
+    union all
+    select *
+    from undecided
+)
+
+select
+    row_number() over (
+        order by request.part, len(request.rules) desc, request."count" desc, request.what
+    ) as request_no,
+    request.what,
+    request.holder,
+    request.why,
+    request.rules,
+    request.questions,
+    request."count",
+    request.relation
+from request
+order by request_no
