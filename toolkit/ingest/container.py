@@ -10,12 +10,14 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from toolkit.errors import EvidenceRefused
 
@@ -23,6 +25,13 @@ from toolkit.errors import EvidenceRefused
 MAX_RATIO = 200
 MAX_UNPACKED_BYTES = 4 << 30
 SPREAD = 200
+HEAD_BYTES = 1 << 16
+LARGE_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
+_PACKED_OR_MARKED = (
+    b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"LPKS", b"SQLi",
+    b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +76,42 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is not a JSON value")
 
 
-class EvidenceFile:
-    """One file of evidence, read once.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one pass over the bytes of a file shows: whether it is plain enough for the engine."""
 
-    `read_count` counts the records handed out, so that a reader cannot pass over one unseen.
+    sha256: str
+    bytes: int
+    newlines: int
+    is_plain: bool
+    ends_with_newline: bool
+
+
+class EvidenceFile:
+    """One file of evidence.
+
+    Plain files stay on disk and are read in passes of bounded memory; packed and re-encoded ones
+    are unpacked into memory. `read_count` counts the records handed out, so that a reader cannot
+    pass over one unseen.
     """
 
     def __init__(self, path: Path, packed: bytes, *, name: str | None = None) -> None:
-        self.path = path
-        self.name = name or path.name
-        self.sha256 = hashlib.sha256(packed).hexdigest()
-        self.bytes = len(packed)
-        self.read_count = 0
-        self.data, self.encoding = _decode(path, _unpack(path, packed))
-        if not self.data.strip():
-            raise EvidenceRefused(
-                "the file is empty", path=path, remedy="export it again, or take it out of evidence"
-            )
+        self._set(path, _scan(io.BytesIO(packed)), name)
+        self._held: bytes | None
+        self._held, self.encoding = _decode(path, _unpack(path, packed))
+        self._refuse_empty()
 
     @classmethod
     def open(cls, path: Path) -> EvidenceFile:
-        """Read a file; refuses folders, unreadable files and files that grow while being read."""
+        """Open a file; refuses folders, unreadable and empty files, and damaged containers."""
         try:
             before = path.stat()
-            packed = path.read_bytes()
-            after = path.stat()
+            with path.open("rb") as stream:
+                head = stream.read(4)
+                stream.seek(0)
+                if not head.startswith(_PACKED_OR_MARKED):
+                    return cls._on_disk(path, _scan(stream), before)
+                packed = stream.read()
         except FileNotFoundError:
             raise EvidenceRefused("no such file", path=path, remedy="check the path") from None
         except OSError as error:
@@ -99,25 +119,82 @@ class EvidenceFile:
             raise EvidenceRefused(
                 reason, path=path, remedy="check the path and its rights"
             ) from None
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
-            packed
-        ) != after.st_size:
+        file = cls(path, packed)
+        file._stat = (before.st_size, before.st_mtime_ns)
+        file.verify_unchanged()
+        return file
+
+    @classmethod
+    def _on_disk(cls, path: Path, scan: Scan, before: os.stat_result) -> EvidenceFile:
+        file = cls.__new__(cls)
+        file._set(path, scan, None)
+        file._held, file.encoding = None, "utf-8"
+        file._stat = (before.st_size, before.st_mtime_ns)
+        file._refuse_empty()
+        file.verify_unchanged()
+        return file
+
+    def _set(self, path: Path, scan: Scan, name: str | None) -> None:
+        self.path = path
+        self.name = name or path.name
+        self.scan = scan
+        self.sha256 = scan.sha256
+        self.bytes = scan.bytes
+        self.read_count = 0
+        self._stat: tuple[int, int] | None = None
+
+    def _refuse_empty(self) -> None:
+        if not self._first.strip() and not (self.bytes > len(self._first) and self.data.strip()):
             raise EvidenceRefused(
-                "the file changed while it was read", path=path, remedy="copy it first, then ingest"
+                "the file is empty",
+                path=self.path,
+                remedy="export it again, or take it out of evidence",
             )
-        return cls(path, packed)
+
+    def verify_unchanged(self) -> None:
+        """Refuse the file if it was written to since it was opened."""
+        if self._stat is None:
+            return
+        now = self.path.stat()
+        if self._stat != (now.st_size, now.st_mtime_ns) or self.bytes != now.st_size:
+            raise EvidenceRefused(
+                "the file changed while it was read",
+                path=self.path,
+                remedy="copy it first, then ingest the copy",
+            )
 
     # -- what readers look at ------------------------------------------------------------------
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the bytes of the file are those that readers see: neither packed nor marked."""
+        return self._held is None
+
+    @cached_property
+    def data(self) -> bytes:
+        """All bytes, unpacked; for formats that cannot be read in passes."""
+        return self.path.read_bytes() if self._held is None else self._held
+
+    @cached_property
+    def _first(self) -> bytes:
+        if self._held is not None:
+            return self._held[:HEAD_BYTES]
+        with self.path.open("rb") as stream:
+            return stream.read(HEAD_BYTES)
+
+    @property
+    def _size(self) -> int:
+        return self.bytes if self._held is None else len(self._held)
 
     @cached_property
     def head(self) -> str:
         """The first 64 KiB as text, with undecodable bytes replaced; for recognition only."""
-        return self.data[: 1 << 16].decode("utf-8", errors="replace")
+        return self._first.decode("utf-8", errors="replace")
 
     @cached_property
     def json(self) -> Any | None:
         """The whole file as one JSON value, or None; for recognition and reading."""
-        if self.data.lstrip()[:1] not in (b"{", b"["):
+        if self._first.lstrip()[:1] not in (b"{", b"[") or self._starts_with_a_json_line:
             return None
         try:
             return parse_json(self.data)
@@ -125,9 +202,21 @@ class EvidenceFile:
             return None
 
     @cached_property
+    def _starts_with_a_json_line(self) -> bool:
+        """Whether the first line is a JSON value of its own, with more lines after it."""
+        line, _, rest = self._first.lstrip().partition(b"\n")
+        if not rest.strip():
+            return False
+        try:
+            parse_json(line)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    @cached_property
     def json_lines(self) -> Sequence[Any] | None:
         """A spread of the lines as JSON objects, or None if one of them is none."""
-        if self.data.lstrip()[:1] != b"{":
+        if self._first.lstrip()[:1] != b"{":
             return None
         found = []
         for record in self.spread:
@@ -142,28 +231,48 @@ class EvidenceFile:
 
     @cached_property
     def spread(self) -> Sequence[Record]:
-        """Up to 200 lines that are not blank: the first, the last, and some between."""
+        """Up to 200 lines that are not blank: the first, the last, and some between.
+
+        In a large file, the lines after evenly spread positions; their numbers are then unknown
+        and stand as 0.
+        """
+        if self._size > LARGE_BYTES:
+            return self._spread_of_large()
         records = [record for record in self._lines() if record.raw.strip()]
         if len(records) <= SPREAD:
             return records
         step = (len(records) - 1) / (SPREAD - 1)
         return [records[round(index * step)] for index in range(SPREAD)]
 
+    def _spread_of_large(self) -> list[Record]:
+        found = []
+        with self._stream() as stream:
+            for index in range(SPREAD):
+                start = index * (self._size - HEAD_BYTES) // (SPREAD - 1)
+                stream.seek(start)
+                lines = stream.read(HEAD_BYTES).split(b"\n")
+                # A position rarely meets the start of a line, so the first piece is left out.
+                whole = lines[:-1] if start == 0 else lines[1:-1] if index < SPREAD - 1 else lines
+                pieces = [line.rstrip(b"\r") for line in whole if line.strip()]
+                if pieces:
+                    found.append(Record(0, pieces[-1] if index == SPREAD - 1 else pieces[0], None))
+        return found
+
     @cached_property
     def header(self) -> Sequence[str] | None:
         """The first row of the file as CSV (separators `,` `;` tab), or None if it is none."""
-        if self.is_parquet or self.data.lstrip()[:1] in (b"{", b"[", b"<"):
+        if self.is_parquet or self._first.lstrip()[:1] in (b"{", b"[", b"<"):
             return None
-        first = self.data.split(b"\n", 1)[0].rstrip(b"\r")
+        first = self._first.split(b"\n", 1)[0].rstrip(b"\r")
         try:
             line = first.decode("utf-8")
-        except UnicodeDecodeError:
+            cells = next(csv.reader([line], delimiter=self.delimiter), [])
+        except (UnicodeDecodeError, csv.Error):
             return None
-        cells = next(csv.reader([line], delimiter=self.delimiter), [])
         names = [cell.strip() for cell in cells]
-        return (
-            names if len(names) > 1 and all(name.isprintable() and name for name in names) else None
-        )
+        if len(names) > 1 and all(name and name.isprintable() for name in names):
+            return names
+        return None
 
     @cached_property
     def delimiter(self) -> str:
@@ -173,7 +282,7 @@ class EvidenceFile:
 
     @property
     def is_parquet(self) -> bool:
-        return self.data[:4] == b"PAR1"
+        return self._first[:4] == b"PAR1"
 
     # -- records -------------------------------------------------------------------------------
 
@@ -204,14 +313,15 @@ class EvidenceFile:
             pending.append(record)
             is_open ^= record.raw.count(b'"') % 2 == 1
             if not is_open:
-                yield self._row(pending)
+                yield self.row(pending)
                 pending = []
         for record in pending:
             # A quote that never closes would swallow the rest: every line is handed out by itself.
             self.read_count += 1
             yield record, None
 
-    def _row(self, lines: Sequence[Record]) -> tuple[Record, list[str] | None]:
+    def row(self, lines: Sequence[Record]) -> tuple[Record, list[str] | None]:
+        """One row of a CSV from the lines that it spans."""
         self.read_count += 1
         first = lines[0]
         record = first
@@ -219,29 +329,65 @@ class EvidenceFile:
             record = Record(first.number, b"\n".join(line.raw for line in lines), first.offset)
         try:
             text = record.text
-        except UnicodeDecodeError:
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter))
+        except (UnicodeDecodeError, csv.Error):
             return record, None
-        if "\0" in text:
+        # A carriage return inside of a line would end the row early and drop what follows.
+        if "\0" in text or len(rows) > 1:
             return record, None
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter))
         return record, (rows[0] if rows else [])
 
+    def numbered(self, numbers: Sequence[int]) -> Iterator[Record]:
+        """The lines of these numbers (ascending), in one pass."""
+        wanted = iter(numbers)
+        number = next(wanted, None)
+        for record in self._lines():
+            if number is None:
+                return
+            if record.number == number:
+                yield record
+                number = next(wanted, None)
+
+    @contextmanager
+    def _stream(self) -> Iterator[BinaryIO]:
+        if self._held is not None:
+            yield io.BytesIO(self._held)
+            return
+        with self.path.open("rb") as stream:
+            yield stream
+
     def _lines(self) -> Iterator[Record]:
-        start, number, data = 0, 0, self.data
-        end = len(data)
-        while start < end:
-            stop = data.find(b"\n", start)
-            if stop < 0:
-                stop = end
-            number += 1
-            raw = data[start:stop]
-            yield Record(number, raw[:-1] if raw.endswith(b"\r") else raw, start)
-            start = stop + 1
+        offset, number = 0, 0
+        with self._stream() as stream:
+            for line in stream:
+                number += 1
+                raw = line[:-1] if line.endswith(b"\n") else line
+                yield Record(number, raw[:-1] if raw.endswith(b"\r") else raw, offset)
+                offset += len(line)
 
     def _count(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
             self.read_count += 1
             yield record
+
+
+def _scan(stream: BinaryIO) -> Scan:
+    digest = hashlib.sha256()
+    size = newlines = carriage = pairs = 0
+    plain = True
+    last = b""
+    while chunk := stream.read(CHUNK_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+        newlines += chunk.count(b"\n")
+        if plain:
+            plain = b'"' not in chunk and b"\0" not in chunk
+            if b"\r" in chunk or last == b"\r":
+                carriage += chunk.count(b"\r")
+                pairs += (last + chunk).count(b"\r\n")
+        last = chunk[-1:]
+    is_plain = plain and carriage == pairs and (not carriage or carriage == newlines)
+    return Scan(digest.hexdigest(), size, newlines, is_plain, last == b"\n")
 
 
 def _unpack(path: Path, packed: bytes) -> bytes:

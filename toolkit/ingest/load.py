@@ -235,6 +235,7 @@ def _ingest_one(
     sink = EvidenceSink(source_id, settings)
     reader.read(file, settings, sink)
     account = sink.account
+    file.verify_unchanged()
     if account.total != file.read_count:
         raise ToolkitError(
             f"reader {reader.name} accounted for {account.total} of {file.read_count} records",
