@@ -17,6 +17,21 @@ def test_only_this_reader_claims_its_sample() -> None:
     assert claimants(readers()["borg_log"].sample) == ["borg_log"]
 
 
+def test_another_command_that_stopped_is_no_replication_sample() -> None:
+    stopped = (
+        '{"type": "log_message", "time": 1770080403, "message": "Local Exception", '
+        '"levelname": "ERROR", "name": "borg.archiver", "msgid": "Exception"}\n'
+        '{"type": "log_message", "time": 1770080403, "message": '
+        '"sys.argv: [\'borg\', \'COMMAND\', \'::a\']", "levelname": "ERROR", "name": "borg"}\n'
+    )
+    for command, relations in (
+        ("extract", {"maintenance_event"}),
+        ("create", {"maintenance_event", "replication_sample"}),
+    ):
+        found = read("borg_log", stopped.replace("COMMAND", command), asset_id="fs1")
+        assert set(found.rows) == relations
+
+
 def test_a_real_run_of_create_that_stopped_is_one_failed_sample(shared_data: Path) -> None:
     for name in ("create_09.log.jsonl", "create_10.log.jsonl"):
         path = shared_data / "real_tools_telemetry" / "borg" / name

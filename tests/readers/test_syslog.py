@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reading import check_golden, claimants, evidence, read
 
 from toolkit.errors import EvidenceRefused
-from toolkit.ingest.reader import readers
+from toolkit.ingest import stampedlines
+from toolkit.ingest.reader import SourceSettings, readers
+from toolkit.ingest.sink import EvidenceSink
 
 
 def events(text: str | bytes, **settings: object) -> list[dict[str, object]]:
@@ -236,6 +241,142 @@ def test_any_quoted_value_comes_back_as_it_was_written(target: str, message: str
     line = f'Mar  9 01:59:58 h t: action=x target="{quoted[0]}" msg="{quoted[1]}"\n'
     (event,) = events(line)
     assert (event["target"], event["message"]) == (target, message)
+
+
+class LineSink(EvidenceSink):
+    """A sink that takes no tables, so that every line goes by itself."""
+
+    accept_timed = None
+
+
+class TableSink(EvidenceSink):
+    """A sink that keeps the tables of plain lines as they come."""
+
+    def __init__(self, settings: SourceSettings) -> None:
+        super().__init__(1, settings)
+        self.taken: list[pa.Table] = []
+        self.noted: list[pa.Table] = []
+
+    def accept_timed(self, relation: str, rows: pa.Table, notes: pa.Table) -> None:
+        assert relation == "maintenance_event"
+        self.taken.append(rows)
+        self.noted.append(notes)
+        self.account.accepted += rows.num_rows
+
+
+@contextmanager
+def small_blocks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stampedlines, "BLOCK_BYTES", 100)
+        yield
+
+
+_LINES = st.sampled_from(
+    [
+        b"Mar  9 01:59:58 h app[7]: plain",
+        b"Mar 10 02:30:00 other plain without a tag",
+        b"Nov  6 01:30:00 h app: twice",
+        b"Dec 31 23:59:59 h app: late",
+        b"Jan  1 00:00:00 h app: turn",
+        b"Feb 29 00:00:00 h app: leap",
+        b"Feb 30 00:00:00 h app: no day",
+        b"Mar  9 24:00:00 h app: midnight",
+        b"Mar  9 01:59:60 h app: leap second",
+        b"Mar  9 01:59:61 h app: no second",
+        b"Mar 9 01:59:58 h app: short day",
+        b"Mar 09 01:59:58 h app: padded with a nought",
+        b"Mar  9 2023 01:59:58 h app: with a year",
+        b"Mar  9 01:59:58.25 h app: fraction",
+        b"Mar  9 01:59:58 h",
+        b"Mar  9 01:59:58 h ",
+        b"Mar  9 01:59:58 h  two blanks",
+        b"Mar  9 01:59:58 h    ",
+        b"Mar  9 01:59:58  no host",
+        b"Mar  9 01:59:58 h tab\there",
+        b"Mar  9 01:59:58\th tab",
+        b"Mar  9 01:59:58 h nul\0",
+        b"Mar  9 01:59:58 h \xff\xfe",
+        "Mar  9 01:59:58 h \u00e9t\u00e9 \u2028 x".encode(),
+        "Mar  9 01:59:58 h \u00a0".encode(),
+        b"Mar  9 01:59:58 h app: action=drain target=a outcome=success",
+        b"Mar  9 01:59:58 h app: action=drain target=a target=b",
+        b"<13>Mar  9 01:59:58 h app: priority",
+        b"<13>1 2024-03-09T06:00:00Z h app 1 - - hello",
+        b"<13>1 - h app 1 - - hello",
+        b"2024-03-09T06:00:00.5+01:00 h app: iso",
+        b"2024-13-09T06:00:00+01:00 h app: no month",
+        b"\tcontinued",
+        b"  continued",
+        b"",
+        b"noise",
+        b"Mar  9 01:59:58 h carriage return\r",
+    ]
+)
+
+
+@given(st.lists(_LINES, min_size=1, max_size=40), st.booleans())
+@example([b"Mar  9 01:59:58 h app[7]: plain", b"\tcontinued"], True)
+@example([b"Mar  9 01:59:58 h app[7]: plain", b"Mar  9 01:59:58 h    "], False)
+@example([b"\tfirst", b"Mar  9 01:59:58 h app[7]: plain", b"\tcontinued"], True)
+def test_lines_taken_at_once_read_as_lines_taken_one_by_one(
+    lines: list[bytes], is_closed: bool
+) -> None:
+    data = b"\n".join(lines) + (b"\n" if is_closed else b"")
+    if not data.strip():
+        return
+    settings = SourceSettings(zone="America/Denver", year=2023)
+    alone, together = LineSink(1, settings), TableSink(settings)
+    refusals = []
+    with small_blocks():
+        for sink in (alone, together):
+            try:
+                readers()["syslog"].read(evidence(data), settings, sink)
+            except EvidenceRefused as refusal:
+                refusals.append(str(refusal))
+    assert refusals in ([], refusals[:1] * 2)
+    if refusals:
+        return
+    assert (
+        together.account.total == alone.account.total == len(data.removesuffix(b"\n").split(b"\n"))
+    )
+    assert _rows(together) == _rows(alone)
+    assert sorted(map(repr, together.rejects)) == sorted(map(repr, alone.rejects))
+    assert _times(together) == _times(alone)
+
+
+def _rows(sink: EvidenceSink) -> list[dict[str, object]]:
+    tables = [table for _, table in sink.tables()]
+    rows = [row for table in tables + getattr(sink, "taken", []) for row in table.to_pylist()]
+    kept = [
+        {key: value for key, value in row.items() if value is not None and key != "source_id"}
+        for row in rows
+    ]
+    return sorted(kept, key=lambda row: int(str(row["record_no"])))
+
+
+def _times(sink: EvidenceSink) -> list[tuple[object, ...]]:
+    """The notes on flagged times, without the text that they quote."""
+    found = [(note[1], note[2], *note[4:]) for note in sink.time_notes if note[5]]
+    for table in getattr(sink, "noted", []):
+        for note in table.to_pylist():
+            found.append(
+                tuple(
+                    note[key] for key in ("record_no", "column_name", "basis", "flags", "lo", "hi")
+                )
+            )
+    return sorted(found, key=lambda note: int(str(note[0])))
+
+
+def test_blocks_hold_every_line_once() -> None:
+    data = b"Mar  9 01:59:58 h a: 1\n\nx\r\n" * 50 + b"Mar  9 01:59:58 h a: end"
+    with small_blocks():
+        found = list(stampedlines.blocks(data))
+    assert len(found) > 10
+    assert [block.raw(i) for block in found for i in range(len(block))] == [
+        line.removesuffix(b"\r") for line in data.split(b"\n")
+    ]
+    assert [block.number for block in found[:3]] == [1, 1 + len(found[0]), found[2].number]
+    assert sum(int(block.stamped.sum()) for block in found) == 51
 
 
 def test_a_real_auth_log_is_read_to_its_last_line(shared_data: Path) -> None:

@@ -93,33 +93,23 @@ def _unescape(match: re.Match[str]) -> str:
     return _CONTROL.get(match[1], match[1])
 
 
-def accept_message(
-    sink: Sink,
-    record: Record,
+def message_row(
     row: Row,
     message: str,
     *,
     fields: Sequence[tuple[str, str]] = (),
     shown: str | None = None,
-) -> bool:
-    """Send one log message to `maintenance_event`, as an event where it states an action.
+) -> dict[str, Value]:
+    """The row of `maintenance_event` for one log message: an event where it states an action.
 
     `row` holds what the header of the record states; `shown` is the text to keep where the message
-    is no event (by default the message). Returns whether the record was accepted.
+    is no event (by default the message). Raises PayloadError as `event_words` does.
     """
-    try:
-        words = event_words(message, fields)
-    except PayloadError as error:
-        sink.reject(record, error.code, error.reason, field=error.field)
-        return False
-    values: dict[str, Value] = dict(row)
+    words = event_words(message, fields)
     if words is None:
-        values["action"] = "log"
-        values["message"] = (message if shown is None else shown) or None
-    else:
-        values.update(words)
+        return {**row, "action": "log", "message": (message if shown is None else shown) or None}
     # An outcome outside of the vocabulary becomes `unknown`, with a note, in the sink.
-    return sink.accept(record, ("maintenance_event", values))
+    return {**row, **words}
 
 
 def line_text(record: Record, sink: Sink) -> str | None:

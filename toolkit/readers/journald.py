@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.ingest.container import EvidenceFile
-from toolkit.ingest.keyvalue import COLUMN_OF_KEY, accept_message, line_object, objects
+from toolkit.ingest.keyvalue import (
+    COLUMN_OF_KEY,
+    PayloadError,
+    line_object,
+    message_row,
+    objects,
+)
 from toolkit.ingest.reader import Reader, Sink, SourceSettings, Value
 from toolkit.timestamps import TimeError, parse_epoch
 
@@ -68,7 +74,12 @@ class JournaldReader(Reader):
             if tag and process:
                 tag = f"{tag}[{process}]"
             shown = f"{tag}: {message}" if tag and message else tag or message
-            accepted = accept_message(sink, record, row, message, fields=fields, shown=shown)
+            try:
+                event = message_row(row, message, fields=fields, shown=shown)
+            except PayloadError as error:
+                sink.reject(record, error.code, error.reason, field=error.field)
+                continue
+            accepted = sink.accept(record, ("maintenance_event", event))
             if accepted and "MESSAGE" in entry and entry["MESSAGE"] is None:
                 sink.note(record, "message", "TEXT_LEFT_OUT", "null")
 

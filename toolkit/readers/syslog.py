@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+import numpy as np
+import pyarrow as pa
+
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record
-from toolkit.ingest.keyvalue import accept_message, flagged, line_text
-from toolkit.ingest.reader import Reader, Sink, SourceSettings
+from toolkit.ingest.keyvalue import PayloadError, flagged, line_text, message_row
+from toolkit.ingest.reader import Reader, Sink, SourceSettings, Value
+from toolkit.ingest.stampedlines import MONTH_DAYS, MONTHS, Block, Flags, Ints, blocks
 from toolkit.timestamps import Instant, TimeError, TimeRule, parse, unwrap_years
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH = {name: number for number, name in enumerate(_MONTHS, start=1)}
-_MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_NAMES = "|".join(_MONTHS)
+_MONTH = {name: number for number, name in enumerate(MONTHS, start=1)}
+_NAMES = "|".join(MONTHS)
 _PRI = r"(?:<\d{1,3}>)?"
 
 _OLD = re.compile(
@@ -45,21 +46,25 @@ _ELEMENT = re.compile(r"\[([^\s=\]\"]+)((?: [^\s=\]\"]+=\"(?:\\.|[^\"\\\]])*\")*
 _PARAM = re.compile(r" ([^\s=\]\"]+)=\"((?:\\.|[^\"\\\]])*)\"")
 _SD_ESCAPE = re.compile(r"\\([\"\\\]])")
 
-# The same dates on the bytes of the whole file, to infer the years before any line is read.
-_DATES = re.compile(
-    rb"^(?:(?:\d{1,6} )?<\d{1,3}>)?(?:"
+# A date in another form than the common one: after a priority, with a year, or ISO.
+_DATE = re.compile(
+    rb"(?:(?:\d{1,6} )?<\d{1,3}>)?(?:"
     rb"(?P<word>" + _NAMES.encode() + rb") {1,2}(?P<day>\d{1,2}) (?:(?P<stated>\d{4}) )?"
     rb"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)"
     rb"|(?:1 )?(?P<year>\d{4})-(?P<month>\d\d)-(?P<mday>\d\d)"
-    rb"T(?P<hh>\d\d):(?P<mm>\d\d):(?P<ss>\d\d))",
-    re.MULTILINE,
+    rb"T(?P<hh>\d\d):(?P<mm>\d\d):(?P<ss>\d\d))"
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_INSTANT = pa.timestamp("us", tz="UTC")
+_YEARS = 1 << 16  # a date as a number: year × 65536 + month × 32 + day, with year 0 for none
 
 
 class SyslogReader(Reader):
     name = "syslog"
     title = "Syslog files (RFC 3164, rsyslog ISO, RFC 5424)"
     fills = ("maintenance_event",)
+    needs_zone = True
     obtain = "copy /var/log/syslog, /var/log/messages or /var/log/auth.log and their rotated files"
     traps = (
         "RFC 3164 lines print no year and no zone: declare zone, and year where the file is copied",
@@ -90,84 +95,259 @@ class SyslogReader(Reader):
         return known > 0 and known * 2 >= seen
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
-        year_at, guessed = _years(file, settings)
-        rule = TimeRule(zone=settings.zone)
-
-        @lru_cache(maxsize=4096)
-        def instant(month: str, day: str, time: str, year: int, inferred: bool) -> Instant:
-            moment = parse(f"{year:04}-{_MONTH[month]:02}-{int(day):02}T{time}", rule)
-            if not inferred:
-                return moment
-            return flagged(moment, "year_inferred", *(("file_time_used",) if guessed else ()))
-
-        begun = False
-        for record in file.lines():
-            raw = record.raw
-            if not raw.strip():
-                sink.skip(record, "blank line")
-                continue
-            if raw[:1] in (b" ", b"\t") and begun:
-                sink.continued(record)
-                continue
-            text = line_text(record, sink)
-            if text is None:
-                continue
-            begun = True
-            old = _OLD.fullmatch(text)
-            if old is not None:
-                month, day, stated, time, host, rest = old.groups()
-                try:
-                    year = int(stated) if stated else year_at(record.offset or 0)
-                    at = instant(month, day, time, year, stated is None)
-                except TimeError as error:
-                    sink.reject(record, error.code, error.reason, field="occurred_at")
-                    continue
-                row = {"occurred_at": at, "host": host}
-                rest = rest or ""
-                tag = _TAG.match(rest)
-                message = rest[tag.end() :] if tag else rest
-                accept_message(sink, record, row, message, shown=rest)
-                continue
-            iso = _ISO.fullmatch(text)
-            if iso is not None:
-                at_text, host, rest = iso.groups()
-                tag = _TAG.match(rest)
-                message = rest[tag.end() :] if tag else rest
-                row_text = {"occurred_at": at_text, "host": host}
-                accept_message(sink, record, row_text, message, shown=rest)
-                continue
-            new = _NEW.fullmatch(text)
-            if new is not None:
-                _read_new(record, new, rule, sink)
-                continue
-            sink.reject(record, "LINE_FORM", "the line has none of the forms of syslog")
+        lines = _Lines(_Years(file, settings), settings, sink)
+        for block in blocks(file.data):
+            file.read_count += len(block)
+            lines.send(block)
 
 
-def _read_new(record: Record, match: re.Match[str], rule: TimeRule, sink: Sink) -> None:
-    at, host, app, process, data, message = match.groups()
-    if at == "-":
-        sink.reject(record, "TIME_NONE", "the record states no time", field="occurred_at")
-        return
-    fields: list[tuple[str, str]] = []
-    quality: dict[str, str] = {}
-    for name, params in _ELEMENT.findall(data):
-        pairs = [(key, _SD_ESCAPE.sub(r"\1", value)) for key, value in _PARAM.findall(params)]
-        if name == "timeQuality":
-            quality.update(pairs)
-        else:
-            fields.extend(pairs)
-    moment: str | Instant = at
-    if quality:
-        try:
-            moment = _qualified(parse(at, rule), quality)
-        except TimeError as error:
-            sink.reject(record, error.code, error.reason, field="occurred_at")
+class _Lines:
+    """Sends the lines of one file to the sink, block by block."""
+
+    def __init__(self, years: _Years, settings: SourceSettings, sink: Sink) -> None:
+        self._years = years
+        self._rule = TimeRule(zone=settings.zone)
+        self._sink = sink
+        # A sink that takes tables gets the plain lines of a block at once. Where every line is
+        # dated there are none, and where the sink does not, every line goes by itself.
+        self._accept_timed = getattr(sink, "accept_timed", None) if years.inferred else None
+        self._instant = lru_cache(maxsize=1 << 14)(self._read_instant)
+        self._begun = False
+        self._latest = 0
+
+    def send(self, block: Block) -> None:
+        """Send every line of a block."""
+        if self._accept_timed is None:
+            for index in range(len(block)):
+                record = _record(block, index)
+                row = self._row(record)
+                if row is not None:
+                    self._sink.accept(record, ("maintenance_event", row))
             return
-    row = {"occurred_at": moment, "host": None if host == "-" else host}
-    message = message or ""
-    tag = "" if app == "-" else app if process == "-" else f"{app}[{process}]"
-    shown = f"{tag}: {message}" if tag and message else tag or message
-    accept_message(sink, record, row, message, fields=fields, shown=shown)
+
+        lines, hosts, texts = block.columns(without=b"action=")
+        times = self._times(block, lines)
+        if not times.readable.all():
+            pick = np.flatnonzero(times.readable)
+            lines, times = lines[pick], times.take(pick)
+            hosts, texts = hosts.take(pa.array(pick)), texts.take(pa.array(pick))
+        others = np.ones(len(block), np.bool_)
+        others[lines] = False
+        events: list[tuple[int, Record, Instant, dict[str, Value]]] = []
+        for index in np.flatnonzero(others).tolist():
+            self._begun = self._begun or (len(lines) > 0 and int(lines[0]) < index)
+            record = _record(block, index)
+            row = self._row(record)
+            if row is not None:
+                at = row["occurred_at"]
+                assert isinstance(at, Instant)
+                events.append((index, record, at, row))
+        self._begun = self._begun or len(lines) > 0
+
+        late = self._late(lines, times, events)
+        if len(lines):
+            rows, notes = _tables(block, lines, hosts, texts, times, late[: len(lines)])
+            self._accept_timed("maintenance_event", rows, notes)
+        for (_, record, at, row), is_late in zip(events, late[len(lines) :].tolist(), strict=True):
+            if is_late:
+                row["occurred_at"] = flagged(at, "out_of_order")
+            self._sink.accept(record, ("maintenance_event", row))
+
+    def _late(
+        self,
+        lines: Ints,
+        times: _Times,
+        events: Sequence[tuple[int, Record, Instant, dict[str, Value]]],
+    ) -> Flags:
+        """Which lines, the plain ones first, are earlier than a line that stands before them."""
+        place = np.append(lines, [index for index, *_ in events]).astype(np.int64)
+        at = np.append(times.at, [_micros(at.at) for _, _, at, _ in events]).astype(np.int64)
+        hi = np.append(times.hi, [_micros(at.hi) for _, _, at, _ in events]).astype(np.int64)
+        order = np.argsort(place)
+        latest = np.maximum.accumulate(np.append(self._latest, at[order]))
+        late = np.empty(len(place), np.bool_)
+        late[order] = hi[order] < latest[:-1]
+        self._latest = int(latest[-1])
+        return late
+
+    def _times(self, block: Block, lines: Ints) -> _Times:
+        """The times of stamped lines; equal ones are read once."""
+        day, second = block.day[lines], block.second[lines]
+        date = self._years.of(block.starts[lines]) * _YEARS + day
+        distinct, first, which = np.unique(
+            date * 86_400 + second, return_index=True, return_inverse=True
+        )
+        read: list[Instant | None] = []
+        for number in distinct.tolist():
+            number, of_day = divmod(number, 86_400)
+            clock = f"{of_day // 3600:02}:{of_day // 60 % 60:02}:{of_day % 60:02}"
+            try:
+                read.append(self._instant(*_split(number), clock, True))
+            except TimeError:
+                read.append(None)
+        return _Times(
+            readable=np.array([moment is not None for moment in read], np.bool_)[which],
+            at=np.array([_micros(moment.at) if moment else 0 for moment in read], np.int64)[which],
+            lo=np.array([_micros(moment.lo) if moment else 0 for moment in read], np.int64)[which],
+            hi=np.array([_micros(moment.hi) if moment else 0 for moment in read], np.int64)[which],
+            basis=[moment.basis if moment else "" for moment in read],
+            flags=[moment.flags if moment else () for moment in read],
+            raw=[block.raw(index)[:15].decode() for index in lines[first].tolist()],
+            which=which.astype(np.int64),
+        )
+
+    def _read_instant(self, year: int, month: int, day: int, clock: str, inferred: bool) -> Instant:
+        moment = parse(f"{year:04}-{month:02}-{day:02}T{clock}", self._rule)
+        if not inferred:
+            return moment
+        return flagged(
+            moment, "year_inferred", *(("file_time_used",) if self._years.guessed else ())
+        )
+
+    def _row(self, record: Record) -> dict[str, Value] | None:
+        """The row of a line; None where the line has been sent, as what else it is."""
+        raw = record.raw
+        if not raw.strip():
+            self._sink.skip(record, "blank line")
+            return None
+        if raw[:1] in (b" ", b"\t") and self._begun:
+            self._sink.continued(record)
+            return None
+        text = line_text(record, self._sink)
+        if text is None:
+            return None
+        self._begun = True
+        try:
+            row = self._old(record, text) or self._iso(text) or self._new(text)
+        except TimeError as error:
+            self._sink.reject(record, error.code, error.reason, field="occurred_at")
+            return None
+        except PayloadError as error:
+            self._sink.reject(record, error.code, error.reason, field=error.field)
+            return None
+        if row is None:
+            self._sink.reject(record, "LINE_FORM", "the line has none of the forms of syslog")
+        return row
+
+    def _old(self, record: Record, text: str) -> dict[str, Value] | None:
+        match = _OLD.fullmatch(text)
+        if match is None:
+            return None
+        month, day, stated, clock, host, rest = match.groups()
+        year = int(stated) if stated else self._years.at(record.offset or 0)
+        at = self._instant(year, _MONTH[month], int(day), clock, stated is None)
+        return _tagged({"occurred_at": at, "host": host}, rest or "")
+
+    def _iso(self, text: str) -> dict[str, Value] | None:
+        match = _ISO.fullmatch(text)
+        if match is None:
+            return None
+        at, host, rest = match.groups()
+        return _tagged({"occurred_at": self._stated(at), "host": host}, rest)
+
+    def _new(self, text: str) -> dict[str, Value] | None:
+        match = _NEW.fullmatch(text)
+        if match is None:
+            return None
+        at, host, app, process, data, message = match.groups()
+        if at == "-":
+            raise PayloadError("TIME_NONE", "the record states no time", "occurred_at")
+        fields: list[tuple[str, str]] = []
+        quality: dict[str, str] = {}
+        for name, params in _ELEMENT.findall(data):
+            pairs = [(key, _SD_ESCAPE.sub(r"\1", value)) for key, value in _PARAM.findall(params)]
+            if name == "timeQuality":
+                quality.update(pairs)
+            else:
+                fields.extend(pairs)
+        moment = _qualified(parse(at, self._rule), quality) if quality else self._stated(at)
+        row: dict[str, Value] = {"occurred_at": moment, "host": None if host == "-" else host}
+        message = message or ""
+        tag = "" if app == "-" else app if process == "-" else f"{app}[{process}]"
+        shown = f"{tag}: {message}" if tag and message else tag or message
+        return message_row(row, message, fields=fields, shown=shown)
+
+    def _stated(self, at: str) -> str | Instant:
+        """A time that the line states in full: left to the sink, unless lines are put in order."""
+        return at if self._accept_timed is None else parse(at, self._rule)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Times:
+    """When stamped lines were written, in microseconds since 1970; texts for distinct times."""
+
+    readable: Flags
+    at: Ints
+    lo: Ints
+    hi: Ints
+    basis: Sequence[str]
+    flags: Sequence[tuple[str, ...]]
+    raw: Sequence[str]
+    which: Ints
+
+    def take(self, pick: Ints) -> _Times:
+        """The times of some of the lines."""
+        return replace(
+            self,
+            readable=self.readable[pick],
+            at=self.at[pick],
+            lo=self.lo[pick],
+            hi=self.hi[pick],
+            which=self.which[pick],
+        )
+
+
+def _tables(
+    block: Block, lines: Ints, hosts: pa.Array, texts: pa.Array, times: _Times, late: Flags
+) -> tuple[pa.Table, pa.Table]:
+    """Plain lines as rows of `maintenance_event`, and a time note for each of them."""
+    numbers = pa.array(lines + block.number)
+    at, lo, hi = (pa.array(part).cast(_INSTANT) for part in (times.at, times.lo, times.hi))
+    rows = {
+        "record_no": numbers,
+        "occurred_at": at,
+        "occurred_lo": lo,
+        "occurred_hi": hi,
+        "action": _coded(["log"], np.zeros(len(lines), np.int64)),
+        "host": hosts.dictionary_encode(),
+        "message": texts,
+    }
+    # Words that repeat on every line are held once.
+    flags = [",".join(words) for words in times.flags]
+    if late.any():
+        flags += [",".join(sorted({*words, "out_of_order"})) for words in times.flags]
+    notes = {
+        "record_no": numbers,
+        "column_name": _coded(["occurred_at"], np.zeros(len(lines), np.int64)),
+        "raw": pa.array(times.raw).take(pa.array(times.which)),
+        "basis": _coded(times.basis, times.which),
+        "flags": _coded(flags, times.which + late * len(times.flags)),
+        "lo": lo,
+        "hi": hi,
+    }
+    return pa.table(rows), pa.table(notes)
+
+
+def _coded(words: Sequence[str], which: Ints) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), pa.array(words))
+
+
+def _record(block: Block, index: int) -> Record:
+    return Record(block.number + index, block.raw(index), int(block.starts[index]))
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _split(date: int) -> tuple[int, int, int]:
+    """Year, month and day of a date as a number."""
+    return date // _YEARS, date % _YEARS // 32, date % 32
+
+
+def _tagged(row: dict[str, Value], rest: str) -> dict[str, Value]:
+    tag = _TAG.match(rest)
+    return message_row(row, rest[tag.end() :] if tag else rest, shown=rest)
 
 
 def _qualified(moment: Instant, quality: dict[str, str]) -> Instant:
@@ -185,65 +365,101 @@ def _qualified(moment: Instant, quality: dict[str, str]) -> Instant:
     return flagged(moment, *flags) if flags else moment
 
 
-def _years(file: EvidenceFile, settings: SourceSettings) -> tuple[Callable[[int], int], bool]:
-    """The year of the line at a byte offset, and whether the file's own time was the anchor.
+class _Years:
+    """The years of the lines that print none, inferred for the whole file at once.
 
-    Dates come in runs of equal days, so the file is unwrapped by days, not by lines.
+    Dates come in runs of equal days, so that a file is unwrapped by days, not by lines. `inferred`
+    says whether any line needs it, `guessed` whether the file's own time was the anchor.
     """
-    starts: list[int] = []
-    stamps: list[tuple[int, int, int, int, int, int]] = []
-    dated: list[tuple[int, int]] = []
-    before: tuple[int, int, int | None] | None = None
-    yearless: int | None = None
-    for match in _DATES.finditer(file.data):
+
+    def __init__(self, file: EvidenceFile, settings: SourceSettings) -> None:
+        starts: list[int] = []
+        dates: list[int] = []
+        seconds: list[int] = []
+        for block in blocks(file.data):
+            for start, date, second in _runs(block):
+                if dates and dates[-1] == date:
+                    seconds[-1] = second
+                    continue
+                starts.append(start)
+                dates.append(date)
+                seconds.append(second)
+        yearless = next((i for i, date in enumerate(dates) if date < _YEARS), None)
+        self.inferred = yearless is not None
+        self.guessed = False
+        self._starts = np.array(starts, np.int64)
+        self._years = np.zeros(len(starts), np.int64)
+        if yearless is None:
+            return
+
+        line = file.data.count(b"\n", 0, starts[yearless]) + 1
+        if settings.zone is None:
+            raise EvidenceRefused(
+                "the lines state no zone (TIME_NO_ZONE)",
+                path=file.path,
+                line=line,
+                field="occurred_at",
+                remedy="declare the zone of the host's clock: zone in case.toml, or --zone",
+            )
+        dated = [(i, date // _YEARS) for i, date in enumerate(dates) if date >= _YEARS]
+        self.guessed = settings.year is None and not dated
+        try:
+            years = unwrap_years(
+                [_stamp(date, second) for date, second in zip(dates, seconds, strict=True)],
+                first_year=settings.year,
+                dated=dated,
+                not_after=_file_time(file) if self.guessed else None,
+            )
+        except TimeError as error:
+            raise EvidenceRefused(
+                f"{error.reason} ({error.code})",
+                path=file.path,
+                line=line,
+                field="occurred_at",
+                remedy="declare the year of the file's first record: year in case.toml, or --year",
+            ) from None
+        self._years = np.array(years, np.int64)
+
+    def of(self, offsets: Ints) -> Ints:
+        """The years of lines, by the offsets at which they start."""
+        if not self.inferred:
+            return np.zeros(len(offsets), np.int64)
+        runs = np.searchsorted(self._starts, offsets, "right") - 1
+        return self._years[np.maximum(runs, 0)]
+
+    def at(self, offset: int) -> int:
+        """The year of one line."""
+        if not self.inferred:
+            raise TimeError("TIME_RANGE", "the day is not in the calendar; check the record")
+        return int(self.of(np.array([offset]))[0])
+
+
+def _runs(block: Block) -> Iterator[tuple[int, int, int]]:
+    """Lines of the same date that follow one another: offset, date, and last second of the day."""
+    dates, seconds = block.day.copy(), block.second.copy()
+    for index in np.flatnonzero(~block.stamped).tolist():
+        match = _DATE.match(block.data, int(block.starts[index]))
+        if match is None:
+            continue
         word, day, stated, h, m, s, year, month, mday, hh, mm, ss = match.groups()
         number = int(month) if word is None else _MONTH[word.decode()]
-        date = int(mday if word is None else day)
-        known = year or stated
-        if not (1 <= number <= 12 and 1 <= date <= _MONTH_DAYS[number - 1]):
-            continue
-        if known is None and yearless is None:
-            yearless = match.start()
-        stamp = (number, date, int(h or hh), int(m or mm), int(s or ss), 0)
-        run = (number, date, None if known is None else int(known))
-        if run == before:
-            stamps[-1] = stamp
-            continue
-        before = run
-        starts.append(match.start())
-        stamps.append(stamp)
-        if known is not None:
-            dated.append((len(stamps) - 1, int(known)))
-
-    if yearless is None:
-        return _no_year, False
-    line = file.data.count(b"\n", 0, yearless) + 1
-    if settings.zone is None:
-        raise EvidenceRefused(
-            "the lines state no zone (TIME_NO_ZONE)",
-            path=file.path,
-            line=line,
-            field="occurred_at",
-            remedy="declare the zone of the host's clock: zone in case.toml, or --zone",
-        )
-    not_after = None
-    if settings.year is None and not dated:
-        not_after = _file_time(file)
-    try:
-        years = unwrap_years(stamps, first_year=settings.year, dated=dated, not_after=not_after)
-    except TimeError as error:
-        raise EvidenceRefused(
-            f"{error.reason} ({error.code})",
-            path=file.path,
-            line=line,
-            field="occurred_at",
-            remedy="declare the year of the file's first record: year in case.toml, or --year",
-        ) from None
-    return (lambda offset: years[max(bisect_right(starts, offset) - 1, 0)]), not_after is not None
+        of_month = int(mday if word is None else day)
+        if 1 <= number <= 12 and 1 <= of_month <= MONTH_DAYS[number - 1]:
+            dates[index] = int(year or stated or 0) * _YEARS + number * 32 + of_month
+            seconds[index] = int(h or hh) * 3600 + int(m or mm) * 60 + int(s or ss)
+    lines = np.flatnonzero(dates)
+    if not len(lines):
+        return
+    turns = np.flatnonzero(np.diff(dates[lines]))
+    firsts = lines[np.append(0, turns + 1)]
+    lasts = lines[np.append(turns, len(lines) - 1)]
+    for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+        yield int(block.starts[first]), int(dates[first]), int(seconds[last])
 
 
-def _no_year(_offset: int) -> int:
-    raise TimeError("TIME_RANGE", "the day is not in the calendar")
+def _stamp(date: int, second: int) -> tuple[int, int, int, int, int, int]:
+    _, month, day = _split(date)
+    return month, day, second // 3600, second // 60 % 60, second % 60, 0
 
 
 def _file_time(file: EvidenceFile) -> datetime | None:

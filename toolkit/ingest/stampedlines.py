@@ -1,0 +1,150 @@
+"""Lines that begin with a date as RFC 3164 prints it, found by position, many at once.
+
+`Mmm dd hh:mm:ss host text` has its date at fixed places, so that a file is cut into columns by
+array operations instead of line by line. What this module does not take, a reader reads as it
+would have read it anyhow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+BLOCK_BYTES = 1 << 22
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+_STAMP = 15  # length of "Mmm dd hh:mm:ss"
+_NAMES = np.array([int.from_bytes(name.encode(), "big") for name in MONTHS])
+_BY_NAME = np.argsort(_NAMES)
+_LAST_DAY = np.array(MONTH_DAYS)
+_BLANK, _COLON, _LINE_FEED, _FIRST_HIGH = 32, 58, 10, 128
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Some whole lines of a file.
+
+    `number` is that of the first line; `starts` and `ends` are offsets in the file, line feeds
+    left out. `stamped` are the lines that begin with a date of the calendar and a time of day;
+    for these, `day` is month × 32 + day, and `second` that of the day.
+    """
+
+    data: bytes
+    number: int
+    starts: Ints
+    ends: Ints
+    stamped: Flags
+    day: Ints
+    second: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def raw(self, index: int) -> bytes:
+        """The bytes of a line, without its line end (LF or CRLF)."""
+        raw = self.data[self.starts[index] : self.ends[index]]
+        return raw[:-1] if raw.endswith(b"\r") else raw
+
+    def columns(self, without: bytes) -> tuple[Ints, pa.Array, pa.Array]:
+        """Index, host and text of the stamped lines that need no closer look.
+
+        A line needs one where it holds control characters, bytes that are not UTF-8, or the word
+        `without`, or where its host or its text is missing or begins with a blank.
+        """
+        first, last = int(self.starts[0]), int(self.ends[-1])
+        if last - first >= 1 << 31:
+            return np.zeros(0, np.int64), pa.array([], pa.string()), pa.array([], pa.string())
+        view = np.frombuffer(self.data, np.uint8, last - first, first)
+        plain = self.stamped.copy()
+        control = (view < _BLANK) & (view != _LINE_FEED)
+        plain[self._lines_of(np.flatnonzero(control) + first)] = False
+        high = view >= _FIRST_HIGH
+        if high.any() and not _is_utf8(self.data[first:last]):
+            plain[self._lines_of(np.flatnonzero(high) + first)] = False
+        place = self.data.find(without, first, last)
+        while place >= 0:
+            line = int(self._lines_of(np.array([place]))[0])
+            plain[line] = False
+            place = self.data.find(without, int(self.ends[line]), last)
+
+        lines = np.flatnonzero(plain)
+        hosts, ends = self.starts[lines] + _STAMP + 1, self.ends[lines]
+        blanks = np.append(np.flatnonzero(view == _BLANK) + first, last)
+        gaps = blanks[np.searchsorted(blanks, hosts)]
+        after = view[np.minimum(gaps + 1, last - 1) - first]
+        good = (gaps > hosts) & (gaps + 1 < ends) & (after != _BLANK) & (after < _FIRST_HIGH)
+        lines, hosts, gaps, ends = lines[good], hosts[good], gaps[good], ends[good]
+        # The bytes are cut at host, blank, text, and the rest of the way to the next host.
+        cuts = np.column_stack((hosts, gaps, gaps + 1, ends)).ravel() - first
+        pieces = pa.StringArray.from_buffers(
+            max(len(cuts) - 1, 0),
+            pa.py_buffer(np.append(cuts, last - first).astype(np.int32)),
+            pa.py_buffer(self.data).slice(first, last - first),
+        )
+        at = np.arange(len(lines)) * 4
+        return lines, pieces.take(pa.array(at)), pieces.take(pa.array(at + 2))
+
+    def _lines_of(self, offsets: npt.NDArray[np.intp]) -> Ints:
+        return np.searchsorted(self.starts, offsets, "right") - 1
+
+
+def blocks(data: bytes) -> Iterator[Block]:
+    """All lines of a file, in blocks of about BLOCK_BYTES."""
+    first, number, end, size = 0, 1, len(data), BLOCK_BYTES
+    while first < end:
+        last = end if first + size >= end else data.rfind(b"\n", first, first + size) + 1
+        if last <= first:
+            last = data.find(b"\n", first) + 1 or end
+        view = np.frombuffer(data, np.uint8, last - first, first)
+        feeds = np.flatnonzero(view == _LINE_FEED).astype(np.int64)
+        if not len(feeds) or feeds[-1] != last - first - 1:
+            feeds = np.append(feeds, last - first)
+        starts = np.concatenate((np.zeros(1, np.int64), feeds[:-1] + 1))
+        stamped, day, second = _dates(view, starts, feeds)
+        yield Block(data, number, starts + first, feeds + first, stamped, day, second)
+        number += len(starts)
+        first = last
+
+
+def _dates(view: npt.NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[Flags, Ints, Ints]:
+    """Which lines begin with a date and a blank, and the dates of these."""
+    long = np.flatnonzero(ends - starts > _STAMP + 1)
+    head = view[starts[long][:, None] + np.arange(_STAMP + 1)].astype(np.int64)
+    name = (head[:, 0] << 16) | (head[:, 1] << 8) | head[:, 2]
+    month = _BY_NAME[np.minimum(np.searchsorted(_NAMES, name, sorter=_BY_NAME), 11)]
+    digit = head - ord("0")
+    digit[head[:, 4] == _BLANK, 4] = 0
+    day = digit[:, 4] * 10 + digit[:, 5]
+    hour, minute, second = (digit[:, at] * 10 + digit[:, at + 1] for at in (7, 10, 13))
+    places = digit[:, (4, 5, 7, 8, 10, 11, 13, 14)]
+    good = (
+        (_NAMES[month] == name)
+        & (head[:, (3, 6, 15)] == _BLANK).all(axis=1)
+        & (head[:, (9, 12)] == _COLON).all(axis=1)
+        & ((places >= 0) & (places <= 9)).all(axis=1)
+        & ((day >= 1) & (day <= _LAST_DAY[month]))
+        & ((hour < 24) & (minute < 60) & (second < 60))
+    )
+    lines = long[good]
+    stamped = np.zeros(len(starts), np.bool_)
+    stamped[lines] = True
+    days, seconds = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
+    days[lines] = ((month + 1) * 32 + day)[good]
+    seconds[lines] = (hour * 3600 + minute * 60 + second)[good]
+    return stamped, days, seconds
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
