@@ -2,7 +2,7 @@
 -- id = "machine_impact"
 -- title = "What each impacted machine suffered"
 -- grain = "One row per asset with a protection gap that overlaps the window."
--- reads = ["alias", "asset_state", "case_info", "known_asset", "onset", "protection_gap", "replication_run"]
+-- reads = ["alias", "asset_state", "case_info", "known_asset", "machine_gap", "onset", "protection_gap", "replication_run"]
 -- policy = ["lost_words"]
 -- limitations = "The recovery class says what the records show: where the job itself went on without a seed or relink on record, it is unknown."
 -- [columns]
@@ -47,11 +47,7 @@ gaps as (
         protection_gap.*,
         coalesce(
             protection_gap.started_hi between episode.onset_lo and episode.ended_at, false
-        ) as in_onset,
-        greatest(protection_gap.started_hi, review.starts_at) as from_at,
-        least(
-            coalesce(protection_gap.ended_at, protection_gap.record_ends_at), review.ends_at
-        ) as until_at
+        ) as in_onset
     from protection_gap
     cross join review
     left join episode on true
@@ -60,28 +56,19 @@ gaps as (
         and coalesce(protection_gap.ended_at, protection_gap.record_ends_at) > review.starts_at
 ),
 
-gap_steps as (
-    select
-        asset_id,
-        from_at,
-        until_at,
-        max(until_at) over (
-            partition by asset_id
-            order by from_at, until_at
-            rows between unbounded preceding and 1 preceding
-        ) as covered_to
-    from gaps
-),
-
--- What of each gap no earlier gap of the machine has covered; the sum is their union.
 gap_time as (
     select
-        asset_id,
+        machine_gap.asset_id,
         sum(
-            greatest(0, epoch_us(until_at) - epoch_us(greatest(from_at, covered_to)))
+            greatest(
+                0,
+                epoch_us(least(machine_gap.ended_at, review.ends_at))
+                - epoch_us(greatest(machine_gap.started_hi, review.starts_at))
+            )
         )::bigint as microseconds
-    from gap_steps
-    group by asset_id
+    from machine_gap
+    cross join review
+    group by machine_gap.asset_id
 ),
 
 impacted as (
@@ -217,7 +204,7 @@ select
     known_asset.organization,
     known_asset.region,
     known_asset.machine_type,
-    round(gap_time.microseconds / 3.6e9, 6) as gap_hours,
+    round(coalesce(gap_time.microseconds, 0) / 3.6e9, 6) as gap_hours,
     known_asset.protected_bytes as data_at_risk_bytes,
     round(blocked.microseconds / 3.6e9, 6) as failover_blocked_hours,
     states.links_lost,
@@ -250,7 +237,7 @@ select
     ) as evidence
 from impacted
 cross join words
-inner join gap_time using (asset_id)
+left join gap_time using (asset_id)
 left join known_asset using (asset_id)
 left join states using (asset_id)
 left join blocked using (asset_id)

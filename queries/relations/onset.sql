@@ -2,7 +2,7 @@
 -- id = "onset"
 -- title = "When protection of a scope degraded"
 -- grain = "One row per scope and episode in which at least the degraded share of its machines (and at least one) was in a gap."
--- reads = ["case_info", "component_region", "dependency_reach", "known_asset", "protection_gap", "replication_run", "status_component"]
+-- reads = ["case_info", "component_region", "dependency_reach", "known_asset", "machine_gap", "replication_run", "status_component"]
 -- policy = ["degraded_share"]
 -- limitations = "The interval rests on what each machine's records bound; it takes no common cause for granted. A machine that was never good on record counts from its first failure."
 -- [columns]
@@ -26,43 +26,6 @@ with machines as (
     from replication_run
     inner join known_asset using (asset_id)
     where replication_run.job_kind = 'replicate'
-),
-
--- Gaps of several jobs of one machine are one stretch while they overlap.
-touching as (
-    select
-        asset_id,
-        started_lo,
-        started_hi,
-        coalesce(ended_at, record_ends_at) as ends_at,
-        max(coalesce(ended_at, record_ends_at)) over (
-            partition by asset_id
-            order by started_hi, coalesce(ended_at, record_ends_at)
-            rows between unbounded preceding and 1 preceding
-        ) as covered_to
-    from protection_gap
-    where started_hi < coalesce(ended_at, record_ends_at)
-),
-
-stretches as (
-    select
-        *,
-        count(*) filter (where covered_to is null or started_hi > covered_to) over (
-            partition by asset_id
-            order by started_hi, ends_at
-            rows between unbounded preceding and current row
-        ) as stretch_no
-    from touching
-),
-
-down as (
-    select
-        asset_id,
-        coalesce(arg_min(started_lo, started_hi), min(started_hi)) as started_lo,
-        min(started_hi) as started_hi,
-        max(ends_at) as ended_at
-    from stretches
-    group by asset_id, stretch_no
 ),
 
 components as (
@@ -131,16 +94,18 @@ struck as (
     select distinct
         members.scope_kind,
         members.scope,
-        down.asset_id,
-        down.started_lo,
-        down.started_hi,
-        down.ended_at
+        machine_gap.asset_id,
+        coalesce(machine_gap.started_lo, machine_gap.started_hi) as started_lo,
+        machine_gap.started_hi,
+        machine_gap.ended_at
     from members
-    inner join down
+    inner join machine_gap
         on
-            members.asset_id = down.asset_id
-            and coalesce(members.valid_from <= down.started_hi, true)
-            and coalesce(members.valid_to > down.started_lo, true)
+            members.asset_id = machine_gap.asset_id
+            and coalesce(members.valid_from <= machine_gap.started_hi, true)
+            and coalesce(
+                members.valid_to > coalesce(machine_gap.started_lo, machine_gap.started_hi), true
+            )
 ),
 
 thresholds as (

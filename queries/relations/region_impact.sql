@@ -2,7 +2,7 @@
 -- id = "region_impact"
 -- title = "What each region suffered, and when its status page first named it"
 -- grain = "One row per region with an asset in the inventory or the telemetry; machines of no stated region have a row without region."
--- reads = ["known_asset", "machine_impact", "replication_run", "status_region"]
+-- reads = ["known_asset", "machine_impact", "onset", "replication_run", "status_region"]
 -- [columns]
 -- region = "The region; NULL where not stated."
 -- machines = "Machines with telemetry."
@@ -16,8 +16,8 @@
 -- first_impact_lo = "Earliest start of its first gap in the main onset of the case, else within the window."
 -- first_impact_at = "Latest start of its first gap in the main onset of the case, else within the window."
 -- last_impact_at = "End of the last gap; NULL while one is open."
--- notified_at = "First post of an incident that names the region, at or after the earliest start."
--- notice_delay_minutes = "From the latest start of the first gap to that post, in minutes."
+-- notified_at = "First post of an incident that names the region, at or after its onset, else the earliest start."
+-- notice_delay_minutes = "From the best estimate of its onset, else the latest start of its first gap, to that post, in minutes."
 -- evidence = "That post."
 -- ///
 with machines as (
@@ -55,19 +55,30 @@ counted as (
     group by machines.region
 ),
 
-named as (
+started as (
     select
         counted.region,
+        coalesce(onset.onset_lo, counted.first_impact_lo) as impact_lo,
+        coalesce(onset.onset_at, counted.first_impact_at) as impact_at
+    from counted
+    left join onset
+        on counted.region = onset.scope and onset.scope_kind = 'region' and onset.main
+),
+
+named as (
+    select
+        started.region,
+        started.impact_at,
         status_region.posted_at,
         status_region.evidence
-    from counted
+    from started
     inner join status_region
         on
-            counted.region = status_region.region
-            and counted.first_impact_lo <= status_region.posted_hi
+            started.region = status_region.region
+            and started.impact_lo <= status_region.posted_hi
     where status_region.kind = 'incident'
     qualify row_number() over (
-        partition by counted.region order by status_region.posted_at, status_region.evidence
+        partition by started.region order by status_region.posted_at, status_region.evidence
     ) = 1
 )
 
@@ -86,7 +97,7 @@ select
     counted.last_impact_at,
     named.posted_at as notified_at,
     round(
-        (epoch_us(named.posted_at) - epoch_us(counted.first_impact_at)) / 60e6, 6
+        (epoch_us(named.posted_at) - epoch_us(named.impact_at)) / 60e6, 6
     ) as notice_delay_minutes,
     named.evidence
 from counted
