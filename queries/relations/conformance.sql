@@ -79,7 +79,7 @@ judged as (
         procedure,
         procedure_version,
         closed_at is null and outcome = 'unknown' as is_open,
-        coalesce(epoch_us(closed_at), 9223372036854775807) as closed_us,
+        coalesce(epoch_us(closed_at) + 62135596800000000, 1152921504606846975) as closed_us,
         row_number() over (order by operation_id) as op_no,
         dense_rank() over (order by procedure, procedure_version) as version_no
     from operation_span
@@ -175,7 +175,8 @@ part as (
         if(model.origin in ('needs', 'precheck'), 'success', 'event') as wit_class,
         if(shape.is_alternate, least(model.a_no, model.b_no), 0) as scope_lo,
         if(shape.is_alternate, greatest(model.a_no, model.b_no), 0) as scope_hi,
-        row_number() over (order by model.rule_no, shape.shape, shape.act) as part_no
+        row_number() over (order by model.rule_no, shape.act) as part_no,
+        row_number() over (partition by model.rule_no order by shape.act) - 1 as side
     from model
     inner join shape on model.template = shape.template
 ),
@@ -206,26 +207,29 @@ role as (
     ) as side
 ),
 
--- Events of a step, and of every step where an event fits several equally well.
+-- Times are microseconds since the year 1, and so never negative; an event is a number of source
+-- and record. A time, a number and a small count packed into one integer make the earliest event
+-- come out of one comparison, always the same one among equals.
 event as (
     select
         judged.op_no,
         judged.version_no,
-        operation_event.source_id::bigint * 1099511627776 + operation_event.record_no as code,
+        (operation_event.source_id::bigint << 36) | operation_event.record_no as code,
         operation_event.step,
         operation_event.possible_steps,
         operation_event.is_irreversible,
         operation_event.outcome,
         operation_event.actor,
-        epoch_us(operation_event.occurred_at) as at_us,
-        epoch_us(operation_event.occurred_lo) as lo,
-        epoch_us(operation_event.occurred_hi) as hi,
-        epoch_us(operation_event.ended_at) as end_us,
+        operation_event.occurred_at,
+        epoch_us(operation_event.occurred_lo) + 62135596800000000 as lo,
+        epoch_us(operation_event.occurred_hi) + 62135596800000000 as hi,
+        epoch_us(operation_event.ended_at) + 62135596800000000 as ended,
         if(operation_event.basis = 'explicit', 0, 1) as doubt
     from operation_event
     inner join judged on operation_event.operation_id = judged.operation_id
 ),
 
+-- Events of a step, and of every step where an event fits several equally well.
 step_event as (
     select
         event.*,
@@ -247,17 +251,15 @@ step_event as (
 ),
 
 -- Every event in every role that a constraint gives it; a `doubt` is why it may be none: 1 tied by
--- inference, 2 fits several steps, 4 outcome not known. A distance is measured to `far`, which
--- leaves out that a record states no fraction of its second.
+-- inference, 2 fits several steps, 4 outcome not known.
 occurrence as (
     select
         step_event.op_no,
         role.role_no,
         step_event.code,
         step_event.actor,
-        step_event.at_us,
-        if(role.class in ('success', 'completed'), greatest(lo, coalesce(end_us, lo)), lo) as lo,
-        if(role.class in ('success', 'completed'), greatest(hi, coalesce(end_us, hi)), hi) as hi,
+        if(role.class in ('success', 'completed'), greatest(lo, coalesce(ended, lo)), lo) as lo,
+        if(role.class in ('success', 'completed'), greatest(hi, coalesce(ended, hi)), hi) as hi,
         step_event.doubt
         + if(
             role.class <> 'ran'
@@ -281,7 +283,6 @@ occurrence as (
         role.role_no,
         event.code,
         event.actor,
-        event.at_us,
         event.lo,
         event.hi,
         event.doubt + if(event.is_irreversible is null, 2, 0) as doubt
@@ -296,10 +297,10 @@ tally as (
         role_no,
         count(*) as n,
         count(*) filter (doubt = 0) as sure_n,
-        min({'key': hi, 'at_us': at_us, 'code': code}) filter (doubt = 0) as sure_first,
-        max({'key': lo, 'at_us': at_us, 'code': code}) filter (doubt = 0) as sure_last,
-        min({'key': lo, 'at_us': at_us, 'code': code}) as any_first,
-        max({'key': hi, 'at_us': at_us, 'code': code}) as any_last,
+        min((hi::hugeint << 52) | code) filter (doubt = 0) as sure_first,
+        max((lo::hugeint << 52) | code) filter (doubt = 0) as sure_last,
+        min((lo::hugeint << 52) | code) as any_first,
+        max((hi::hugeint << 52) | code) as any_last,
         bit_or(doubt) as doubt
     from occurrence
     group by op_no, role_no
@@ -311,9 +312,9 @@ counted as (
     select
         judged.op_no,
         part.rule_no,
-        part.part_no,
-        null::bigint as code,
-        null::bigint as at_us,
+        part.side,
+        0 as lo,
+        0 as code,
         coalesce(tally.sure_first, tally.any_first) as witness,
         coalesce(tally.doubt, 0) as doubt,
         case
@@ -329,8 +330,8 @@ counted as (
                 and coalesce(tally.n, 0) = part.n and coalesce(tally.sure_n, 0) = part.n then 2
             when part.origin in ('mandatory', 'verify') and not judged.is_open then
                 case
-                    when tally.sure_first.key < closed_us then 2
-                    when tally.any_first.key <= closed_us then 4
+                    when tally.sure_first >> 52 < judged.closed_us then 2
+                    when tally.any_first >> 52 <= judged.closed_us then 4
                     when judged.explicit_event_count > 0 then 5
                     when judged.outcome = 'cancelled' then 0
                     else 4
@@ -341,8 +342,7 @@ counted as (
             when judged.explicit_event_count > 0 then 5
             when judged.outcome = 'cancelled' then 0
             else 4
-        end as state,
-        false as is_doubtful
+        end as state
     from part
     inner join judged on part.version_no = judged.version_no
     inner join role on part.act_step = role.step_no and part.act_class = role.class
@@ -355,9 +355,9 @@ ordered as (
     select
         act.op_no,
         part.rule_no,
-        part.part_no,
+        part.side,
+        act.lo,
         act.code,
-        act.at_us,
         if(
             part.shape = 'after',
             coalesce(tally.sure_last, tally.any_last),
@@ -367,14 +367,14 @@ ordered as (
         case part.shape
             when 'before' then
                 case
-                    when tally.sure_first.key < act.lo then 2
-                    when tally.any_first.key <= act.hi then 4
+                    when tally.sure_first >> 52 < act.lo then 2
+                    when tally.any_first >> 52 <= act.hi then 4
                     else 5
                 end
             when 'after' then
                 case
-                    when tally.sure_last.key > act.hi then 2
-                    when tally.any_last.key >= act.lo then 4
+                    when tally.sure_last >> 52 > act.hi then 2
+                    when tally.any_last >> 52 >= act.lo then 4
                     when judged.is_open then 3
                     else 5
                 end
@@ -410,16 +410,14 @@ ordered as (
 -- Conditions on time and actor are tested on every pair of events.
 conditional as (
     select
-        act.op_no,
         part.part_no,
+        act.op_no,
         act.code,
-        act.at_us,
         act.lo,
         act.hi,
         act.actor,
         act.doubt,
         wit.code as wit_code,
-        wit.at_us as wit_at_us,
         wit.lo as wit_lo,
         wit.hi as wit_hi,
         wit.actor as wit_actor,
@@ -445,7 +443,6 @@ conditional as (
             or part.by_actor is not null
         )
 ),
-
 -- Events in order, once with all steps and once for each pair of steps of an alternate template.
 -- Events whose order is not known share a block; blocks follow one another for sure.
 scope as (
@@ -475,7 +472,7 @@ trace as (
                 order by occurrence.lo, occurrence.hi, occurrence.code
                 rows between unbounded preceding and 1 preceding
             ),
-            false
+            true
         ) as is_start
     from scope
     inner join step
@@ -487,13 +484,13 @@ trace as (
     where step.kind <> 'approve'
 ),
 
-block as (
+numbered as (
     select
         *,
-        count(*) filter (is_start) over (
-            partition by op_no, scope_no order by lo, hi, code
-        ) as block_no
+        count(*) filter (is_start) over in_order as block_no,
+        is_start and coalesce(lead(is_start) over in_order, true) as is_alone
     from trace
+    window in_order as (partition by op_no, scope_no order by lo, hi, code)
 ),
 
 -- An event beside another is in the next or the previous block, or in its own.
@@ -518,16 +515,14 @@ reach as (
 
 neighbour as (
     select
-        act.op_no,
         reach.part_no,
+        act.op_no,
         act.code,
-        act.at_us,
         act.lo,
         act.hi,
         act.actor,
         act.doubt,
         wit.code as wit_code,
-        wit.at_us as wit_at_us,
         wit.lo as wit_lo,
         wit.hi as wit_hi,
         wit.actor as wit_actor,
@@ -535,8 +530,12 @@ neighbour as (
         wit.step_no = reach.wit_step as is_wit,
         wit.block_no <> act.block_no as is_beside
     from reach
-    inner join block as act on reach.scope_no = act.scope_no and reach.act_step = act.step_no
-    left join block as wit
+    inner join numbered as act
+        on
+            reach.scope_no = act.scope_no
+            and reach.act_step = act.step_no
+            and not (act.is_alone and reach.distance = 0)
+    left join numbered as wit
         on
             act.op_no = wit.op_no
             and act.scope_no = wit.scope_no
@@ -544,6 +543,7 @@ neighbour as (
             and act.code <> wit.code
 ),
 
+-- Distances leave out that a record states no fraction of its second.
 measured as (
     select
         pair.*,
@@ -602,19 +602,17 @@ weighed as (
 
 conditioned as (
     select
-        op_no,
-        rule_no,
         part_no,
+        op_no,
         code,
-        at_us,
-        doubt,
-        shape,
-        coalesce(
-            min({'key': gap_min, 'at_us': wit_at_us, 'code': wit_code})
-                filter (is_good and is_ordered),
-            min({'key': gap_min, 'at_us': wit_at_us, 'code': wit_code}) filter (may_be_good),
-            min({'key': gap_min, 'at_us': wit_at_us, 'code': wit_code})
-                filter (wit_code is not null)
+        any_value(lo) as lo,
+        any_value(doubt) as doubt,
+        min(
+            (case
+                when is_good and is_ordered then 0
+                when may_be_good then 1
+                else 2
+            end::hugeint << 116) | (gap_min::hugeint << 52) | wit_code
         ) as witness,
         coalesce(bit_or(wit_doubt) filter (may_be_good or is_beside), 0) as wit_doubt,
         coalesce(bool_or(is_good and is_ordered), false)
@@ -624,64 +622,70 @@ conditioned as (
         count(*) filter (is_beside) as beside_n,
         count(*) filter (is_beside and wit_doubt = 0) as beside_sure_n
     from weighed
-    group by op_no, rule_no, part_no, code, at_us, doubt, shape
+    group by part_no, op_no, code
 ),
 
 paired as (
     select
         conditioned.op_no,
-        conditioned.rule_no,
-        conditioned.part_no,
+        part.rule_no,
+        part.side,
+        conditioned.lo,
         conditioned.code,
-        conditioned.at_us,
         conditioned.witness,
         conditioned.doubt | conditioned.wit_doubt as doubt,
         case
-            when conditioned.shape = 'never' then
+            when part.shape = 'never' then
                 case
-                    when is_met then 5
-                    when may_be_met then 4
+                    when conditioned.is_met then 5
+                    when conditioned.may_be_met then 4
                     else 2
                 end
-            when conditioned.shape in ('next', 'previous') then
+            when part.shape in ('next', 'previous') then
                 case
-                    when are_all_good and beside_n > 0 then 2
-                    when may_be_met or (beside_n > 0 and beside_sure_n = 0) then 4
-                    when conditioned.shape = 'next' and beside_n = 0 and judged.is_open then 3
+                    when conditioned.are_all_good and conditioned.beside_n > 0 then 2
+                    when conditioned.may_be_met then 4
+                    when conditioned.beside_n > 0 and conditioned.beside_sure_n = 0 then 4
+                    when part.shape = 'next' and conditioned.beside_n = 0 and judged.is_open then 3
                     else 5
                 end
-            when is_met then 2
-            when may_be_met then 4
-            when conditioned.shape <> 'before' and judged.is_open then 3
+            when conditioned.is_met then 2
+            when conditioned.may_be_met then 4
+            when part.shape <> 'before' and judged.is_open then 3
             else 5
         end as state,
         conditioned.doubt > 0 as is_doubtful
     from conditioned
+    inner join part on conditioned.part_no = part.part_no
     inner join judged on conditioned.op_no = judged.op_no
 ),
 
 -- The first event, or those that can be it.
 opening as (
     select
-        block.op_no,
+        numbered.op_no,
         part.rule_no,
-        part.part_no,
-        min({'at_us': block.at_us, 'code': block.code}) as first_event,
-        bit_or(block.doubt) as doubt,
+        part.side,
+        min((numbered.lo::hugeint << 52) | numbered.code) as first_event,
+        bit_or(numbered.doubt) as doubt,
         case
-            when bool_and(block.step_no = part.act_step and block.doubt = 0) then 2
-            when bool_or(block.step_no = part.act_step) or bool_and(block.doubt > 0) then 4
+            when bool_and(numbered.step_no = part.act_step and numbered.doubt = 0) then 2
+            when bool_or(numbered.step_no = part.act_step) or bool_and(numbered.doubt > 0) then 4
             else 5
         end as state
     from part
     inner join scope on part.version_no = scope.version_no and scope.scope_lo = 0
-    inner join block on scope.scope_no = block.scope_no and block.block_no = 0
+    inner join numbered on scope.scope_no = numbered.scope_no and numbered.block_no = 1
     where part.shape = 'first'
-    group by block.op_no, part.rule_no, part.part_no
+    group by numbered.op_no, part.rule_no, part.side
 ),
 
+-- Without the last select, a constraint that nothing activates would be left out.
 test as (
-    select * from counted
+    select
+        *,
+        false as is_doubtful
+    from counted
     union all
     select * from ordered
     union all
@@ -690,59 +694,76 @@ test as (
     select
         op_no,
         rule_no,
-        part_no,
-        first_event.code as code,
-        first_event.at_us as at_us,
-        null as witness,
+        side,
+        first_event >> 52 as lo,
+        first_event & 4503599627370495 as code,
+        0 as witness,
         doubt,
         state,
         false as is_doubtful
     from opening
+    union all
+    select
+        judged.op_no,
+        model.rule_no,
+        0 as side,
+        0 as lo,
+        0 as code,
+        0 as witness,
+        0 as doubt,
+        0 as state,
+        false as is_doubtful
+    from judged
+    inner join model on judged.version_no = model.version_no
 ),
 
-by_state as (
+settled as (
     select
-        op_no,
-        rule_no,
+        (op_no << 20) | rule_no as cell,
+        code,
+        doubt,
+        coalesce((witness & 4503599627370495)::bigint, 0) as witness,
         case
             when not is_doubtful then state
             when state = 2 then 1
             when state in (3, 5) then 4
             else state
         end as final_state,
-        count(*) as n,
-        min({
-            'at_us': at_us, 'code': code, 'part_no': part_no, 'witness': witness, 'doubt': doubt
-        }) as shown,
-        list(code) filter (state >= 4) as codes
+        ((5 - final_state)::hugeint << 116) | (lo::hugeint << 53) | (code::hugeint << 1) | side
+            as key
     from test
-    group by op_no, rule_no, final_state
 ),
 
+-- The worst state of all tests of a constraint, and the first event that has it.
 result as (
     select
-        op_no,
-        rule_no,
-        max(final_state) as state,
-        sum(n) filter (final_state > 0) as activations,
-        coalesce(sum(n) filter (final_state = 5), 0) as violations,
-        arg_max(shown, final_state) as shown,
-        arg_max(codes, final_state) as codes
-    from by_state
-    group by op_no, rule_no
+        cell >> 20 as op_no,
+        cell & 1048575 as rule_no,
+        5 - (min(key) >> 116)::integer as state,
+        (min(key) & 1)::integer as side,
+        ((min(key) >> 1) & 4503599627370495)::bigint as code,
+        arg_min(witness, key) as witness,
+        arg_min(doubt, key) as doubt,
+        count(*) filter (final_state > 0) as activations,
+        count(*) filter (final_state = 5) as violations,
+        list(code) filter (final_state = 5 and code > 0) as codes
+    from settled
+    group by cell
 ),
 
 told as (
     select
-        judged.op_no,
+        result.op_no,
+        result.rule_no,
+        result.activations,
+        result.violations,
+        result.doubt,
         judged.change_id,
         judged.operation_id,
         judged.closed_at,
         judged.ended_at,
-        judged.is_open,
         judged.explicit_event_count,
         judged.evidence as change_evidence,
-        model.rule_no,
         model.rule_id,
         model.template,
         model.a,
@@ -753,11 +774,9 @@ told as (
         model.procedure,
         model.procedure_version,
         part.shape,
-        result.codes,
-        result.shown.doubt as doubt,
-        coalesce(result.activations, 0)::bigint as activations,
-        coalesce(result.violations, 0)::bigint as violations,
-        case coalesce(result.state, 0)
+        act.occurred_at as act_at,
+        wit.occurred_at as wit_at,
+        case result.state
             when 5 then 'violated'
             when 4 then 'undetermined'
             when 3 then 'pending'
@@ -765,10 +784,17 @@ told as (
             when 1 then 'undetermined'
             else 'not_activated'
         end as verdict,
-        result.shown.code as act_code,
-        result.shown.witness.code as wit_code,
-        make_timestamptz(result.shown.at_us) as act_at,
-        make_timestamptz(result.shown.witness.at_us) as wit_at,
+        if(result.code > 0, (result.code >> 36) || ':' || (result.code & 68719476735), null)
+            as activating_event,
+        if(result.witness > 0, (result.witness >> 36) || ':' || (result.witness & 68719476735), null)
+            as witness_event,
+        if(
+            result.violations > 1,
+            list_transform(
+                result.codes, lambda code: (code >> 36) || ':' || (code & 68719476735)
+            ),
+            []
+        ) as violating_events,
         case
             when part.act_step < 0 then 'The irreversible event'
             else 'Step ' || if(part.act_step = model.a_no, model.a, model.b)
@@ -798,18 +824,20 @@ told as (
             when 'same_actor' then ' by the same account'
             else ''
         end as place
-    from judged
-    inner join model on judged.version_no = model.version_no
-    left join result on judged.op_no = result.op_no and model.rule_no = result.rule_no
-    left join part on result.shown.part_no = part.part_no
+    from result
+    inner join judged on result.op_no = judged.op_no
+    inner join model on result.rule_no = model.rule_no
+    inner join part on result.rule_no = part.rule_no and result.side = part.side
+    left join event as act on result.code = act.code
+    left join event as wit on result.witness = wit.code and result.state <> 2
 )
 
 select
     change_id,
     rule_id,
     verdict,
-    (act_code // 1099511627776) || ':' || (act_code % 1099511627776) as activating_event,
-    (wit_code // 1099511627776) || ':' || (wit_code % 1099511627776) as witness_event,
+    activating_event,
+    witness_event,
     case
         when verdict = 'not_activated' then 'No event of the operation activates the constraint.'
         when shape = 'count' and verdict = 'undetermined' and explicit_event_count = 0
@@ -834,7 +862,7 @@ select
             then 'Step ' || a || ' has no ' || kind_of_event || ' on record'
             || if(
                 origin = 'declared', '',
-                ' before the change closed at ' || utc(closed_at)
+                coalesce(' before the change closed at ' || utc(closed_at), '')
                 || coalesce('; the first is at ' || utc(wit_at), '')
             )
             || '.'
@@ -874,15 +902,20 @@ select
     coalesce(act_at, closed_at, ended_at) as occurred_at,
     case
         when verdict = 'not_activated' then []
-        else list_sort(list_distinct(
-            list_transform(
-                list_filter(
-                    list_concat([act_code, wit_code], codes), lambda code: code is not null
+        when len(violating_events) > 0 or activating_event is null or witness_event is null
+            then list_sort(list_distinct(list_filter(
+                list_concat(
+                    [
+                        activating_event,
+                        witness_event,
+                        if(activating_event is null, change_evidence, null)
+                    ],
+                    violating_events
                 ),
-                lambda code: (code // 1099511627776) || ':' || (code % 1099511627776)
-            )
-            || if(act_code is null and change_evidence is not null, [change_evidence], [])
-        ))
+                lambda record: record is not null
+            )))
+        when activating_event < witness_event then [activating_event, witness_event]
+        else [witness_event, activating_event]
     end as evidence
 from told
 order by op_no, rule_no
