@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 
-from toolkit.report import sources
-from toolkit.report.facts import CaseFacts, Pointer, Row
+from toolkit.report import findings, sources
+from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
     Block,
@@ -15,8 +14,6 @@ from toolkit.report.model import (
     Facts,
     Listing,
     Paragraph,
-    Record,
-    Ref,
     Section,
     Status,
     Strong,
@@ -24,10 +21,7 @@ from toolkit.report.model import (
     Text,
     columns,
 )
-from toolkit.report.words import be, capital, cut, listed, number, plural, span
-
-RECORDS = 4  # records of evidence printed on the page of a finding
-FINDING_PAGES = 34  # so that the papers stay within 60 pages; more are printed in short form
+from toolkit.report.words import cut, listed, number, plural, span
 
 
 def document(facts: CaseFacts) -> Document:
@@ -40,7 +34,7 @@ def document(facts: CaseFacts) -> Document:
             _scope(incident),
             sources.section(facts),
             _tests(incident),
-            _findings(incident),
+            findings.section(incident),
             _controls(incident),
             _limits(facts),
             _requests(facts),
@@ -211,232 +205,6 @@ def _rule_key(rule: str) -> tuple[int, str]:
     return (0 if rule.startswith("CF-") else 1, rule)
 
 
-# -- findings ----------------------------------------------------------------------------------
-
-
-def _findings(incident: Incident) -> Section:
-    exceptions = incident.exceptions
-    if not exceptions:
-        return Section(
-            "findings",
-            "Findings",
-            (Paragraph("No test gave an exception.", query="finding"),),
-            new_page=True,
-        )
-    full = exceptions[:FINDING_PAGES]
-    blocks: list[Block] = [
-        Paragraph(
-            f"{plural(len(exceptions), 'exception')} {be(len(exceptions))} on record. Each stands on a "
-            "page of its own with criteria, condition, cause, effect and recommendation; the response "
-            "of the management is to be filled in.",
-            query="finding",
-        ),
-        Table(
-            "Register of exceptions",
-            columns(
-                "Finding {code 17} | Rule {9} | Severity {10} | Operation or subject {24} | "
-                "When {time 17} | Title"
-            ),
-            tuple(
-                (
-                    Ref(row["finding_id"], f"finding-{row['finding_id']}")
-                    if number_ < FINDING_PAGES
-                    else Code(row["finding_id"]),
-                    row["rule"],
-                    str(row["severity"]),
-                    _about(incident, row),
-                    incident.facts.day(row["occurred_at"]) if row["occurred_at"] else "",
-                    str(row["title"]),
-                )
-                for number_, row in enumerate(exceptions)
-            ),
-            "finding",
-        ),
-    ]
-    sections = [_finding(incident, row) for row in full]
-    rest = exceptions[FINDING_PAGES:]
-    if rest:
-        sections.append(_in_short(incident, rest))
-    return Section("findings", "Findings", tuple(blocks), tuple(sections), new_page=True)
-
-
-def _about(incident: Incident, row: Row) -> str:
-    if row["change_id"]:
-        return str(row["change_id"])
-    return str(row["subject"] or row["operation_id"] or "")
-
-
-def _finding(incident: Incident, row: Row) -> Section:
-    facts = incident.facts
-    rule = incident.rules.get(row["rule"], {})
-    operation = incident.operations.get(row["operation_id"] or "")
-    others = (
-        [
-            f"{other['rule']} ({str(other['title'])[:1].lower()}{str(other['title'])[1:]})"
-            for other in incident.of_operation(row["operation_id"], "exception")
-            if other["finding_id"] != row["finding_id"]
-        ]
-        if row["operation_id"]
-        else []
-    )
-    cause = (
-        f"Not determined by the record. Recorded of the same operation as well: {listed(others)}."
-        if others
-        else "Not determined by the record. No other deviation of the same operation is on record."
-    )
-    subject: list[tuple[str, Text]] = [
-        (
-            "Finding",
-            (
-                Code(row["finding_id"]),
-                f"  severity {row['severity']}, class {_CLASS[row['rule_class']]}",
-            ),
-        ),
-        ("Subject", _subject(incident, row, operation)),
-        ("Criteria", _criteria(rule, operation)),
-        ("Condition", (Strong(str(row["reason"])), _when(facts, row))),
-        ("Base rate", base_rate(row)),
-        ("Cause", cause),
-        ("Effect", str(rule.get("effect", "not stated"))),
-        ("Recommendation", str(rule.get("recommendation", "not stated"))),
-        ("Questions to ask", "\n".join(str(question) for question in rule.get("questions") or ())),
-        ("Controls", ", ".join(rule.get("controls") or ()) or "none named"),
-        ("Codes", _codes(rule)),
-    ]
-    blocks: list[Block] = [Facts(tuple(subject))]
-    blocks += _evidence(facts, row)
-    blocks.append(
-        Paragraph(
-            (
-                "To re-perform: ",
-                Code(
-                    f"postmortem query {facts.case_id} finding "
-                    f"--where \"finding_id = '{row['finding_id']}'\""
-                ),
-            )
-        )
-    )
-    blocks.append(
-        Table(
-            "Management response",
-            columns("Agree {22} | Response {44} | By {18} | On"),
-            (("", "", "", ""),),
-            form=True,
-        )
-    )
-    return Section(
-        f"finding-{row['finding_id']}",
-        f"{row['rule']} {row['title']}: {_about(incident, row)}",
-        tuple(blocks),
-        new_page=True,
-    )
-
-
-_CLASS = {"D": "D, divergence from a recorded criterion", "I": "I, indicator"}
-
-
-def base_rate(row: Row) -> str:
-    """How usual the same deviation was in earlier operations of the kind that closed well."""
-    n, k = row["base_rate_n"], row["base_rate_k"]
-    if n is None:
-        return "No comparison: the finding is not about an operation of a known kind."
-    if n == 0:
-        return "No earlier operation of this kind that closed as success was decided for this rule."
-    return (
-        f"{number(k or 0)} of {plural(n, 'earlier operation')} of this kind that closed as success "
-        "had the same deviation."
-    )
-
-
-def _subject(incident: Incident, row: Row, operation: Row | None) -> str:
-    if operation is None:
-        return str(row["subject"] or "the case")
-    title = f", {operation['title']}" if operation.get("title") else ""
-    kind = f" ({operation['kind']})" if operation["kind"] else ""
-    subject = str(row["subject"] or "")
-    about = (
-        f"; {subject}" if subject and subject not in (row["change_id"], row["operation_id"]) else ""
-    )
-    return f"{capital(incident.operation_name(row['operation_id']))}{kind}{title}{about}"
-
-
-def _criteria(rule: Row, operation: Row | None) -> str:
-    text = str(rule.get("criteria", "not stated"))
-    if operation is not None and operation.get("procedure"):
-        version = operation.get("procedure_version") or "unknown"
-        text += f" Procedure in force: {operation['procedure']}, version {version}."
-    return text
-
-
-def _when(facts: CaseFacts, row: Row) -> str:
-    return f" Recorded at {facts.when(row['occurred_at'])}." if row["occurred_at"] else ""
-
-
-def _codes(rule: Row) -> Text:
-    codes = ", ".join(rule.get("codes") or ()) or "none"
-    candidates = ", ".join(rule.get("candidate_codes") or ())
-    return (
-        f"{codes}. Candidates, only once a named reviewer confirms them: {candidates}"
-        if candidates
-        else codes
-    )
-
-
-def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:
-    pointers = [pointer for text in row["evidence"] or () if (pointer := Pointer.read(text))]
-    event = Pointer.read(row["event"])
-    if event is not None:
-        pointers = [event, *(pointer for pointer in pointers if pointer != event)]
-    if not pointers:
-        yield Paragraph(
-            "Evidence: the deviation is that no record is there; the queries name what was searched."
-        )
-        return
-    yield Paragraph(
-        (Strong("Evidence"), f" ({plural(len(pointers), 'record')}; source and record number)")
-    )
-    for pointer in pointers[:RECORDS]:
-        found = facts.record(pointer)
-        if found is not None:
-            yield Record(f"{pointer.source_id}:{pointer.record_no}", found[0], cut(found[1], 420))
-    if len(pointers) > RECORDS:
-        more = pointers[RECORDS:]
-        told = ", ".join(f"{pointer.source_id}:{pointer.record_no}" for pointer in more[:24])
-        rest = f" and {number(len(more) - 24)} more in findings.csv" if len(more) > 24 else ""
-        yield Paragraph(("Further records: ", Code(told), rest))
-
-
-def _in_short(incident: Incident, rows: list[Row]) -> Section:
-    return Section(
-        "findings-short",
-        "Further exceptions in short form",
-        (
-            Paragraph(
-                "Criteria, effect and recommendation of these are those of their rule, as printed on "
-                "the pages before; all columns stand in findings.csv, attached to this file."
-            ),
-            Table(
-                "Further exceptions",
-                columns(
-                    "Finding {code 17} | Rule {8} | About {16} | Condition | Evidence {code 16}"
-                ),
-                tuple(
-                    (
-                        Code(row["finding_id"]),
-                        row["rule"],
-                        _about(incident, row),
-                        str(row["reason"]),
-                        Code(", ".join((row["evidence"] or ())[:4])),
-                    )
-                    for row in rows
-                ),
-                "finding",
-            ),
-        ),
-        new_page=True,
-    )
-
-
 # -- controls, limits, requests ----------------------------------------------------------------
 
 
@@ -580,13 +348,11 @@ def _queries(facts: CaseFacts) -> Section:
             Table(
                 "Queries with digests of text and result",
                 columns(
-                    "Query {code 19} | Title {25} | Rows {number 8} | "
-                    "SHA-256 of the query and of its result {code}"
+                    "Query {36} | Rows {number 9} | SHA-256 of the query and of its result {digest}"
                 ),
                 tuple(
                     (
-                        Code(str(row["query_id"])),
-                        str(row["title"]),
+                        (Strong(str(row["query_id"])), "\n" + str(row["title"])),
                         number(row["row_count"]),
                         (Code(str(row["sha256"])), "\n", Code(str(row["result_sha256"]))),
                     )

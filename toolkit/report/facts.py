@@ -254,10 +254,10 @@ class CaseFacts:
 
     @cached_property
     def dated(self) -> datetime:
-        """The latest instant that the evidence and the window cover."""
-        found = [row["last_at"] for row in self._raw("source") if row["last_at"] is not None]
+        """The end of the window, else the latest time of any record; stands in for a date."""
         if self.window_end is not None:
-            found.append(self.window_end)
+            return self.window_end.astimezone(UTC)
+        found = [row["last_at"] for row in self._raw("source") if row["last_at"] is not None]
         return max(found).astimezone(UTC) if found else datetime(2000, 1, 1, tzinfo=UTC)
 
     @cached_property

@@ -19,38 +19,52 @@ class Incident:
 
     @cached_property
     def onset(self) -> Row | None:
-        """The onset of the widest scope that affected most machines."""
-        rows = [row for row in self.facts.rows("onset") if row["scope_kind"] == "all"]
-        rows = rows or self.facts.rows("onset")
+        """The main episode of the widest scope."""
+        return self.onset_of("all")
+
+    def onset_of(self, kind: str) -> Row | None:
+        rows = [row for row in self.facts.rows("onset") if row["scope_kind"] == kind]
         return max(
-            rows, key=lambda row: (row["affected"] or 0, -_stamp(row["onset_lo"])), default=None
+            rows,
+            key=lambda row: (bool(row.get("main")), row["affected"] or 0, -_stamp(row["onset_hi"])),
+            default=None,
         )
 
     @cached_property
+    def triggers(self) -> list[Row]:
+        """Operation events that the record puts last before an onset, as `incident_phase` has it.
+
+        The one of the widest scope comes first; the others follow by time.
+        """
+        events = {
+            Pointer(row["source_id"], row["record_no"]): row
+            for row in self.facts.rows("operation_event")
+        }
+        found: dict[Pointer, Row] = {}
+        phases = [row for row in self.phases if row["phase"] == "trigger"]
+        for row in sorted(
+            phases, key=lambda row: (row["scope"] != "all", _stamp(row["started_at"]))
+        ):
+            for column in ("event", "evidence", "basis"):
+                pointer = Pointer.read(_words(row.get(column)))
+                if pointer in events:
+                    found.setdefault(pointer, events[pointer])
+                    break
+        return list(found.values())
+
+    @property
     def trigger(self) -> Row | None:
-        """The operation event that the record puts before the onset, as `incident_phase` has it."""
-        for row in self.facts.rows("incident_phase"):
-            if row["phase"] != "trigger":
-                continue
-            pointer = next(
-                (
-                    found
-                    for column in ("event", "evidence", "basis")
-                    if (found := Pointer.read(_words(row.get(column)))) is not None
-                ),
-                None,
-            )
-            for event in self.facts.rows("operation_event"):
-                if pointer == Pointer(event["source_id"], event["record_no"]):
-                    return event
-        return None
+        return self.triggers[0] if self.triggers else None
 
     @cached_property
+    def reviewed(self) -> list[Row]:
+        """The operations that the triggers belong to."""
+        names = dict.fromkeys(event["operation_id"] for event in self.triggers)
+        return [self.operations[name] for name in names if name in self.operations]
+
+    @property
     def operation(self) -> Row | None:
-        """The operation that the trigger belongs to."""
-        if self.trigger is None:
-            return None
-        return self.operations.get(self.trigger["operation_id"])
+        return self.reviewed[0] if self.reviewed else None
 
     @cached_property
     def operations(self) -> dict[str, Row]:
@@ -62,12 +76,12 @@ class Incident:
 
     @cached_property
     def exceptions(self) -> list[Row]:
-        """Exceptions: those of the incident's operation first, then by severity and time."""
-        own = self.operation["operation_id"] if self.operation else None
+        """Exceptions: those of the incident's operations first, then by severity and time."""
+        own = {row["operation_id"] for row in self.reviewed}
         return sorted(
             (row for row in self.findings if row["status"] == "exception"),
             key=lambda row: (
-                row["operation_id"] != own if own else False,
+                row["operation_id"] not in own,
                 SEVERITY.get(row["severity"], 9),
                 row["rule"],
                 _stamp(row["occurred_at"]),

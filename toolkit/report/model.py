@@ -156,7 +156,7 @@ class Facts:
     items: tuple[tuple[str, Text], ...]
 
 
-ColumnKind = Literal["text", "number", "time", "code"]
+ColumnKind = Literal["text", "number", "time", "code", "digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ class Attached:
 class Report:
     """A case as its reports tell it.
 
-    `zone` is the IANA zone of the pictures' axes. `dated` is the latest instant that the evidence covers, and stands in for a date of making:
+    `zone` is the IANA zone of the pictures' axes. `dated` is the end of what is reviewed, and stands in for a date of making:
     the same evidence gives the same bytes.
     """
 

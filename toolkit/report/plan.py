@@ -10,6 +10,7 @@ from toolkit.report.model import (
     Block,
     Code,
     Facts,
+    Inline,
     Paragraph,
     Section,
     Status,
@@ -72,9 +73,9 @@ def section(incident: Incident) -> Section:
 
 
 def reviewed(incident: Incident) -> list[Row]:
-    """The operation of the incident; without one, the two with most deviations."""
-    if incident.operation is not None:
-        return [incident.operation]
+    """The operations of the incident; without one, the two with most deviations."""
+    if incident.reviewed:
+        return incident.reviewed
     counts = Counter(row["operation_id"] for row in incident.exceptions if row["operation_id"])
     names = sorted(counts, key=lambda name: (-counts[name], name))[:2]
     return [incident.operations[name] for name in names if name in incident.operations]
@@ -123,7 +124,7 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
         blocks.append(
             Table(
                 "Steps of the procedure, and what the record shows of each",
-                columns("Step {22} | Planned as {18} | On record {32} | Against the plan"),
+                columns("Step {17} | Planned as {15} | On record {29} | Against the plan"),
                 tuple(
                     (
                         (Strong(str(step["step"])), f"  {step['title']}"),
@@ -218,17 +219,19 @@ def _done(facts: CaseFacts, step: Row, events: list[Row], operation: Row) -> Tex
 
 
 def _against(step: Row, verdicts: list[Row]) -> Text:
-    own = [row for row in verdicts if _concerned(row) == step["step"]]
-    if not own:
+    """What differs, each pair of steps once: a prerequisite often stands in several rules."""
+    told: dict[tuple[object, ...], Row] = {}
+    for row in sorted(verdicts, key=lambda row: (row["origin"] == "declared", row["rule_id"])):
+        if _concerned(row) == step["step"]:
+            told.setdefault((row["template"], frozenset((row["a"], row["b"]))), row)
+    if not told:
         return "no deviation on record"
-    parts: list[str | Status] = []
-    for row in own:
+    parts: list[Inline] = []
+    for row in told.values():
         if parts:
             parts.append("\n")
-        parts += [
-            Status("exception" if row["verdict"] == "violated" else "undetermined"),
-            f" {row['reason']}",
-        ]
+        word = "differs" if row["verdict"] == "violated" else str(row["verdict"])
+        parts += [Status(word), f": {row['reason']}"]
     return tuple(parts)
 
 

@@ -32,7 +32,7 @@ from toolkit.report.model import Kind, Picture, Report, Strips, Swimlanes
 
 SIGNS = {
     "exception": "■", "ok": "✓", "undetermined": "□", "not_run": "–", "not_applicable": "·",
-    "satisfied": "✓", "violated": "■", "pending": "□", "not_activated": "·",
+    "satisfied": "✓", "violated": "■", "differs": "■", "pending": "□", "not_activated": "·",
     "agree": "✓", "over_claim": "■", "under_claim": "▲", "unknown": "□",
     "yes": "✓", "no": "■",
 }  # fmt: skip
@@ -218,7 +218,7 @@ def as_json(report: Report, kind: Kind) -> str:
         "state": report.state,
         "window": report.window,
         "case_digest": report.digest,
-        "evidence_reaches_to": report.dated,
+        "as_of": report.dated,
         "document": report.documents[kind],
     }
     return json.dumps(told, default=_plain, ensure_ascii=False, indent=1) + "\n"

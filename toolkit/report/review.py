@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from toolkit.report import page, plan, summary, timeline
-from toolkit.report.audit import base_rate, request_table
+from toolkit.report.audit import request_table
 from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.findings import base_rate
 from toolkit.report.incident import DECIDED, Incident
 from toolkit.report.model import (
     Bars,
@@ -24,7 +25,7 @@ from toolkit.report.model import (
     columns,
 )
 from toolkit.report.summary import CLASSES
-from toolkit.report.words import (
+from toolkit.report.words import span, (
     be,
     number,
     plural,
@@ -117,45 +118,37 @@ def _by_type(machines: list[Row]) -> dict[str, Counter[str]]:
 
 
 def _impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row]) -> Table:
-    """The impact on regions or partners, with the columns that the relation has."""
-
-    def count(name: str) -> Callable[[Row], str]:
-        return lambda row: number(row[name])
-
-    offered: list[tuple[str, Column, Callable[[Row], str]]] = [
-        ("machines", Column("Machines", "number"), count("machines")),
-        ("population", Column("of", "number"), count("population")),
-        (
-            "machine_hours",
-            Column("Machine-hours", "number"),
-            lambda r: number(rounded(r["machine_hours"])),
-        ),
-        (
-            "data_at_risk_bytes",
-            Column("Data at risk", "number"),
-            lambda r: size(r["data_at_risk_bytes"]),
-        ),
-        ("open", Column("Still open", "number"), count("open")),
-        ("lost", Column("Lost", "number"), count("lost")),
-        (
-            "first_impact_at",
-            Column("First impact", "time"),
-            lambda r: facts.day(r["first_impact_at"]),
-        ),
-        ("last_impact_at", Column("Last impact", "time"), lambda r: facts.day(r["last_impact_at"])),
-        (
-            "notified_at",
-            Column("First notice", "time"),
-            lambda r: facts.day(r["notified_at"]) if r["notified_at"] else "none on record",
-        ),
-    ]
-    used = [offer for offer in offered if offer[0] in rows[0]]
+    told = "First post that names it" if key == "region" else "First direct notice"
     return Table(
         caption,
-        (Column(title), *(column for _, column, _ in used)),
-        tuple((str(row[key] or "not stated"), *(told(row) for _, _, told in used)) for row in rows),
+        columns(
+            f"{title} {{12}} | Machines hit {{number 12}} | Still open {{number 8}} | "
+            "Lost {number 7} | Machine-hours {number 12} | Data at risk {number 11} | "
+            f"First impact {{time 15}} | {told} {{time}}"
+        ),
+        tuple(
+            (
+                str(row[key] or "not stated"),
+                f"{number(row['machines_impacted'])} of {number(row['machines'])}",
+                number(row["machines_open"]),
+                number(row["machines_lost"]),
+                number(rounded(row["machine_hours"])),
+                size(row["data_at_risk_bytes"]) if row["machines_impacted"] else "none",
+                facts.day(row["first_impact_at"]) if row["first_impact_at"] else "none",
+                _notice(facts, row),
+            )
+            for row in rows
+        ),
         "region_impact" if key == "region" else "partner_impact",
+        "The time in brackets runs from the first impact to the post or notice.",
     )
+
+
+def _notice(facts: CaseFacts, row: Row) -> str:
+    if row["notified_at"] is None:
+        return "none on record"
+    delay = row["notice_delay_minutes"]
+    return facts.day(row["notified_at"]) + ("" if delay is None else f" ({span(delay * 60)})")
 
 
 # -- contributing factors ----------------------------------------------------------------------
@@ -232,7 +225,7 @@ def _went_well(incident: Incident) -> Section:
             blocks.append(
                 Table(
                     f"Tests without exception, {incident.operation_name(operation['operation_id'])}",
-                    columns("Rule {28} | What the record shows"),
+                    columns("Tested for {30} | What the record shows"),
                     tuple(
                         ((Strong(row["rule"]), f" {row['title']}"), str(row["reason"]))
                         for row in rows
@@ -287,7 +280,7 @@ def _untested(incident: Incident) -> Section:
         blocks.append(
             Table(
                 "Rules that the evidence does not decide, or that could not run",
-                columns("Rule {30} | Undetermined {number 14} | Not run {10} | For example"),
+                columns("Tested for {30} | Undetermined {number 14} | Not run {10} | For example"),
                 tuple(
                     (
                         (Strong(rule), f" {incident.rules.get(rule, {}).get('title', '')}"),

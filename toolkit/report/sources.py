@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
@@ -53,30 +54,24 @@ def section(facts: CaseFacts) -> Section:
 def _register(facts: CaseFacts, sources: list[Row]) -> Table:
     rows: list[tuple[Text, ...]] = []
     for row in sources:
-        zone = row["zone"] or "stated in the records"
-        clock = (
-            f"{row['clock_offset_seconds']:+g} s ({row['clock_basis']})"
-            if row["clock_offset_seconds"]
-            else ""
-        )
+        told = [
+            f"{row['format']} (reader version {row['reader_version']}, {row['detected_by']})",
+            f"zone {row['zone']}" if row["zone"] else "zone as stated in the records",
+        ]
+        if row["clock_offset_seconds"]:
+            told.append(f"clock {row['clock_offset_seconds']:+g} s, {row['clock_basis']}")
+        if row["first_at"]:
+            told.append(f"{facts.day(row['first_at'])} to {facts.day(row['last_at'])}")
         rows.append(
             (
                 str(row["source_id"]),
-                (str(row["path"]), "\n", Code(row["sha256"])),
-                f"{row['format']}, reader version {row['reader_version']}, {row['detected_by']}",
-                f"{zone}" + (f", clock {clock}" if clock else ""),
+                (Strong(str(row["path"])), "\n", Code(row["sha256"]), "\n" + "; ".join(told)),
                 number(row["bytes"]),
-                f"{facts.day(row['first_at'])} to {facts.day(row['last_at'])}"
-                if row["first_at"]
-                else "no time",
             )
         )
     return Table(
         "Files of evidence with SHA-256",
-        columns(
-            "No. {5} | File and SHA-256 {37} | Format {16} | Zone and clock {14} | "
-            "Bytes {number 11} | Covers {time 17}"
-        ),
+        columns("No. {5} | File, SHA-256, and how it was read {digest 82} | Bytes {number 13}"),
         tuple(rows),
         "source",
     )
@@ -203,35 +198,23 @@ def _times(facts: CaseFacts) -> Iterable[Block]:
 
 
 def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
-    rows: list[tuple[Text, ...]] = []
+    grouped: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     missing: Counter[str] = Counter()
     for row in sources:
-        for name in CUSTODY:
-            if row[name] is None:
-                missing[name] += 1
-        expected = row["expected_records"]
-        rows.append(
-            (
-                str(row["source_id"]),
-                str(row["system_of_record"] or "not stated"),
-                str(row["obtained_by"] or "not stated"),
-                str(row["obtained_at"] or "not stated"),
-                str(row["obtained_how"] or "not stated"),
-                "not stated"
-                if expected is None
-                else f"{number(expected)} expected, {number(row['accepted'])} accepted",
-                "complete as far as known"
-                if row["export_complete"]
-                else str(row["export_note"] or "incomplete"),
-            )
-        )
+        missing.update(name for name in CUSTODY if row[name] is None)
+        told = [_stated(row[name]) for name in CUSTODY[:4]]
+        export = "no limit known" if row["export_complete"] else row["export_note"] or "incomplete"
+        grouped[(*told, str(export))].append(row)
     yield Table(
         "Who obtained what, when and how",
         columns(
-            "No. {5} | System of record {17} | By {13} | At {time 15} | "
-            "How {22} | Records {14} | Export"
+            "Sources {12} | System of record {18} | By {14} | At {time 14} | How {22} | "
+            "Export {9} | Records"
         ),
-        tuple(rows),
+        tuple(
+            (", ".join(str(row["source_id"]) for row in rows), *told, _expected(rows))
+            for told, rows in grouped.items()
+        ),
         "source",
     )
     if missing:
@@ -240,9 +223,25 @@ def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
                 Strong("Limitation. "),
                 "The case file does not state: "
                 + "; ".join(
-                    f"{name.replace('_', ' ')} for {plural(count, 'source')}"
-                    for name, count in missing.items()
+                    f"{name.replace('_', ' ')} for {plural(missing[name], 'source')}"
+                    for name in CUSTODY
+                    if missing[name]
                 )
                 + ". For these, integrity rests on the digests taken at ingest alone.",
             )
         )
+
+
+def _stated(value: object) -> str:
+    if value is None:
+        return "not stated"
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):00(?:\+00:00|Z)$", r"\1 \2", str(value))
+
+
+def _expected(rows: list[Row]) -> str:
+    told = [
+        f"{row['source_id']}: {number(row['accepted'])} of {number(row['expected_records'])} expected"
+        for row in rows
+        if row["expected_records"] is not None
+    ]
+    return "\n".join(told) or "number not stated"

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from toolkit.report.facts import CaseFacts
+from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
     Block,
     Code,
     Document,
+    Inline,
     Listing,
     Paragraph,
     Ref,
@@ -20,6 +21,8 @@ from toolkit.report.model import (
     Text,
 )
 from toolkit.report.words import be, capital, listed, number, percent, plural, size, span
+
+DECISIONS = 6
 
 
 def section(incident: Incident) -> Section:
@@ -60,7 +63,7 @@ def _for_partners(incident: Incident) -> Iterable[Section]:
 
 
 def _what_happened(incident: Incident) -> Iterable[Block]:
-    facts, onset, trigger = incident.facts, incident.onset, incident.trigger
+    facts, onset = incident.facts, incident.onset
     if onset is None:
         yield Paragraph(
             "The evidence shows no onset of an impairment: no telemetry is on record that would "
@@ -79,39 +82,10 @@ def _what_happened(incident: Incident) -> Iterable[Block]:
             ),
             query="onset",
         )
-    if trigger is not None:
-        yield Paragraph(
-            (
-                "The last irreversible event on record before it, on an asset that affected machines "
-                "depend on, is ",
-                Code(str(trigger["action"])),
-                " of ",
-                Code(str(trigger["target"])),
-                f" {facts.between(trigger['occurred_lo'], trigger['occurred_hi'])} under "
-                f"{incident.operation_name(trigger['operation_id'])}. The order of the two is "
-                "established by their times; that the one led to the other is for the board to "
-                "judge.",
-            ),
-            query="incident_phase, operation_event",
-        )
-        own = incident.of_operation(trigger["operation_id"], "exception")
-        if own:
-            yield Paragraph(
-                (
-                    f"In that operation {plural(len(own), 'deviation')} from recorded criteria "
-                    f"{be(len(own))} on record (",
-                    Ref("contributing factors", "factors"),
-                    "): "
-                    + listed(
-                        [
-                            f"{row['title'][0].lower()}{row['title'][1:]} ({row['rule']})"
-                            for row in own[:6]
-                        ]
-                    )
-                    + (f", and {len(own) - 6} more." if len(own) > 6 else "."),
-                ),
-                query="finding",
-            )
+    if incident.triggers:
+        yield Paragraph(_triggers(incident), query="incident_phase, operation_event")
+        for operation in incident.reviewed:
+            yield from _deviations(incident, operation)
     elif onset is not None:
         yield Paragraph(
             "The evidence does not tie an operation to the onset.", query="incident_phase"
@@ -131,6 +105,48 @@ def _what_happened(incident: Incident) -> Iterable[Block]:
             f"The status page first spoke of it {facts.between(first_post['started_at'], first_post['started_at'])}{delay}.",
             query="incident_phase",
         )
+
+
+def _triggers(incident: Incident) -> Text:
+    facts = incident.facts
+    parts: list[Inline] = [
+        "The last irreversible events on record before it, on assets that affected machines depend "
+        "on: "
+        if len(incident.triggers) > 1
+        else "The last irreversible event on record before it, on an asset that affected machines "
+        "depend on: "
+    ]
+    for position, event in enumerate(incident.triggers[:4]):
+        parts += [
+            "; " if position else "",
+            Code(str(event["action"])),
+            " of ",
+            Code(str(event["target"])),
+            f" {facts.between(event['occurred_lo'], event['occurred_hi'])}, "
+            f"{incident.operation_name(event['operation_id'])}",
+        ]
+    parts.append(
+        ". Their order in time is established; that the one led to the other is for the board to "
+        "judge."
+    )
+    return tuple(parts)
+
+
+def _deviations(incident: Incident, operation: Row) -> Iterable[Block]:
+    own = incident.of_operation(operation["operation_id"], "exception")
+    if not own:
+        return
+    named = [f"{row['rule']} {row['title'][:1].lower()}{row['title'][1:]}" for row in own[:5]]
+    more = f"; and {number(len(own) - 5)} more" if len(own) > 5 else ""
+    yield Paragraph(
+        (
+            f"In {incident.operation_name(operation['operation_id'])}, "
+            f"{plural(len(own), 'deviation')} from recorded criteria {be(len(own))} on record (",
+            Ref("contributing factors", "factors"),
+            f"): {'; '.join(named)}{more}.",
+        ),
+        query="finding",
+    )
 
 
 def _whom(incident: Incident) -> Iterable[Block]:
@@ -231,30 +247,14 @@ def _unknown(incident: Incident) -> Iterable[Block]:
 
 
 def _to_decide(incident: Incident) -> Iterable[Block]:
-    seen: set[str] = set()
-    items: list[Text] = []
-    for row in incident.exceptions:
-        rule = incident.rules.get(row["rule"])
-        if rule is None or row["rule"] in seen:
-            continue
-        if (
-            incident.operation is not None
-            and row["operation_id"] != incident.operation["operation_id"]
-        ):
-            continue
-        seen.add(row["rule"])
-        items.append((Strong(row["rule"] + " "), str(rule["recommendation"])))
-        if len(items) == 6:
-            break
-    if not items:
-        for row in incident.exceptions:
-            rule = incident.rules.get(row["rule"])
-            if rule is None or row["rule"] in seen:
-                continue
-            seen.add(row["rule"])
-            items.append((Strong(row["rule"] + " "), str(rule["recommendation"])))
-            if len(items) == 6:
-                break
+    reviewed = {row["operation_id"] for row in incident.reviewed}
+    own = [row for row in incident.exceptions if row["operation_id"] in reviewed]
+    names = dict.fromkeys(row["rule"] for row in own or incident.exceptions)
+    items: list[Text] = [
+        (Strong(f"{name} "), str(incident.rules[name]["recommendation"]))
+        for name in list(names)[:DECISIONS]
+        if name in incident.rules
+    ]
     if items:
         yield Paragraph(
             "Recommendations that follow from the most severe deviations; each is the board's to adopt, change or reject."

@@ -41,12 +41,12 @@ class Curated:
 
     def __init__(self, incident: Incident) -> None:
         self._incident = incident
+        names = {row["operation_id"] for row in incident.reviewed}
+        self._changes = {row["change_id"] for row in incident.reviewed}
         self._own = _pointers(
             event
             for event in incident.facts.rows("operation_event")
-            if incident.operation is not None
-            and event["operation_id"] == incident.operation["operation_id"]
-            and not event["is_read_only"]
+            if event["operation_id"] in names and not event["is_read_only"]
         )
         self._irreversible = _pointers(
             event for event in incident.facts.rows("operation_event") if event["is_irreversible"]
@@ -86,15 +86,16 @@ class Curated:
 
     def _rank(self, row: Row) -> int:
         pointer = pointer_of(row)
-        if row["kind"] == "onset" or pointer in self._own:
+        if row["kind"] == "onset":
+            return 1 if row["region"] is None or row["subject"] in ("all", row["region"]) else 9
+        if pointer in self._own:
             return 1
         if row["lane"] == "status":
             return 2
-        if pointer in self._exceptions and self._incident.operation is None:
+        if pointer in self._exceptions and not self._incident.reviewed:
             return 3
-        operation = self._incident.operation
         if row["lane"] == "change":
-            return 3 if operation and row["subject"] == operation["change_id"] else 9
+            return 3 if row["subject"] in self._changes else 9
         ranks = {"review": 4, "notice": 5, "alert": 6}
         if row["lane"] in ranks:
             return ranks[row["lane"]]
@@ -207,8 +208,8 @@ def _views(incident: Incident, curated: Curated) -> Iterable[tuple[str, datetime
     if middle is None:
         return
     early = trigger["occurred_lo"] if trigger is not None else middle
-    if incident.operation is not None and incident.operation["started_lo"]:
-        early = min(early, incident.operation["started_lo"])
+    starts = [row["started_lo"] for row in incident.reviewed if row["started_lo"] is not None]
+    early = min([early, *starts])
     if middle - early > timedelta(days=2):
         early = middle - timedelta(days=2)
     disclosure = incident.phase("disclosure")

@@ -1,0 +1,292 @@
+"""The findings: one self-contained page each, in the five parts that auditors expect."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from toolkit.report.facts import CaseFacts, Pointer, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import (
+    Block,
+    Code,
+    Facts,
+    Paragraph,
+    Record,
+    Ref,
+    Section,
+    Strong,
+    Table,
+    Text,
+    columns,
+)
+from toolkit.report.words import be, capital, cut, number, plural
+
+RECORDS = 4  # records of evidence printed on the page of a finding
+PAGES = 36  # beyond so many exceptions, those of one rule in other operations share a page
+
+RESPONSE = Table(
+    "Management response",
+    columns("Agree / partly / disagree {22} | Response {44} | By {18} | On"),
+    (("", "", "", ""),),
+    form=True,
+)
+
+
+def section(incident: Incident) -> Section:
+    """The register of exceptions, then their pages."""
+    exceptions = incident.exceptions
+    if not exceptions:
+        none = Paragraph("No test gave an exception.", query="finding")
+        return Section("findings", "Findings", (none,), new_page=True)
+    pages = _pages(incident)
+    anchors = {row["finding_id"]: page.id for page, rows in pages for row in rows}
+    register = Table(
+        "Register of exceptions",
+        columns(
+            "Finding {code 20} | Rule {8} | Severity {10} | About {18} | When {time 16} | Title"
+        ),
+        tuple(
+            (
+                Ref(row["finding_id"], anchors[row["finding_id"]]),
+                row["rule"],
+                str(row["severity"]),
+                _about(row),
+                incident.facts.day(row["occurred_at"]) if row["occurred_at"] else "",
+                str(row["title"]),
+            )
+            for row in exceptions
+        ),
+        "finding",
+    )
+    intro = Paragraph(
+        f"{plural(len(exceptions), 'exception')} {be(len(exceptions))} on record. Each is set out with "
+        "criteria, condition, cause, effect and recommendation; the response of the management is "
+        "to be filled in."
+        + (
+            ""
+            if len(pages) == len(exceptions)
+            else " Exceptions of one rule in operations that did not precede the onset share a page."
+        ),
+        query="finding",
+    )
+    return Section(
+        "findings", "Findings", (intro, register), tuple(page for page, _ in pages), new_page=True
+    )
+
+
+def _pages(incident: Incident) -> list[tuple[Section, list[Row]]]:
+    rows = incident.exceptions
+    if len(rows) <= PAGES:
+        return [(_finding(incident, row), [row]) for row in rows]
+    reviewed = {row["operation_id"] for row in incident.reviewed}
+    grouped: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        own = row["finding_id"] if row["operation_id"] in reviewed else ""
+        grouped[(row["rule"], own)].append(row)
+    return [
+        (
+            _finding(incident, found[0]) if len(found) == 1 else _shared(incident, found),
+            found,
+        )
+        for found in grouped.values()
+    ]
+
+
+_CLASS = {"D": "D, divergence from a recorded criterion", "I": "I, indicator"}
+
+
+def _finding(incident: Incident, row: Row) -> Section:
+    facts = incident.facts
+    rule = incident.rules.get(row["rule"], {})
+    operation = incident.operations.get(row["operation_id"] or "")
+    subject: list[tuple[str, Text]] = [
+        (
+            "Finding",
+            (
+                Code(row["finding_id"]),
+                f"  severity {row['severity']}, class {_CLASS[row['rule_class']]}",
+            ),
+        ),
+        ("Subject", _subject(incident, row, operation)),
+        ("Criteria", _criteria(rule, operation)),
+        ("Condition", (Strong(str(row["reason"])), _when(facts, row))),
+        ("Base rate", base_rate(row)),
+        ("Cause", _cause(incident, row)),
+        *_of_rule(rule),
+    ]
+    blocks: list[Block] = [
+        Facts(tuple(subject)),
+        *_evidence(facts, row),
+        _reperform(facts, "finding_id", row["finding_id"]),
+        RESPONSE,
+    ]
+    return Section(
+        f"finding-{row['finding_id']}",
+        f"{row['rule']} {row['title']}: {_about(row)}",
+        tuple(blocks),
+        new_page=True,
+    )
+
+
+def _shared(incident: Incident, rows: list[Row]) -> Section:
+    """One page for the exceptions of one rule in several operations or subjects."""
+    facts, rule = incident.facts, incident.rules.get(rows[0]["rule"], {})
+    head = Facts(
+        (
+            (
+                "Findings",
+                f"{number(len(rows))}, severity {rows[0]['severity']}, class {_CLASS[rows[0]['rule_class']]}",
+            ),
+            ("Criteria", _criteria(rule, None)),
+            ("Cause", "Not determined by the record."),
+            *_of_rule(rule),
+        )
+    )
+    condition = Table(
+        "Condition, one row per finding",
+        columns(
+            "Finding {code 19} | About {17} | Condition {36} | Base rate {16} | Evidence {code}"
+        ),
+        tuple(
+            (
+                Code(row["finding_id"]),
+                _about(row),
+                str(row["reason"]) + _when(facts, row),
+                _short_rate(row),
+                Code(", ".join(_cited(row)[:6]) + (" …" if len(_cited(row)) > 6 else "")),
+            )
+            for row in rows
+        ),
+        "finding",
+    )
+    name = rows[0]["rule"]
+    return Section(
+        f"findings-{name.lower()}",
+        f"{name} {rows[0]['title']}: {plural(len(rows), 'further finding')}",
+        (head, condition, *_evidence(facts, rows[0]), _reperform(facts, "rule", name), RESPONSE),
+        new_page=True,
+    )
+
+
+def _of_rule(rule: Row) -> list[tuple[str, Text]]:
+    return [
+        ("Effect", str(rule.get("effect", "not stated"))),
+        ("Recommendation", str(rule.get("recommendation", "not stated"))),
+        ("Questions to ask", "\n".join(str(question) for question in rule.get("questions") or ())),
+        ("Controls", ", ".join(rule.get("controls") or ()) or "none named"),
+        ("Codes", _codes(rule)),
+    ]
+
+
+def _cause(incident: Incident, row: Row) -> str:
+    if not row["operation_id"]:
+        return "Not determined by the record."
+    others = [
+        f"{other['rule']} {str(other['title'])[:1].lower()}{str(other['title'])[1:]}"
+        for other in incident.of_operation(row["operation_id"], "exception")
+        if other["finding_id"] != row["finding_id"]
+    ]
+    if not others:
+        return "Not determined by the record. No other deviation of the operation is on record."
+    more = f"; and {number(len(others) - 6)} more" if len(others) > 6 else ""
+    return (
+        "Not determined by the record. Contributing conditions recorded of the same operation: "
+        f"{'; '.join(others[:6])}{more}."
+    )
+
+
+def _reperform(facts: CaseFacts, column: str, value: str) -> Paragraph:
+    command = f"postmortem query {facts.case_id} finding --where \"{column} = '{value}'\""
+    return Paragraph(("To re-perform: ", Code(command)))
+
+
+def _short_rate(row: Row) -> str:
+    n, k = row["base_rate_n"], row["base_rate_k"]
+    return "none" if not n else f"{number(k or 0)} of {number(n)} earlier"
+
+
+def _cited(row: Row) -> list[str]:
+    return [
+        str(pointer)
+        for pointer in dict.fromkeys([row["event"], *(row["evidence"] or ())])
+        if pointer
+    ]
+
+
+def _about(row: Row) -> str:
+    if row["change_id"]:
+        return str(row["change_id"])
+    return str(row["subject"] or row["operation_id"] or "")
+
+
+def base_rate(row: Row) -> str:
+    """How usual the same deviation was in earlier operations of the kind that closed well."""
+    n, k = row["base_rate_n"], row["base_rate_k"]
+    if n is None:
+        return "No comparison: the finding is not about an operation of a known kind."
+    if n == 0:
+        return "No earlier operation of this kind that closed as success was decided for this rule."
+    return (
+        f"{number(k or 0)} of {plural(n, 'earlier operation')} of this kind that closed as success "
+        "had the same deviation."
+    )
+
+
+def _subject(incident: Incident, row: Row, operation: Row | None) -> str:
+    if operation is None:
+        return str(row["subject"] or "the case")
+    title = f", {operation['title']}" if operation.get("title") else ""
+    kind = f" ({operation['kind']})" if operation["kind"] else ""
+    subject = str(row["subject"] or "")
+    about = (
+        f"; {subject}" if subject and subject not in (row["change_id"], row["operation_id"]) else ""
+    )
+    return f"{capital(incident.operation_name(row['operation_id']))}{kind}{title}{about}"
+
+
+def _criteria(rule: Row, operation: Row | None) -> str:
+    text = str(rule.get("criteria", "not stated"))
+    if operation is not None and operation.get("procedure"):
+        version = operation.get("procedure_version") or "unknown"
+        text += f" Procedure in force: {operation['procedure']}, version {version}."
+    return text
+
+
+def _when(facts: CaseFacts, row: Row) -> str:
+    when = facts.when(row["occurred_at"])
+    return "" if row["occurred_at"] is None or when in row["reason"] else f" Recorded at {when}."
+
+
+def _codes(rule: Row) -> Text:
+    codes = ", ".join(rule.get("codes") or ()) or "none"
+    candidates = ", ".join(rule.get("candidate_codes") or ())
+    return (
+        f"{codes}. Candidates, only once a named reviewer confirms them: {candidates}"
+        if candidates
+        else codes
+    )
+
+
+def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:
+    pointers = [pointer for text in row["evidence"] or () if (pointer := Pointer.read(text))]
+    event = Pointer.read(row["event"])
+    if event is not None:
+        pointers = [event, *(pointer for pointer in pointers if pointer != event)]
+    if not pointers:
+        yield Paragraph(
+            "Evidence: the deviation is that no record is there; the queries name what was searched."
+        )
+        return
+    yield Paragraph(
+        (Strong("Evidence"), f" ({plural(len(pointers), 'record')}; source and record number)")
+    )
+    for pointer in pointers[:RECORDS]:
+        found = facts.record(pointer)
+        if found is not None:
+            yield Record(f"{pointer.source_id}:{pointer.record_no}", found[0], cut(found[1], 420))
+    if len(pointers) > RECORDS:
+        more = pointers[RECORDS:]
+        told = ", ".join(f"{pointer.source_id}:{pointer.record_no}" for pointer in more[:24])
+        rest = f" and {number(len(more) - 24)} more in findings.csv" if len(more) > 24 else ""
+        yield Paragraph(("Further records: ", Code(told), rest))
