@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import check_golden, claimants, read
 
@@ -50,6 +50,7 @@ def test_a_message_and_a_field_that_disagree_reject_the_entry() -> None:
     assert found.rejects == [(1, "target", "KV_DUPKEY")]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 255), max_size=30))
 def test_a_message_of_any_bytes_is_kept(message: list[int]) -> None:
     row = read("journald", line(MESSAGE=message, SYSLOG_IDENTIFIER="t")).only("maintenance_event")

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import check_golden, claimants, read
 
@@ -83,6 +83,7 @@ def test_intervals_without_a_fixed_length_are_refused(text: str) -> None:
         interval_seconds(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_reading_an_interval_gives_a_number_or_says_why_not(text: str) -> None:
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reading import check_golden, claimants, evidence, read
 
@@ -214,6 +214,7 @@ def test_application_logs_with_iso_times_are_not_claimed() -> None:
     assert claimants("2026-11-22T18:01:12Z restic backup run=01 rc=0\n") == []
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=300).filter(lambda data: data.strip() != b""))
 def test_recognition_never_raises(data: bytes) -> None:
     for mark in (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\x1f\x8b", b"PK"):
@@ -224,6 +225,7 @@ def test_recognition_never_raises(data: bytes) -> None:
         reader.matches(file)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_every_line_is_accounted_for_whatever_it_holds(data: bytes) -> None:
     found = read("syslog", b"Mar  9 01:59:58 h t: m\n" + data, zone="Europe/Dublin", year=2022)
@@ -235,6 +237,7 @@ def test_every_line_is_accounted_for_whatever_it_holds(data: bytes) -> None:
 _WORD = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 
 
+@settings(deadline=None)
 @given(_WORD.filter(str.strip), _WORD.filter(str.strip))
 def test_any_quoted_value_comes_back_as_it_was_written(target: str, message: str) -> None:
     quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in (target, message)]
@@ -314,6 +317,7 @@ _LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_LINES, min_size=1, max_size=40), st.booleans())
 @example([b"Mar  9 01:59:58 h app[7]: plain", b"\tcontinued"], True)
 @example([b"Mar  9 01:59:58 h app[7]: plain", b"Mar  9 01:59:58 h    "], False)
@@ -370,9 +374,9 @@ def _times(sink: EvidenceSink) -> list[tuple[object, ...]]:
 def test_blocks_hold_every_line_once() -> None:
     data = b"Mar  9 01:59:58 h a: 1\n\nx\r\n" * 50 + b"Mar  9 01:59:58 h a: end"
     with small_blocks():
-        found = list(stampedlines.blocks(data))
+        found = list(stampedlines.blocks(evidence(data)))
     assert len(found) > 10
-    assert [block.raw(i) for block in found for i in range(len(block))] == [
+    assert [block.record(i).raw for block in found for i in range(len(block))] == [
         line.removesuffix(b"\r") for line in data.split(b"\n")
     ]
     assert [block.number for block in found[:3]] == [1, 1 + len(found[0]), found[2].number]

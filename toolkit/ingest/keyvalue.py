@@ -157,7 +157,7 @@ def objects(file: EvidenceFile) -> Sequence[dict[str, Any]]:
     line or a note of the wrapper must not hide what the file is. Nor must a repeated key, which
     rejects its line later.
     """
-    if file.data.lstrip()[:1] != b"{":
+    if file.head.lstrip()[:1] != "{":
         return ()
     found: list[dict[str, Any]] = []
     others = 0

@@ -7,12 +7,15 @@ would have read it anyhow.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from toolkit.ingest.container import EvidenceFile, Record
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -32,12 +35,14 @@ _BLANK, _COLON, _LINE_FEED, _FIRST_HIGH = 32, 58, 10, 128
 class Block:
     """Some whole lines of a file.
 
-    `number` is that of the first line; `starts` and `ends` are offsets in the file, line feeds
-    left out. `stamped` are the lines that begin with a date of the calendar and a time of day;
-    for these, `day` is month × 32 + day, and `second` that of the day.
+    `offset` is the place of their first byte in the file and `number` that of their first line;
+    `starts` and `ends` are places in `data`, line feeds left out. `stamped` are the lines that
+    begin with a date of the calendar and a time of day; for these, `day` is month × 32 + day, and
+    `second` that of the day.
     """
 
     data: bytes
+    offset: int
     number: int
     starts: Ints
     ends: Ints
@@ -48,10 +53,12 @@ class Block:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def raw(self, index: int) -> bytes:
-        """The bytes of a line, without its line end (LF or CRLF)."""
-        raw = self.data[self.starts[index] : self.ends[index]]
-        return raw[:-1] if raw.endswith(b"\r") else raw
+    def record(self, index: int) -> Record:
+        """A line as a record, without its line end (LF or CRLF)."""
+        start = int(self.starts[index])
+        raw = self.data[start : self.ends[index]]
+        raw = raw[:-1] if raw.endswith(b"\r") else raw
+        return Record(self.number + index, raw, self.offset + start)
 
     def columns(self, without: bytes) -> tuple[Ints, pa.Array, pa.Array]:
         """Index, host and text of the stamped lines that need no closer look.
@@ -59,59 +66,72 @@ class Block:
         A line needs one where it holds control characters, bytes that are not UTF-8, or the word
         `without`, or where its host or its text is missing or begins with a blank.
         """
-        first, last = int(self.starts[0]), int(self.ends[-1])
-        if last - first >= 1 << 31:
+        size = len(self.data)
+        if size >= 1 << 31:
             return np.zeros(0, np.int64), pa.array([], pa.string()), pa.array([], pa.string())
-        view = np.frombuffer(self.data, np.uint8, last - first, first)
+        view = np.frombuffer(self.data, np.uint8)
         plain = self.stamped.copy()
         control = (view < _BLANK) & (view != _LINE_FEED)
-        plain[self._lines_of(np.flatnonzero(control) + first)] = False
+        plain[self._lines_of(np.flatnonzero(control))] = False
         high = view >= _FIRST_HIGH
-        if high.any() and not _is_utf8(self.data[first:last]):
-            plain[self._lines_of(np.flatnonzero(high) + first)] = False
-        place = self.data.find(without, first, last)
+        if high.any() and not _is_utf8(self.data):
+            plain[self._lines_of(np.flatnonzero(high))] = False
+        place = self.data.find(without)
         while place >= 0:
             line = int(self._lines_of(np.array([place]))[0])
             plain[line] = False
-            place = self.data.find(without, int(self.ends[line]), last)
+            place = self.data.find(without, int(self.ends[line]))
 
         lines = np.flatnonzero(plain)
         hosts, ends = self.starts[lines] + _STAMP + 1, self.ends[lines]
-        blanks = np.append(np.flatnonzero(view == _BLANK) + first, last)
+        blanks = np.append(np.flatnonzero(view == _BLANK), size)
         gaps = blanks[np.searchsorted(blanks, hosts)]
-        after = view[np.minimum(gaps + 1, last - 1) - first]
+        after = view[np.minimum(gaps + 1, size - 1)]
         good = (gaps > hosts) & (gaps + 1 < ends) & (after != _BLANK) & (after < _FIRST_HIGH)
         lines, hosts, gaps, ends = lines[good], hosts[good], gaps[good], ends[good]
         # The bytes are cut at host, blank, text, and the rest of the way to the next host.
-        cuts = np.column_stack((hosts, gaps, gaps + 1, ends)).ravel() - first
+        cuts = np.column_stack((hosts, gaps, gaps + 1, ends)).ravel()
         pieces = pa.StringArray.from_buffers(
             max(len(cuts) - 1, 0),
-            pa.py_buffer(np.append(cuts, last - first).astype(np.int32)),
-            pa.py_buffer(self.data).slice(first, last - first),
+            pa.py_buffer(np.append(cuts, size).astype(np.int32)),
+            pa.py_buffer(self.data),
         )
         at = np.arange(len(lines)) * 4
         return lines, pieces.take(pa.array(at)), pieces.take(pa.array(at + 2))
 
-    def _lines_of(self, offsets: npt.NDArray[np.intp]) -> Ints:
-        return np.searchsorted(self.starts, offsets, "right") - 1
+    def _lines_of(self, places: npt.NDArray[np.intp]) -> Ints:
+        return np.searchsorted(self.starts, places, "right") - 1
 
 
-def blocks(data: bytes) -> Iterator[Block]:
+def blocks(file: EvidenceFile) -> Iterator[Block]:
     """All lines of a file, in blocks of about BLOCK_BYTES."""
-    first, number, end, size = 0, 1, len(data), BLOCK_BYTES
-    while first < end:
-        last = end if first + size >= end else data.rfind(b"\n", first, first + size) + 1
-        if last <= first:
-            last = data.find(b"\n", first) + 1 or end
-        view = np.frombuffer(data, np.uint8, last - first, first)
-        feeds = np.flatnonzero(view == _LINE_FEED).astype(np.int64)
-        if not len(feeds) or feeds[-1] != last - first - 1:
-            feeds = np.append(feeds, last - first)
-        starts = np.concatenate((np.zeros(1, np.int64), feeds[:-1] + 1))
-        stamped, day, second = _dates(view, starts, feeds)
-        yield Block(data, number, starts + first, feeds + first, stamped, day, second)
+    offset, number = 0, 1
+    for data in _pieces(file):
+        view = np.frombuffer(data, np.uint8)
+        ends = np.flatnonzero(view == _LINE_FEED).astype(np.int64)
+        if not len(ends) or ends[-1] != len(data) - 1:
+            ends = np.append(ends, len(data))
+        starts = np.append(0, ends[:-1] + 1)
+        stamped, day, second = _dates(view, starts, ends)
+        yield Block(data, offset, number, starts, ends, stamped, day, second)
+        offset += len(data)
         number += len(starts)
-        first = last
+
+
+def _pieces(file: EvidenceFile) -> Iterator[bytes]:
+    """The bytes of a file, cut behind line feeds."""
+    rest: list[bytes] = []
+    with file.path.open("rb") if file.is_on_disk else io.BytesIO(file.data) as stream:
+        while read := stream.read(BLOCK_BYTES):
+            cut = read.rfind(b"\n") + 1
+            if not cut:
+                rest.append(read)
+                continue
+            yield b"".join((*rest, read[:cut]))
+            rest = [read[cut:]]
+    last = b"".join(rest)
+    if last:
+        yield last
 
 
 def _dates(view: npt.NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[Flags, Ints, Ints]:

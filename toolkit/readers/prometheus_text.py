@@ -51,7 +51,7 @@ class PrometheusTextReader(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        if file.is_parquet or file.data.lstrip()[:1] in (b"[", b"<"):
+        if file.is_parquet or file.head.lstrip()[:1] in ("[", "<"):
             return False
         if not (_TYPE.search(file.head) or _ends(file) or file.head.startswith(_DUMP)):
             return False
@@ -104,7 +104,7 @@ class PrometheusTextReader(Reader):
 
 
 def _ends(file: EvidenceFile) -> bool:
-    return file.data.rstrip().endswith(b"# EOF")
+    return bool(file.spread) and file.spread[-1].raw.strip() == b"# EOF"
 
 
 def _unescape(match: re.Match[str]) -> str:

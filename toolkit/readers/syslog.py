@@ -96,7 +96,7 @@ class SyslogReader(Reader):
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         lines = _Lines(_Years(file, settings), settings, sink)
-        for block in blocks(file.data):
+        for block in blocks(file):
             file.read_count += len(block)
             lines.send(block)
 
@@ -119,7 +119,7 @@ class _Lines:
         """Send every line of a block."""
         if self._accept_timed is None:
             for index in range(len(block)):
-                record = _record(block, index)
+                record = block.record(index)
                 row = self._row(record)
                 if row is not None:
                     self._sink.accept(record, ("maintenance_event", row))
@@ -136,7 +136,7 @@ class _Lines:
         events: list[tuple[int, Record, Instant, dict[str, Value]]] = []
         for index in np.flatnonzero(others).tolist():
             self._begun = self._begun or (len(lines) > 0 and int(lines[0]) < index)
-            record = _record(block, index)
+            record = block.record(index)
             row = self._row(record)
             if row is not None:
                 at = row["occurred_at"]
@@ -173,7 +173,7 @@ class _Lines:
     def _times(self, block: Block, lines: Ints) -> _Times:
         """The times of stamped lines; equal ones are read once."""
         day, second = block.day[lines], block.second[lines]
-        date = self._years.of(block.starts[lines]) * _YEARS + day
+        date = self._years.of(block.starts[lines] + block.offset) * _YEARS + day
         distinct, first, which = np.unique(
             date * 86_400 + second, return_index=True, return_inverse=True
         )
@@ -192,7 +192,7 @@ class _Lines:
             hi=np.array([_micros(moment.hi) if moment else 0 for moment in read], np.int64)[which],
             basis=[moment.basis if moment else "" for moment in read],
             flags=[moment.flags if moment else () for moment in read],
-            raw=[block.raw(index)[:15].decode() for index in lines[first].tolist()],
+            raw=[block.record(index).raw[:15].decode() for index in lines[first].tolist()],
             which=which.astype(np.int64),
         )
 
@@ -332,10 +332,6 @@ def _coded(words: Sequence[str], which: Ints) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), pa.array(words))
 
 
-def _record(block: Block, index: int) -> Record:
-    return Record(block.number + index, block.raw(index), int(block.starts[index]))
-
-
 def _micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
@@ -376,11 +372,13 @@ class _Years:
         starts: list[int] = []
         dates: list[int] = []
         seconds: list[int] = []
-        for block in blocks(file.data):
-            for start, date, second in _runs(block):
+        lines: list[int] = []
+        for block in blocks(file):
+            for line, start, date, second in _runs(block):
                 if dates and dates[-1] == date:
                     seconds[-1] = second
                     continue
+                lines.append(line)
                 starts.append(start)
                 dates.append(date)
                 seconds.append(second)
@@ -392,12 +390,11 @@ class _Years:
         if yearless is None:
             return
 
-        line = file.data.count(b"\n", 0, starts[yearless]) + 1
         if settings.zone is None:
             raise EvidenceRefused(
                 "the lines state no zone (TIME_NO_ZONE)",
                 path=file.path,
-                line=line,
+                line=lines[yearless],
                 field="occurred_at",
                 remedy="declare the zone of the host's clock: zone in case.toml, or --zone",
             )
@@ -414,7 +411,7 @@ class _Years:
             raise EvidenceRefused(
                 f"{error.reason} ({error.code})",
                 path=file.path,
-                line=line,
+                line=lines[yearless],
                 field="occurred_at",
                 remedy="declare the year of the file's first record: year in case.toml, or --year",
             ) from None
@@ -434,8 +431,8 @@ class _Years:
         return int(self.of(np.array([offset]))[0])
 
 
-def _runs(block: Block) -> Iterator[tuple[int, int, int]]:
-    """Lines of the same date that follow one another: offset, date, and last second of the day."""
+def _runs(block: Block) -> Iterator[tuple[int, int, int, int]]:
+    """Runs of lines of the same date: first line, its offset, the date, the last line's second."""
     dates, seconds = block.day.copy(), block.second.copy()
     for index in np.flatnonzero(~block.stamped).tolist():
         match = _DATE.match(block.data, int(block.starts[index]))
@@ -454,7 +451,8 @@ def _runs(block: Block) -> Iterator[tuple[int, int, int]]:
     firsts = lines[np.append(0, turns + 1)]
     lasts = lines[np.append(turns, len(lines) - 1)]
     for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
-        yield int(block.starts[first]), int(dates[first]), int(seconds[last])
+        offset = block.offset + int(block.starts[first])
+        yield block.number + first, offset, int(dates[first]), int(seconds[last])
 
 
 def _stamp(date: int, second: int) -> tuple[int, int, int, int, int, int]:
