@@ -13,7 +13,8 @@ from derived import derive, prepare, rows, run
 from toolkit.casefile import CaseFolder
 from toolkit.store import Store
 
-RELATIONS = "operation_link operation_span operation_event conformance"
+GIVEN = "operation_link operation_span operation_event constraint_part"
+RELATIONS = f"{GIVEN} constraint_verdict conformance"
 STEPS = ("s0", "s1", "s2")
 Trace = tuple[str, ...]
 
@@ -134,8 +135,8 @@ def verdicts(store: Store, logs: list[list[Event]]) -> dict[tuple[str, str], str
         "insert into operation_event (operation_id, source_id, record_no, basis, occurred_at, "
         f"occurred_lo, occurred_hi, step, outcome) values {', '.join(events)}"
     )
-    run(store, "conformance")
-    found = rows(store, "select operation_id, rule_id, verdict from conformance")
+    run(store, "constraint_verdict")
+    found = rows(store, "select operation_id, rule_id, verdict from constraint_verdict")
     return {(operation, rule): verdict for operation, rule, verdict in found}
 
 
@@ -151,7 +152,7 @@ def laboratory(folder: Path) -> Store:
     (folder / "case.toml").write_text('title = "Test"')
     store = Store.create()
     prepare(store, CaseFolder.open(folder))
-    for relation in RELATIONS.split()[:-1]:
+    for relation in GIVEN.split():
         run(store, relation)
     return store
 
