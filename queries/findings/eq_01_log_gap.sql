@@ -14,79 +14,84 @@
 -- ]
 -- controls = ["nist800-53r5:AU-5", "nist800-53r5:AU-12", "iso27001:A.8.15"]
 -- needs = ["maintenance_event"]
--- reads = ["operation_event", "operation_span"]
+-- reads = ["maintenance_event", "operation_event", "operation_span"]
 -- policy = ["log_gap_minutes"]
--- limitations = "Looked at between records of the same change in the same source."
+-- limitations = """
+-- Looked at from the record of the same change before, in the same source, to the one after; any
+-- record of the source ends a silence."""
 -- ///
 with
 
-record as (
+-- Silences of a source between any two records that follow each other, from the end of the first.
+followed as (
     select
-        operation_event.*,
-        greatest(operation_event.occurred_hi, operation_event.ended_at) as done_hi,
-        greatest(operation_event.occurred_lo, operation_event.ended_at) as done_lo
-    from operation_event
-    where operation_event.change_id is not null
-),
-
--- Silences between records that surely belong to the change, and between all that may.
-ordered as (
-    select
-        record.operation_id,
-        record.evidence,
-        record.basis,
-        lag(record.evidence) over in_order as before_row,
-        record.occurred_lo - lag(record.done_hi) over in_order as before_min,
-        record.occurred_hi - lag(record.done_lo) over in_order as before_max,
-        lead(record.evidence) over in_order as after_row,
-        lead(record.occurred_lo) over in_order - record.done_hi as after_min,
-        lead(record.occurred_hi) over in_order - record.done_lo as after_max
-    from record
-    where record.basis = 'explicit'
+        maintenance_event.source_id,
+        maintenance_event.occurred_at as from_at,
+        lead(maintenance_event.occurred_at) over in_order as to_at,
+        greatest(maintenance_event.occurred_lo, maintenance_event.ended_at) as from_lo,
+        greatest(maintenance_event.occurred_hi, maintenance_event.ended_at) as from_hi,
+        lead(maintenance_event.occurred_lo) over in_order as to_lo,
+        lead(maintenance_event.occurred_hi) over in_order as to_hi,
+        pointer(maintenance_event.source_id, maintenance_event.record_no) as from_row,
+        lead(pointer(maintenance_event.source_id, maintenance_event.record_no)) over in_order
+            as to_row
+    from maintenance_event
     window in_order as (
-        partition by record.operation_id, record.source_id
-        order by record.occurred_at, record.record_no
+        partition by maintenance_event.source_id
+        order by maintenance_event.occurred_at, maintenance_event.record_no
     )
 ),
 
-with_inferred as (
+silent as (
     select
-        record.operation_id,
-        record.evidence,
-        record.occurred_lo - lag(record.done_hi) over in_order as before_min,
-        lead(record.occurred_lo) over in_order - record.done_hi as after_min
-    from record
+        followed.*,
+        followed.to_lo - followed.from_hi > policy_minutes('log_gap_minutes') as is_sure
+    from followed
+    where followed.to_hi - followed.from_lo > policy_minutes('log_gap_minutes')
+),
+
+-- What is looked at around each record of a change: from its record before to the one after.
+placed as (
+    select
+        operation_event.*,
+        lag(operation_event.occurred_at) over in_order as before_at,
+        lead(operation_event.occurred_at) over in_order as after_at
+    from operation_event
+    where operation_event.change_id is not null
     window in_order as (
-        partition by record.operation_id, record.source_id
-        order by record.occurred_at, record.record_no
+        partition by operation_event.operation_id, operation_event.source_id
+        order by operation_event.occurred_at, operation_event.record_no
     )
 ),
 
 critical as (
     select
-        record.operation_id,
-        record.source_id,
-        record.occurred_at,
-        record.action,
-        record.target,
-        record.evidence as event,
-        record.is_irreversible is not null and record.basis = 'explicit' as is_sure,
-        ordered.before_row,
-        ordered.before_min,
-        ordered.before_max,
-        ordered.after_row,
-        ordered.after_min,
-        ordered.after_max,
-        with_inferred.before_min as inferred_before,
-        with_inferred.after_min as inferred_after,
-        policy_minutes('log_gap_minutes') as longest
-    from record
-    left join ordered
-        on record.operation_id = ordered.operation_id and record.evidence = ordered.evidence
-    left join with_inferred
-        on record.operation_id = with_inferred.operation_id
-        and record.evidence = with_inferred.evidence
-    where coalesce(record.is_irreversible, true) and not record.is_read_only
+        placed.operation_id,
+        placed.source_id,
+        placed.occurred_at,
+        placed.action,
+        placed.target,
+        placed.evidence as event,
+        placed.is_irreversible is not null and placed.basis = 'explicit' as is_critical,
+        placed.before_at is not null or placed.after_at is not null as has_neighbour,
+        count(silent.from_row) as silences,
+        bool_or(silent.is_sure) as is_sure,
+        arg_max(
+            {
+                'length': silent.to_at - silent.from_at,
+                'from_at': silent.from_at,
+                'from_row': silent.from_row,
+                'to_row': silent.to_row
+            },
+            silent.to_at - silent.from_at
+        ) as longest
+    from placed
+    left join silent
+        on placed.source_id = silent.source_id
+        and silent.from_at >= coalesce(placed.before_at, placed.occurred_at)
+        and silent.to_at <= coalesce(placed.after_at, placed.occurred_at)
+    where coalesce(placed.is_irreversible, true) and not placed.is_read_only
+    group by all
 ),
 
 judged as (
@@ -94,42 +99,33 @@ judged as (
         critical.operation_id,
         critical.target,
         case
-            when critical.before_row is null and critical.after_row is null then 'undetermined'
-            when
-                coalesce(critical.before_max <= critical.longest, true)
-                and coalesce(critical.after_max <= critical.longest, true)
-                then 'ok'
-            when
-                critical.is_sure
-                and (
-                    least(critical.before_min, critical.inferred_before) > critical.longest
-                    or least(critical.after_min, critical.inferred_after) > critical.longest
-                )
-                then 'exception'
+            when not critical.has_neighbour then 'undetermined'
+            when critical.silences = 0 then 'ok'
+            when critical.is_sure and critical.is_critical then 'exception'
             else 'undetermined'
         end as status,
         critical.occurred_at,
         critical.event,
         case
-            when critical.before_row is null and critical.after_row is null
+            when not critical.has_neighbour
                 then 'Source ' || critical.source_id || ' holds no record of the change besides '
                     || critical.action || ' at ' || utc(critical.occurred_at)
+            when critical.silences = 0
+                then 'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
+                    || ' source ' || critical.source_id || ' is never silent for more than '
+                    || plain(policy_number('log_gap_minutes')) || ' min'
             else 'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
-                || ' source ' || critical.source_id || ' is silent '
+                || ' source ' || critical.source_id || ' is silent for '
+                || in_words(critical.longest.length) || ' from '
+                || utc(critical.longest.from_at) || '; the limit is '
+                || plain(policy_number('log_gap_minutes')) || ' min'
                 || case
-                    when critical.before_row is null then ''
-                    else 'for ' || in_words(greatest(critical.before_min, interval 0 second))
-                        || ' before'
+                    when not critical.is_sure then ', and the times do not decide'
+                    when not critical.is_critical then ', and whether the action counts is not sure'
+                    else ''
                 end
-                || if(critical.before_row is null or critical.after_row is null, '', ' and ')
-                || case
-                    when critical.after_row is null then ''
-                    else 'for ' || in_words(greatest(critical.after_min, interval 0 second))
-                        || ' after'
-                end
-                || '; the limit is ' || plain(policy_number('log_gap_minutes')) || ' min'
         end as reason,
-        [critical.event, critical.before_row, critical.after_row] as evidence
+        [critical.event, critical.longest.from_row, critical.longest.to_row] as evidence
     from critical
 ),
 

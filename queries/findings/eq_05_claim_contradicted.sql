@@ -1,0 +1,563 @@
+-- /// finding
+-- id = "EQ-05"
+-- slug = "claim-contradicted"
+-- title = "A claimed state is contradicted by telemetry, or by another record of the same job"
+-- rule_class = "D"
+-- level = "evidence"
+-- severity = "high"
+-- criteria = "What operators, wrappers and the status page state agrees with what was measured."
+-- effect = "Those who relied on the statement took the protection of data to be better than it was."
+-- recommendation = "Let statements of state quote the measurement that they rest on."
+-- questions = [
+--     "Did the statement speak of another part than the telemetry covers?",
+--     "Was the statement true when it was made, and the telemetry late?",
+-- ]
+-- controls = ["csf2.0:RS.AN-06", "soc2:CC7.4", "nist800-53r5:IR-5"]
+-- needs = ["maintenance_event|status_update", "replication_sample"]
+-- reads = ["asset_state", "dependency", "known_asset", "maintenance_event", "onset",
+--     "protection_gap", "replication_run", "status_component", "status_region",
+--     "status_update"]
+-- policy = ["claim_actions", "claim_words", "degraded_share", "job_actions", "job_record_minutes",
+--     "missed_cadence_factor", "safe_words"]
+-- limitations = """
+-- A claim is known by its action or by plain words; a claim in other words is not tested. Telemetry
+-- counts within the cadence that follows the claim. Two records are taken to be of one job by
+-- nearness in time and by what they name."""
+-- ///
+with
+
+job_run as (
+    select
+        replication_run.*,
+        lower(replication_run.asset_id) as asset,
+        asset_name(replication_run.target_asset) as target_name,
+        concat_ws(
+            '|', replication_run.asset_id, replication_run.job_kind, replication_run.job_id,
+            replication_run.target_asset
+        ) as series,
+        to_microseconds((
+            replication_run.cadence_minutes * policy_number('missed_cadence_factor') * 60000000
+        )::bigint) as next_cadence
+    from replication_run
+),
+
+record_end as (
+    select max(replication_run.last_sample_at) as ends_at from replication_run
+),
+
+-- 1. Operators: a repair, a restoration or the like is stated as done.
+
+stated as (
+    select
+        maintenance_event.change_id,
+        maintenance_event.target,
+        asset_name(maintenance_event.target) as asset,
+        maintenance_event.occurred_at,
+        maintenance_event.occurred_lo,
+        maintenance_event.occurred_hi,
+        maintenance_event.action,
+        maintenance_event.message,
+        pointer(maintenance_event.source_id, maintenance_event.record_no) as event
+    from maintenance_event
+    where
+        maintenance_event.target is not null
+        and maintenance_event.outcome is distinct from 'failure'
+        and (
+            (
+                maintenance_event.outcome = 'success'
+                and list_contains(
+                    policy_list('claim_actions'), lower(trim(maintenance_event.action))
+                )
+            )
+            or (
+                len(list_filter(
+                    policy_list('claim_words'),
+                    lambda words: contains(lower(maintenance_event.message), words)
+                )) > 0
+                -- Said to be so, not that it is not so, or is to be so.
+                and not regexp_matches(
+                    lower(maintenance_event.message),
+                    '\b(not|no|never|cannot|until|before|unless|once|if|will|to be)\b'
+                )
+            )
+        )
+),
+
+-- What each job of the subject shows within the cadence that follows the claim.
+answer as (
+    select
+        stated.event,
+        job_run.series,
+        bool_or(
+            job_run.worth = 'good'
+            and (
+                (
+                    job_run.started_at > stated.occurred_hi
+                    and job_run.started_at <= stated.occurred_hi + job_run.next_cadence
+                )
+                or (
+                    job_run.last_sample_at > stated.occurred_hi
+                    and job_run.started_at <= stated.occurred_hi
+                )
+            )
+        ) as is_good,
+        bool_or(
+            job_run.worth in ('bad', 'stale')
+            and job_run.started_at <= stated.occurred_lo + job_run.next_cadence
+            and job_run.last_sample_at > stated.occurred_hi
+        ) as is_bad,
+        any_value(job_run.next_cadence) as next_cadence,
+        list(job_run.evidence) filter (
+            where job_run.worth in ('bad', 'stale')
+            and job_run.started_at <= stated.occurred_lo + job_run.next_cadence
+            and job_run.last_sample_at > stated.occurred_hi
+        ) as evidence
+    from stated
+    inner join job_run
+        on stated.asset in (job_run.asset, job_run.target_name)
+        and job_run.job_kind = 'replicate'
+    group by stated.event, job_run.series
+),
+
+-- A job that says nothing more is in a gap that goes on.
+continued as (
+    select
+        answer.event,
+        answer.series,
+        list(gap.evidence) as evidence
+    from answer
+    inner join stated on answer.event = stated.event
+    cross join record_end
+    inner join protection_gap as gap
+        on concat_ws('|', gap.asset_id, 'replicate', gap.job_id, gap.target_asset) = answer.series
+        and gap.started_hi <= stated.occurred_lo
+        and coalesce(gap.ended_at, 'infinity') > stated.occurred_hi + answer.next_cadence
+        and record_end.ends_at >= stated.occurred_hi + answer.next_cadence
+    group by answer.event, answer.series
+),
+
+measured as (
+    select
+        answer.event,
+        count(*) as jobs,
+        count(*) filter (where answer.is_good) as good,
+        count(*) filter (
+            where not coalesce(answer.is_good, false)
+            and (answer.is_bad or continued.event is not null)
+        ) as bad,
+        flatten(list(list_concat(answer.evidence, flatten(continued.evidence))) filter (
+            where not coalesce(answer.is_good, false)
+        )) as evidence
+    from answer
+    left join continued on answer.event = continued.event and answer.series = continued.series
+    group by answer.event
+),
+
+-- For what has no jobs, the state that was observed before the claim and next after it.
+observed as (
+    select
+        stated.event,
+        arg_max(asset_state.state, asset_state.observed_at) filter (
+            where asset_state.observed_hi < stated.occurred_lo
+        ) as state_before,
+        arg_min(asset_state.state, asset_state.observed_at) filter (
+            where asset_state.observed_lo > stated.occurred_hi
+        ) as state_after,
+        min(asset_state.observed_at) filter (where asset_state.observed_lo > stated.occurred_hi)
+            as after_at,
+        arg_min(
+            pointer(asset_state.source_id, asset_state.record_no), asset_state.observed_at
+        ) filter (where asset_state.observed_lo > stated.occurred_hi) as after_row
+    from stated
+    inner join asset_state
+        on stated.asset = asset_name(asset_state.asset_id)
+        and asset_state.state not in ('unknown', 'removed')
+    group by stated.event
+),
+
+operator_claim as (
+    select
+        stated.change_id,
+        stated.target as subject,
+        case
+            when measured.bad > 0 and measured.good = 0 then 'exception'
+            when measured.good > 0
+                then if(
+                    measured.bad >= policy_number('degraded_share') * measured.jobs
+                    and measured.bad > 0,
+                    'undetermined', 'ok'
+                )
+            when measured.event is not null then 'undetermined'
+            when observed.state_after = 'healthy' then 'ok'
+            when observed.state_after is not null and observed.state_before <> 'healthy'
+                then 'exception'
+            when observed.event is not null then 'undetermined'
+            else 'not_applicable'
+        end as status,
+        stated.occurred_at,
+        stated.event,
+        'The record of ' || stated.action || ' on ' || stated.target || ' at '
+        || utc(stated.occurred_at) || ' states "' || coalesce(stated.message[:120], stated.action)
+        || '"; ' || case
+            when measured.event is not null
+                then 'in the cadence that follows, ' || measured.good || ' of ' || measured.jobs
+                    || ' jobs show a good recovery point and ' || measured.bad || ' show none'
+            when observed.state_after is not null
+                then 'the state observed next, at ' || utc(observed.after_at) || ', is '
+                    || observed.state_after
+            when observed.event is not null then 'no state was observed after it'
+            else 'no telemetry of it is on record'
+        end || '.' as reason,
+        list_concat(
+            [stated.event, if(measured.event is null, observed.after_row, null)],
+            coalesce(measured.evidence[:20], [])
+        ) as evidence
+    from stated
+    left join measured on stated.event = measured.event
+    left join observed on stated.event = observed.event
+),
+
+-- 2. Operators: a target is stated to be safe to remove.
+
+safe as (
+    select
+        maintenance_event.change_id,
+        maintenance_event.target,
+        asset_name(maintenance_event.target) as asset,
+        maintenance_event.occurred_at,
+        maintenance_event.occurred_hi,
+        maintenance_event.message,
+        pointer(maintenance_event.source_id, maintenance_event.record_no) as event
+    from maintenance_event
+    where
+        maintenance_event.target is not null
+        and maintenance_event.outcome is distinct from 'failure'
+        and len(list_filter(
+            policy_list('safe_words'),
+            lambda words: contains(lower(maintenance_event.message), words)
+        )) > 0
+        and not regexp_matches(
+            lower(maintenance_event.message), '\b(not|never|cannot|until|unless|once|if|will)\b'
+        )
+),
+
+used as (
+    select
+        safe.event,
+        count(distinct dependency.from_asset) as dependents,
+        count(distinct dependency.from_asset) filter (
+            where job_run.state in ('success', 'running', 'connected')
+            and job_run.started_at <= safe.occurred_hi + job_run.next_cadence
+            and job_run.last_sample_at > safe.occurred_hi
+        ) as in_use,
+        list(distinct job_run.last_evidence) filter (
+            where job_run.state in ('success', 'running', 'connected')
+            and job_run.started_at <= safe.occurred_hi + job_run.next_cadence
+            and job_run.last_sample_at > safe.occurred_hi
+        ) as evidence,
+        count(job_run.series) as runs
+    from safe
+    inner join dependency
+        on safe.asset = asset_name(dependency.to_asset)
+        and coalesce(dependency.valid_from <= safe.occurred_at, true)
+        and coalesce(dependency.valid_to > safe.occurred_at, true)
+    left join job_run on asset_name(dependency.from_asset) = job_run.asset
+    group by safe.event
+),
+
+safety_claim as (
+    select
+        safe.change_id,
+        safe.target as subject,
+        case
+            when used.in_use > 0 then 'exception'
+            when used.event is null then 'ok'
+            when used.runs = 0 then 'undetermined'
+            else 'ok'
+        end as status,
+        safe.occurred_at,
+        safe.event,
+        'The record of ' || utc(safe.occurred_at) || ' states of ' || safe.target || ' "'
+        || safe.message[:120] || '"; ' || case
+            when used.event is null then 'the register names no dependent at that time'
+            when used.runs = 0 then 'its dependents have no telemetry on record'
+            else used.in_use || ' of ' || used.dependents
+                || ' dependents show use in the cadence that follows'
+        end || '.' as reason,
+        list_concat([safe.event], coalesce(used.evidence[:20], [])) as evidence
+    from safe
+    left join used on safe.event = used.event
+),
+
+-- 3. Status page: a component or region is stated as operational, or an incident as resolved.
+
+posted as (
+    select
+        coalesce(status_region.component, status_region.region) as subject,
+        status_region.region,
+        status_region.posted_at,
+        status_region.posted_lo,
+        status_region.posted_hi,
+        status_region.state,
+        status_region.evidence as event
+    from status_region
+    where
+        status_region.posted_at is not null
+        and coalesce(
+            status_region.component_status,
+            if(status_region.state = 'resolved', 'operational', 'unknown')
+        ) = 'operational'
+    union all
+    select
+        coalesce(status_update.title, status_update.incident_id) as subject,
+        null as region,
+        status_update.posted_at,
+        status_update.posted_lo,
+        status_update.posted_hi,
+        status_update.state,
+        pointer(status_update.source_id, status_update.record_no) as event
+    from status_update
+    where
+        status_update.posted_at is not null
+        and status_update.state = 'resolved'
+        and coalesce(status_update.kind, 'incident') = 'incident'
+        and not exists (
+            select 1
+            from status_component
+            where status_component.incident_id = status_update.incident_id
+        )
+),
+
+watched as (
+    select
+        known_asset.region,
+        min(job_run.started_at) as first_at,
+        max(job_run.last_sample_at) as last_at
+    from job_run
+    inner join known_asset on job_run.asset = lower(known_asset.asset_id)
+    where known_asset.region is not null
+    group by known_asset.region
+    union all
+    select
+        null as region,
+        min(job_run.started_at) as first_at,
+        max(job_run.last_sample_at) as last_at
+    from job_run
+),
+
+degraded as (
+    select
+        posted.event,
+        posted.subject,
+        posted.region,
+        min(onset.onset_at) as onset_at,
+        max(onset.affected) as affected,
+        max(onset.population) as population,
+        bool_or(
+            onset.onset_hi < posted.posted_lo
+            and coalesce(onset.ended_at > posted.posted_hi, true)
+        ) as is_sure
+    from posted
+    inner join onset
+        on onset.scope_kind = if(posted.region is null, 'all', 'region')
+        and onset.scope = coalesce(posted.region, 'all')
+        and onset.onset_lo <= posted.posted_hi
+        and coalesce(onset.ended_at >= posted.posted_lo, true)
+    group by posted.event, posted.subject, posted.region
+),
+
+page_claim as (
+    select
+        null::varchar as change_id,
+        posted.subject,
+        case
+            when watched.last_at is null then 'undetermined'
+            when posted.posted_lo < watched.first_at or posted.posted_hi > watched.last_at
+                then 'undetermined'
+            when degraded.is_sure then 'exception'
+            when degraded.event is not null then 'undetermined'
+            else 'ok'
+        end as status,
+        posted.posted_at as occurred_at,
+        posted.event,
+        'The update of ' || utc(posted.posted_at) || ' states ' || posted.subject || ' as '
+        || if(posted.state = 'resolved', 'resolved', 'operational') || '; ' || case
+            when watched.last_at is null
+                then 'no telemetry of ' || coalesce('region ' || posted.region, 'any machine')
+                    || ' is on record'
+            when posted.posted_lo < watched.first_at or posted.posted_hi > watched.last_at
+                then 'the telemetry covers ' || utc(watched.first_at) || ' to '
+                    || utc(watched.last_at)
+            when degraded.event is not null
+                then 'measured protection of ' || coalesce(posted.region, 'all machines')
+                    || ' had been degraded since ' || utc(degraded.onset_at) || ' (up to '
+                    || degraded.affected || ' of ' || degraded.population || ' machines)'
+            else 'no degradation of ' || coalesce(posted.region, 'all machines')
+                || ' was measured at that time'
+        end || '.' as reason,
+        [posted.event] as evidence
+    from posted
+    left join watched on posted.region is not distinct from watched.region
+    left join degraded
+        on posted.event = degraded.event
+        and posted.subject = degraded.subject
+        and posted.region is not distinct from degraded.region
+),
+
+-- 4. Jobs: a wrapper states success, the tool's own record of the job does not.
+
+job_claim as (
+    select
+        maintenance_event.source_id,
+        maintenance_event.change_id,
+        maintenance_event.target,
+        asset_name(maintenance_event.target) as asset,
+        asset_name(maintenance_event.host) as host,
+        maintenance_event.occurred_at,
+        maintenance_event.message,
+        maintenance_event.action,
+        pointer(maintenance_event.source_id, maintenance_event.record_no) as event
+    from maintenance_event
+    where
+        maintenance_event.outcome = 'success'
+        and list_contains(policy_list('job_actions'), lower(trim(maintenance_event.action)))
+),
+
+sampled as (
+    select distinct job_run.asset from job_run
+),
+
+-- Where a tool's record stands in time: the ends of each run of samples.
+tool_point as (
+    select
+        job_run.asset,
+        job_run.target_name,
+        job_run.started_at as recorded_at,
+        job_run.state,
+        job_run.error,
+        job_run.evidence
+    from job_run
+    where job_run.state in ('success', 'warning', 'failure')
+    union
+    select
+        job_run.asset,
+        job_run.target_name,
+        job_run.last_sample_at as recorded_at,
+        job_run.state,
+        job_run.error,
+        job_run.last_evidence as evidence
+    from job_run
+    where job_run.state in ('success', 'warning', 'failure')
+),
+
+tied as (
+    select
+        job_claim.event,
+        tool_point.recorded_at,
+        tool_point.state,
+        tool_point.error,
+        tool_point.evidence,
+        abs(epoch(tool_point.recorded_at - job_claim.occurred_at)) as seconds_apart
+    from job_claim
+    left join sampled on job_claim.host = sampled.asset
+    inner join tool_point
+        on (
+            job_claim.asset = tool_point.asset
+            or (
+                job_claim.asset = tool_point.target_name
+                and (sampled.asset is null or job_claim.host = tool_point.asset)
+            )
+            or (job_claim.host = tool_point.asset and tool_point.target_name is null)
+        )
+        and tool_point.recorded_at
+        >= job_claim.occurred_at - policy_minutes('job_record_minutes')
+        and tool_point.recorded_at
+        <= job_claim.occurred_at + policy_minutes('job_record_minutes')
+    union all
+    select
+        job_claim.event,
+        tool_log.occurred_at as recorded_at,
+        tool_log.outcome as state,
+        tool_log.message as error,
+        pointer(tool_log.source_id, tool_log.record_no) as evidence,
+        abs(epoch(tool_log.occurred_at - job_claim.occurred_at)) as seconds_apart
+    from job_claim
+    inner join maintenance_event as tool_log
+        on job_claim.asset = asset_name(tool_log.target)
+        and job_claim.source_id <> tool_log.source_id
+        and tool_log.outcome in ('success', 'failure')
+        and (
+            lower(trim(tool_log.action)) = 'log'
+            or list_contains(policy_list('job_actions'), lower(trim(tool_log.action)))
+        )
+        and tool_log.occurred_at >= job_claim.occurred_at - policy_minutes('job_record_minutes')
+        and tool_log.occurred_at <= job_claim.occurred_at + policy_minutes('job_record_minutes')
+),
+
+-- Each record of a tool belongs to the claim that is nearest in time.
+nearest as (
+    select *
+    from tied
+    qualify row_number() over (
+        partition by tied.evidence order by tied.seconds_apart, tied.event
+    ) = 1
+),
+
+-- The last record of the tool decides: a job may have been tried again.
+last_word as (
+    select *
+    from nearest
+    qualify row_number() over (
+        partition by nearest.event
+        order by nearest.recorded_at desc, nearest.state <> 'success' desc, nearest.evidence
+    ) = 1
+),
+
+wrapper_claim as (
+    select
+        job_claim.change_id,
+        coalesce(job_claim.target, job_claim.host, job_claim.action) as subject,
+        case
+            when last_word.event is null then 'undetermined'
+            when last_word.state = 'success' then 'ok'
+            else 'exception'
+        end as status,
+        job_claim.occurred_at,
+        job_claim.event,
+        'The record of ' || job_claim.action || ' at ' || utc(job_claim.occurred_at)
+        || ' states success' || coalesce(' ("' || job_claim.message[:80] || '")', '') || '; '
+        || case
+            when last_word.event is null then 'no other record of the job lies near it'
+            else 'the record of the tool at ' || utc(last_word.recorded_at) || ' states '
+                || last_word.state || coalesce(' ("' || last_word.error[:80] || '")', '')
+        end || '.' as reason,
+        [job_claim.event, last_word.evidence] as evidence
+    from job_claim
+    left join last_word on job_claim.event = last_word.event
+    where
+        last_word.event is not null
+        or job_claim.host in (select sampled.asset from sampled)
+        or job_claim.asset in (select sampled.asset from sampled)
+),
+
+claim as (
+    select * from operator_claim
+    union all
+    select * from safety_claim
+    union all
+    select * from page_claim
+    union all
+    select * from wrapper_claim
+)
+
+select
+    null::varchar as operation_id,
+    claim.change_id,
+    claim.subject,
+    claim.status,
+    claim.occurred_at,
+    claim.event,
+    claim.reason,
+    list_filter(claim.evidence, lambda each: each is not null) as evidence
+from claim
+order by claim.occurred_at, claim.event, claim.subject, claim.reason
