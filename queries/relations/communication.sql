@@ -1,0 +1,398 @@
+-- /// relation
+-- id = "communication"
+-- title = "How the incident was communicated"
+-- grain = "One row per metric and scope. Without a dated update on record there is no row."
+-- reads = ["onset", "status_accuracy", "status_incident", "status_promise", "status_region", "status_update"]
+-- policy = ["promise_tolerance_minutes", "status_first_post_minutes"]
+-- limitations = "Covers the incidents that are in review (status_incident.in_review). Updates whose time is not on record do not count."
+-- [columns]
+-- metric = "`time_to_first_post`, `posts`, `gap_median`, `gap_p90`, `gap_max` (between posts until the closing one, and from the last to the capture of the page where it is open), `promises_made`, `promises_kept`, `promises_broken`, `interval_promises_made`, `interval_promises_kept`, `retroactive_edits`, `premature_resolved`, `scope_overlap` (regions named and measured over regions named or measured), `over_claim`, `under_claim`."
+-- value = "Value of the metric; NULL where it cannot be told, see detail."
+-- unit = "`min`, `posts`, `promises` or `share`."
+-- scope = "`all`, a region, or an incident of the page."
+-- detail = "What the value rests on, in one sentence."
+-- evidence = "The updates that it rests on."
+-- value_lo = "Least value that the evidence allows, for times from the onset."
+-- value_hi = "Greatest value that the evidence allows, for times from the onset."
+-- ///
+with posts as (
+    select
+        status_update.*,
+        status_incident.resolved_at,
+        pointer(status_update.source_id, status_update.record_no) as evidence,
+        lead(status_update.posted_at) over incident as next_posted_at
+    from status_update
+    inner join status_incident using (incident_id)
+    where status_update.posted_at is not null and status_incident.in_review
+    window incident as (
+        partition by status_update.incident_id
+        order by status_update.posted_at, status_update.source_id, status_update.record_no
+    )
+),
+
+-- Every count is taken for each incident and for all of them.
+scopes as (
+    select distinct
+        incident_id,
+        incident_id as scope
+    from posts
+    union all
+    select
+        null::varchar as incident_id,
+        'all' as scope
+    where exists (select 1 as one from status_incident)
+),
+
+counted as (
+    select
+        scopes.scope,
+        count(posts.evidence) as posts,
+        list(posts.evidence order by posts.posted_at, posts.evidence) as post_evidence,
+        count(*) filter (where posts.edited_at > posts.posted_hi) as edits,
+        list(posts.evidence order by posts.posted_at, posts.evidence) filter (
+            where posts.edited_at > posts.posted_hi
+        ) as edit_evidence
+    from scopes
+    left join posts on coalesce(scopes.incident_id, posts.incident_id) = posts.incident_id
+    group by scopes.scope
+),
+
+silences as (
+    select
+        scopes.scope,
+        posts.evidence,
+        (
+            epoch_us(coalesce(posts.next_posted_at, posts.captured_at))
+            - epoch_us(posts.posted_at)
+        ) / 60e6 as minutes
+    from scopes
+    inner join posts on coalesce(scopes.incident_id, posts.incident_id) = posts.incident_id
+    where
+        (posts.resolved_at is null or posts.posted_at < posts.resolved_at)
+        and coalesce(posts.next_posted_at, posts.captured_at) is not null
+),
+
+silent as (
+    select
+        scope,
+        count(*) as gaps,
+        round(median(minutes), 6) as gap_median,
+        round(quantile_cont(minutes, 0.9), 6) as gap_p90,
+        round(max(minutes), 6) as gap_max,
+        arg_max(evidence, (minutes, evidence)) as longest
+    from silences
+    group by scope
+),
+
+promised as (
+    select
+        scopes.scope,
+        status_promise.promise_kind,
+        count(*) as made,
+        count(*) filter (where status_promise.verdict = 'kept') as kept,
+        count(*) filter (where status_promise.verdict = 'broken') as broken,
+        list(status_promise.evidence order by status_promise.posted_at) as made_evidence,
+        list(status_promise.evidence order by status_promise.posted_at) filter (
+            where status_promise.verdict = 'broken'
+        ) as broken_evidence,
+        list(status_promise.evidence order by status_promise.posted_at) filter (
+            where status_promise.verdict = 'kept'
+        ) as kept_evidence
+    from scopes
+    inner join status_incident
+        on coalesce(scopes.incident_id, status_incident.incident_id) = status_incident.incident_id
+    inner join status_promise on status_incident.incident_id = status_promise.incident_id
+    where status_incident.in_review
+    group by scopes.scope, status_promise.promise_kind
+),
+
+promises as (
+    select
+        counted.scope,
+        kinds.promise_kind,
+        coalesce(promised.made, 0) as made,
+        coalesce(promised.kept, 0) as kept,
+        coalesce(promised.broken, 0) as broken,
+        promised.made_evidence,
+        promised.kept_evidence,
+        promised.broken_evidence
+    from counted
+    cross join (values ('time'), ('interval')) as kinds (promise_kind)
+    left join promised using (scope, promise_kind)
+),
+
+-- A closing post that a later post takes back, or that comes while machines are still without
+-- protection.
+premature as (
+    select distinct
+        posts.incident_id,
+        posts.posted_at,
+        posts.evidence
+    from posts
+    left join posts as later
+        on
+            posts.incident_id = later.incident_id
+            and posts.posted_at < later.posted_at
+            and later.state in ('investigating', 'identified', 'monitoring')
+    left join onset
+        on
+            posts.posted_at >= onset.onset_hi
+            and coalesce(posts.posted_at < onset.ended_at, true)
+            and onset.scope_kind = 'all'
+            and onset.main
+    where
+        posts.state = 'resolved'
+        and (later.incident_id is not null or onset.scope is not null)
+),
+
+prematurely as (
+    select
+        scopes.scope,
+        count(premature.evidence) as premature,
+        list(premature.evidence order by premature.posted_at, premature.evidence) filter (
+            where premature.evidence is not null
+        ) as evidence
+    from scopes
+    left join premature
+        on coalesce(scopes.incident_id, premature.incident_id) = premature.incident_id
+    group by scopes.scope
+),
+
+-- When each scope was first spoken of.
+spoken as (
+    select
+        'all' as scope_kind,
+        'all' as scope,
+        posted_at,
+        posted_lo,
+        posted_hi,
+        evidence
+    from posts
+    union all
+    select
+        'region' as scope_kind,
+        status_region.region as scope,
+        status_region.posted_at,
+        status_region.posted_lo,
+        status_region.posted_hi,
+        status_region.evidence
+    from status_region
+    inner join status_incident using (incident_id)
+    where
+        status_incident.in_review
+        and status_region.posted_at is not null
+        and status_region.region is not null
+),
+
+first_posts as (
+    select
+        onset.scope,
+        onset.onset_at,
+        onset.onset_lo,
+        onset.onset_hi,
+        spoken.posted_at,
+        spoken.posted_lo,
+        spoken.posted_hi,
+        spoken.evidence
+    from onset
+    left join spoken
+        on
+            onset.scope_kind = spoken.scope_kind
+            and onset.scope = spoken.scope
+            and onset.onset_lo <= spoken.posted_hi
+    where
+        onset.main
+        and onset.scope_kind in ('all', 'region')
+        and exists (select 1 as one from status_incident)
+    qualify row_number() over (
+        partition by onset.scope_kind, onset.scope order by spoken.posted_at, spoken.evidence
+    ) = 1
+),
+
+named_regions as (
+    select list_sort(list(distinct status_region.region)) as regions
+    from status_region
+    inner join status_incident using (incident_id)
+    where status_incident.in_review and status_region.region is not null
+),
+
+measured_regions as (
+    select list_sort(list(distinct scope)) as regions
+    from onset
+    where scope_kind = 'region' and main
+),
+
+claims as (
+    select
+        region,
+        verdict,
+        sum(duration_minutes) filter (where measured <> 'unknown') as minutes,
+        list(evidence order by started_at) filter (where evidence is not null) as evidence
+    from status_accuracy
+    where verdict in ('over_claim', 'under_claim')
+    group by region, verdict
+),
+
+metrics as (
+    select
+        'time_to_first_post' as metric,
+        1 as metric_no,
+        (epoch_us(posted_at) - epoch_us(onset_at)) / 60e6 as value,
+        'min' as unit,
+        scope,
+        case
+            when posted_at is null then 'No post on record at or after the onset.'
+            else
+                'Onset ' || utc(onset_at) || ', first post ' || utc(posted_at)
+                || '; expected within ' || policy_number('status_first_post_minutes')::integer
+                || ' min.'
+        end as detail,
+        if(evidence is null, null, [evidence]) as evidence,
+        (epoch_us(posted_lo) - epoch_us(onset_hi)) / 60e6 as value_lo,
+        (epoch_us(posted_hi) - epoch_us(onset_lo)) / 60e6 as value_hi
+    from first_posts
+    union all by name
+    select
+        'time_to_first_post' as metric,
+        1 as metric_no,
+        'min' as unit,
+        'all' as scope,
+        'No onset is on record: there is no telemetry, or it shows none.' as detail
+    from counted
+    where scope = 'all' and not exists (select 1 as one from first_posts)
+    union all by name
+    select
+        'posts' as metric,
+        2 as metric_no,
+        posts as value,
+        'posts' as unit,
+        scope,
+        'Dated updates of incidents in review.' as detail,
+        post_evidence as evidence
+    from counted
+    union all by name
+    select
+        'gap_median' as metric,
+        3 as metric_no,
+        gap_median as value,
+        'min' as unit,
+        scope,
+        'Median of ' || gaps || ' intervals while open.' as detail
+    from silent
+    union all by name
+    select
+        'gap_p90' as metric,
+        4 as metric_no,
+        gap_p90 as value,
+        'min' as unit,
+        scope,
+        'Of ' || gaps || ' intervals while open, interpolated.' as detail
+    from silent
+    union all by name
+    select
+        'gap_max' as metric,
+        5 as metric_no,
+        gap_max as value,
+        'min' as unit,
+        scope,
+        'Longest of ' || gaps || ' intervals while open, from the post cited.' as detail,
+        [longest] as evidence
+    from silent
+    union all by name
+    select
+        if(promise_kind = 'time', 'promises_made', 'interval_promises_made') as metric,
+        if(promise_kind = 'time', 6, 9) as metric_no,
+        made as value,
+        'promises' as unit,
+        scope,
+        if(
+            promise_kind = 'time',
+            'Updates that name the time of the next one.',
+            'Updates that promise updates at an interval.'
+        ) as detail,
+        made_evidence as evidence
+    from promises
+    union all by name
+    select
+        if(promise_kind = 'time', 'promises_kept', 'interval_promises_kept') as metric,
+        if(promise_kind = 'time', 7, 10) as metric_no,
+        kept as value,
+        'promises' as unit,
+        scope,
+        'Next update at most ' || policy_number('promise_tolerance_minutes')::integer
+        || ' min after it was due; ' || made - kept - broken || ' not yet decided.' as detail,
+        kept_evidence as evidence
+    from promises
+    union all by name
+    select
+        'promises_broken' as metric,
+        8 as metric_no,
+        broken as value,
+        'promises' as unit,
+        scope,
+        'Next update later than that, or none although the record goes on.' as detail,
+        broken_evidence as evidence
+    from promises
+    where promise_kind = 'time'
+    union all by name
+    select
+        'retroactive_edits' as metric,
+        11 as metric_no,
+        edits as value,
+        'posts' as unit,
+        scope,
+        'Updates that were edited after they had been posted.' as detail,
+        edit_evidence as evidence
+    from counted
+    union all by name
+    select
+        'premature_resolved' as metric,
+        12 as metric_no,
+        premature as value,
+        'posts' as unit,
+        scope,
+        'Updates that say resolved and are taken back later, or while machines are in a gap.'
+            as detail,
+        evidence
+    from prematurely
+    union all by name
+    select
+        'scope_overlap' as metric,
+        13 as metric_no,
+        len(list_intersect(named.regions, measured.regions))
+        / len(list_distinct(list_concat(named.regions, measured.regions))) as value,
+        'share' as unit,
+        'all' as scope,
+        'Named: ' || coalesce(array_to_string(named.regions, ', '), 'no region')
+        || '; measured: ' || coalesce(array_to_string(measured.regions, ', '), 'no region')
+        || '.' as detail
+    from named_regions as named
+    cross join measured_regions as measured
+    where exists (select 1 as one from status_incident)
+    union all by name
+    select
+        verdict as metric,
+        if(verdict = 'over_claim', 14, 15) as metric_no,
+        minutes as value,
+        'min' as unit,
+        region as scope,
+        if(
+            verdict = 'over_claim',
+            'The page said operational while the region was measured as degraded.',
+            'The page said impaired while the region was measured as ok.'
+        ) as detail,
+        evidence
+    from claims
+)
+
+select
+    metric,
+    round(value, 6) as value,
+    unit,
+    scope,
+    detail,
+    coalesce(evidence, []) as evidence,
+    round(value_lo, 6) as value_lo,
+    round(value_hi, 6) as value_hi
+from metrics
+order by metric_no, scope <> 'all', scope
