@@ -117,6 +117,8 @@ answer as (
         on stated.asset in (job_run.asset, job_run.target_name)
         and job_run.job_kind = 'replicate'
     group by stated.event, job_run.series
+    -- Jobs whose records begin after the claim say nothing of it.
+    having min(job_run.started_at) <= any_value(stated.occurred_hi + job_run.next_cadence)
 ),
 
 -- A job that says nothing more is in a gap that goes on.
@@ -163,6 +165,7 @@ observed as (
         arg_min(asset_state.state, asset_state.observed_at) filter (
             where asset_state.observed_lo > stated.occurred_hi
         ) as state_after,
+        arg_max(asset_state.state, asset_state.observed_at) as last_state,
         min(asset_state.observed_at) filter (where asset_state.observed_lo > stated.occurred_hi)
             as after_at,
         arg_min(
@@ -171,7 +174,7 @@ observed as (
     from stated
     inner join asset_state
         on stated.asset = asset_name(asset_state.asset_id)
-        and asset_state.state not in ('unknown', 'removed')
+        and asset_state.state <> 'unknown'
     group by stated.event
 ),
 
@@ -188,6 +191,8 @@ operator_claim as (
                     'undetermined', 'ok'
                 )
             when measured.event is not null then 'undetermined'
+            -- What was taken away on purpose is in no state that a claim could be about.
+            when observed.last_state = 'removed' then 'not_applicable'
             when observed.state_after = 'healthy' then 'ok'
             when observed.state_after is not null and observed.state_before <> 'healthy'
                 then 'exception'
@@ -202,11 +207,12 @@ operator_claim as (
             when measured.event is not null
                 then 'in the cadence that follows, ' || measured.good || ' of ' || measured.jobs
                     || ' jobs show a good recovery point and ' || measured.bad || ' show none'
+            when observed.last_state = 'removed' then 'the asset was removed'
             when observed.state_after is not null
                 then 'the state observed next, at ' || utc(observed.after_at) || ', is '
                     || observed.state_after
             when observed.event is not null then 'no state was observed after it'
-            else 'no telemetry of it is on record'
+            else 'no telemetry of it from that time is on record'
         end || '.' as reason,
         list_concat(
             [stated.event, if(measured.event is null, observed.after_row, null)],
@@ -513,27 +519,54 @@ last_word as (
     ) = 1
 ),
 
+-- Where no record of the tool lies near, a run of like samples may span the time of the job.
+spanned as (
+    select
+        job_claim.event,
+        bool_and(job_run.state = 'success') as is_good,
+        bool_and(job_run.state in ('failure', 'warning')) filter (
+            where job_claim.asset in (job_run.asset, job_run.target_name)
+        ) as is_bad,
+        min(job_run.state) as state,
+        min(job_run.evidence) as evidence
+    from job_claim
+    inner join job_run
+        on job_run.started_at <= job_claim.occurred_at
+        and job_run.last_sample_at >= job_claim.occurred_at
+        and job_run.state in ('success', 'warning', 'failure')
+        and (
+            job_claim.asset in (job_run.asset, job_run.target_name)
+            or (job_claim.host = job_run.asset and job_run.target_name is null)
+        )
+    group by job_claim.event
+),
+
 wrapper_claim as (
     select
         job_claim.change_id,
         coalesce(job_claim.target, job_claim.host, job_claim.action) as subject,
         case
-            when last_word.event is null then 'undetermined'
             when last_word.state = 'success' then 'ok'
-            else 'exception'
+            when last_word.event is not null then 'exception'
+            when spanned.is_good then 'ok'
+            when spanned.is_bad then 'exception'
+            else 'undetermined'
         end as status,
         job_claim.occurred_at,
         job_claim.event,
         'The record of ' || job_claim.action || ' at ' || utc(job_claim.occurred_at)
         || ' states success' || coalesce(' ("' || job_claim.message[:80] || '")', '') || '; '
         || case
+            when last_word.event is null and spanned.event is not null
+                then 'the records of the tool before and after it state ' || spanned.state
             when last_word.event is null then 'no other record of the job lies near it'
             else 'the record of the tool at ' || utc(last_word.recorded_at) || ' states '
                 || last_word.state || coalesce(' ("' || last_word.error[:80] || '")', '')
         end || '.' as reason,
-        [job_claim.event, last_word.evidence] as evidence
+        [job_claim.event, coalesce(last_word.evidence, spanned.evidence)] as evidence
     from job_claim
     left join last_word on job_claim.event = last_word.event
+    left join spanned on job_claim.event = spanned.event
     where
         last_word.event is not null
         or job_claim.host in (select sampled.asset from sampled)

@@ -78,7 +78,8 @@ absent as (
         coalesce(holding.what, unmet.relation) as what,
         coalesce(holding.holder, 'owner of the system') as holder,
         'No record of ' || replace(unmet.need, '|', ' or ') || ' is among the evidence; '
-        || count(distinct rule_result.rule) || ' rules did not run.' as why,
+        || count(distinct rule_result.rule)
+        || if(count(distinct rule_result.rule) = 1, ' rule', ' rules') || ' did not run.' as why,
         list(distinct rule_result.rule order by rule_result.rule) as rules,
         list(distinct unmet.title order by unmet.title) as questions,
         count(*) as "count",
