@@ -57,7 +57,7 @@ def build(
 def write(report: Report, kind: Kind, formats: Iterable[str], folder: Path) -> list[Path]:
     """Write one document as `<kind>.<format>` for each format; returns the paths in that order.
 
-    A file is replaced whole or not at all. Raises UsageError for a kind or format that is not known.
+    A file is replaced whole or not at all. Raises UsageError for an unknown kind or format.
     """
     if kind not in get_args(Kind):
         raise UsageError(f"unknown report {kind!r}", remedy=f"use one of {', '.join(KINDS)}")

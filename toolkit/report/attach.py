@@ -27,7 +27,8 @@ def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
     queries = facts.queries
     if queries:
         text = "\n\n".join(
-            f"-- {row['query_id']}: {row['title']}\n-- sha256 of the file {row['sha256']}\n{row['sql']};"
+            f"-- {row['query_id']}: {row['title']}\n-- sha256 of the file "
+            f"{row['sha256']}\n{row['sql']};"
             for row in queries
         )
         found.append(Attached("queries.sql", "SQL of every query", (text + "\n").encode()))

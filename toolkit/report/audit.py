@@ -64,26 +64,26 @@ def _scope(incident: Incident) -> Section:
                 ("Window under review", facts.window),
                 (
                     "Population",
-                    f"{plural(len(operations), 'operation')}: {number(len(registered))} registered "
-                    f"changes and {number(len(operations) - len(registered))} sessions of events "
-                    "without one",
+                    f"{plural(len(operations), 'operation')}: {number(len(registered))} "
+                    f"registered changes and {number(len(operations) - len(registered))} sessions "
+                    "of events without one",
                 ),
                 (
                     "Criteria",
                     f"{plural(len(incident.rules), 'rule')} of the catalogue; "
-                    f"{plural(len(procedures), 'procedure version')} on file; the thresholds in force "
-                    "stand at the end of these papers",
+                    f"{plural(len(procedures), 'procedure version')} on file; the thresholds in "
+                    "force stand at the end of these papers",
                 ),
                 (
                     "Order of events",
-                    "One event is said to come before another only where the latest reading of the "
-                    "first lies before the earliest reading of the second; otherwise the test answers "
-                    "undetermined",
+                    "One event is said to come before another only where the latest reading of "
+                    "the first lies before the earliest reading of the second; otherwise the "
+                    "test answers undetermined",
                 ),
                 (
                     "People",
-                    f"{plural(len(facts.people), 'account')} of people stand as roles, numbered by "
-                    "first appearance in the evidence",
+                    f"{plural(len(facts.people), 'account')} of people stand as roles, numbered "
+                    "by first appearance in the evidence",
                 ),
             )
         ),
@@ -175,13 +175,14 @@ def _tests(incident: Incident) -> Section:
     table = Table(
         "Tests: one row per rule",
         columns(
-            "Rule {30} | Population {number 11} | Decided {number 9} | Exceptions {number 11} | Undeter-mined {number 10} | "
+            "Rule {30} | Population {number 11} | Decided {number 9} | Exceptions {number 11} | "
+            "Undeter-mined {number 10} | "
             "Not applicable {number 11} | Not run {7} | Conclusion"
         ),
         tuple(rows),
         "finding, rule_catalogue",
-        "The population of a rule is every operation or subject on record that activates it. All of "
-        "it is tested; decided are those for which the evidence gives an answer.",
+        "The population of a rule is every operation or subject on record that activates it. All "
+        "of it is tested; decided are those for which the evidence gives an answer.",
     )
     reasons = sorted(
         {
@@ -255,12 +256,12 @@ def _limits(facts: CaseFacts) -> Section:
     blocks: list[Block] = [
         Listing(
             (
-                "Silence of a log is not proof that nothing was done: an absent record and an absent "
-                "action look alike.",
-                "Clocks of sources are taken as recorded unless an offset is stated; the interval of "
-                "each time stands in the attached timeline.",
-                "Records were tested as exported. Whether a system altered them before that is outside "
-                "of what these papers can show.",
+                "Silence of a log is not proof that nothing was done: an absent record and an "
+                "absent action look alike.",
+                "Clocks of sources are taken as recorded unless an offset is stated; the "
+                "interval of each time stands in the attached timeline.",
+                "Records were tested as exported. Whether a system altered them before that is "
+                "outside of what these papers can show.",
                 "Text of people and of the status page is quoted, and proves that it was said.",
             )
         )
@@ -283,7 +284,10 @@ def _limits(facts: CaseFacts) -> Section:
                 "evidence_quality",
                 ""
                 if len(rows) <= 120
-                else f"{number(len(rows) - 120)} more rows: postmortem query {facts.case_id} evidence_quality",
+                else (
+                    f"{number(len(rows) - 120)} more rows: postmortem query {facts.case_id} "
+                    "evidence_quality"
+                ),
             )
         )
     return Section("limits", "Limits of the evidence", tuple(blocks), new_page=True)
@@ -336,8 +340,8 @@ def _queries(facts: CaseFacts) -> Section:
     blocks: list[Block] = [
         Paragraph(
             (
-                "Every number names in brackets the relations that it comes from. The SQL of each is "
-                "attached as queries.sql. To re-perform one: ",
+                "Every number names in brackets the relations that it comes from. The SQL of "
+                "each is attached as queries.sql. To re-perform one: ",
                 Code(f"postmortem query {facts.case_id} QUERY"),
                 ". The digest of a result is that of its rows as sorted lines of JSON.",
             )
@@ -397,8 +401,9 @@ def _sign_off() -> Section:
         "Sign-off",
         (
             Paragraph(
-                "Signed by people who neither asked for, nor approved, nor carried out the operations "
-                "under review. The signature covers the case digest at the foot of the page."
+                "Signed by people who neither asked for, nor approved, nor carried out the "
+                "operations under review. The signature covers the case digest at the foot of "
+                "the page."
             ),
             Table(
                 "Prepared and reviewed",

@@ -60,13 +60,15 @@ def section(incident: Incident) -> Section:
         "finding",
     )
     intro = Paragraph(
-        f"{plural(len(exceptions), 'exception')} {be(len(exceptions))} on record. Each is set out with "
-        "criteria, condition, cause, effect and recommendation; the response of the management is "
-        "to be filled in."
+        f"{plural(len(exceptions), 'exception')} {be(len(exceptions))} on record. Each is set out "
+        "with criteria, condition, cause, effect and recommendation; the response of the "
+        "management is to be filled in."
         + (
             ""
             if len(pages) == len(exceptions)
-            else " Exceptions of one rule in operations that did not precede the onset share a page."
+            else (
+                " Exceptions of one rule in operations that did not precede the onset share a page."
+            )
         ),
         query="finding",
     )
@@ -136,7 +138,8 @@ def _shared(incident: Incident, rows: list[Row]) -> Section:
         (
             (
                 "Findings",
-                f"{number(len(rows))}, severity {rows[0]['severity']}, class {_CLASS[rows[0]['rule_class']]}",
+                f"{number(len(rows))}, severity {rows[0]['severity']}, class "
+                f"{_CLASS[rows[0]['rule_class']]}",
             ),
             ("Criteria", _criteria(rule, None)),
             ("Cause", "Not determined by the record."),
@@ -228,8 +231,8 @@ def base_rate(row: Row) -> str:
     if n == 0:
         return "No earlier operation of this kind that closed as success was decided for this rule."
     return (
-        f"{number(k or 0)} of {plural(n, 'earlier operation')} of this kind that closed as success "
-        "had the same deviation."
+        f"{number(k or 0)} of {plural(n, 'earlier operation')} of this kind that closed as "
+        "success had the same deviation."
     )
 
 
@@ -275,7 +278,8 @@ def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:
         pointers = [event, *(pointer for pointer in pointers if pointer != event)]
     if not pointers:
         yield Paragraph(
-            "Evidence: the deviation is that no record is there; the queries name what was searched."
+            "Evidence: the deviation is that no record is there; the queries name what was "
+            "searched."
         )
         return
     yield Paragraph(

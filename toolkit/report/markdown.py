@@ -31,8 +31,8 @@ def document(report: Report, told: Document) -> str:
     head = [
         f"# {_escaped(report.title)}",
         f"{told.title}. {_escaped(told.subtitle)}",
-        f"- Case: {_code(report.case_id)}\n- State: {report.state}\n"
-        f"- Window under review: {_escaped(report.window)}\n- Case digest: {_code(report.digest)}",
+        f"- Case: {_code(report.case_id)}\n- State: {report.state}\n- Window under review: "
+        f"{_escaped(report.window)}\n- Case digest: {_code(report.digest)}",
     ]
     body = [part for section in told.sections for part in _section(section, 2)]
     return "\n\n".join([*head, *body]) + "\n"

@@ -247,8 +247,8 @@ class Attached:
 class Report:
     """A case as its reports tell it.
 
-    `zone` is the IANA zone of the pictures' axes. `dated` is the end of what is reviewed, and stands in for a date of making:
-    the same evidence gives the same bytes.
+    `zone` is the IANA zone of the pictures' axes. `dated` is the end of what is reviewed, and
+    stands in for a date of making: the same evidence gives the same bytes.
     """
 
     case_id: str

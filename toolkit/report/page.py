@@ -37,7 +37,8 @@ def section(incident: Incident) -> Section:
             "What the page said against what was measured",
             (
                 Paragraph(
-                    "There is no status history, or no telemetry, to compare the one with the other.",
+                    "There is no status history, or no telemetry, to compare the one with the "
+                    "other.",
                     query="status_accuracy",
                 ),
             ),
@@ -55,11 +56,11 @@ def section(incident: Incident) -> Section:
         Strip(
             region,
             tuple(
-                Stretch(row["started_at"], row["ended_at"] or end, str(row["said"]))
+                Stretch(row["started_at"], row["ended_at"] or end, _state(row["said"]))
                 for row in found
             ),
             tuple(
-                Stretch(row["started_at"], row["ended_at"] or end, str(row["measured"]))
+                Stretch(row["started_at"], row["ended_at"] or end, _state(row["measured"]))
                 for row in found
             ),
             tuple(
@@ -71,19 +72,15 @@ def section(incident: Incident) -> Section:
     )
     blocks: list[Block] = [
         Paragraph(
-            "For each region, what the page said of its components and what replication telemetry "
-            "shows of its machines. Before the first post the page is read as operational. A region "
-            f"counts as degraded from a share of {percent(facts.policy('degraded_share'))} of its "
-            "machines. Over claim: the page said better than was measured; under claim: worse."
+            "For each region, what the page said of its components and what replication "
+            "telemetry shows of its machines. Before the first post the page is read as "
+            "operational. A region counts as degraded from a share of "
+            f"{percent(facts.policy('degraded_share'))} of its machines. Over claim: the page "
+            "said better than was measured; under claim: worse."
         ),
         Figure(
             "Page and measurement per region; brackets mark where they differ.",
-            "Two bars per region. "
-            + "; ".join(
-                f"{region}: {listed([f'{_WORDS[verdict]} for {span(minutes * 60)}' for verdict, minutes in told.items() if minutes])}"
-                for region, told in totals.items()
-            )
-            + ".",
+            "Two bars per region. " + _verdicts_in_words(totals),
             Strips(start, end, strips),
             "status_accuracy",
         ),
@@ -120,8 +117,8 @@ def section(incident: Incident) -> Section:
                         str(row["region"] or "all"),
                         facts.day(row["started_at"]),
                         facts.day(row["ended_at"]) if row["ended_at"] else "end of record",
-                        str(row["said"]).replace("_", " "),
-                        str(row["measured"]).replace("_", " "),
+                        _state(row["said"]).replace("_", " "),
+                        _state(row["measured"]).replace("_", " "),
                         percent(row["measured_share"]),
                         Status(str(row["verdict"])),
                     )
@@ -141,6 +138,18 @@ _WORDS = {
     "under_claim": "under claim",
     "unknown": "not known",
 }
+
+
+def _verdicts_in_words(totals: dict[str, dict[str, float]]) -> str:
+    regions = []
+    for region, minutes in totals.items():
+        told = [f"{_WORDS[name]} for {span(n * 60)}" for name, n in minutes.items() if n]
+        regions.append(f"{region}: {listed(told)}")
+    return "; ".join(regions) + "."
+
+
+def _state(value: object) -> str:
+    return "unknown" if value is None else str(value)
 
 
 def _minutes(rows: list[Row]) -> dict[str, float]:
@@ -171,8 +180,8 @@ def communication(incident: Incident) -> Section:
                     for row in rows
                 ),
                 "communication",
-                "The first post is expected within "
-                f"{facts.policy('status_first_post_minutes')} minutes of the onset.",
+                f"The first post is expected within {facts.policy('status_first_post_minutes')} "
+                "minutes of the onset.",
             )
         )
     else:

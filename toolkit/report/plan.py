@@ -107,7 +107,8 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
         ("Carried out by", listed([str(actor) for actor in operation["actors"] or ()])),
         (
             "Planned window",
-            f"{facts.when(operation.get('window_start'))} to {facts.when(operation.get('window_end'))}",
+            f"{facts.when(operation.get('window_start'))} to "
+            f"{facts.when(operation.get('window_end'))}",
         ),
         (
             "Actions on record",
@@ -140,7 +141,8 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
     else:
         blocks.append(
             Paragraph(
-                "No procedure in force is known for this operation, so its steps cannot be compared.",
+                "No procedure in force is known for this operation, so its steps cannot be "
+                "compared.",
                 query="operation",
             )
         )

@@ -14,6 +14,7 @@ import os
 import re
 import tempfile
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
@@ -125,12 +126,13 @@ def pdf(report: Report, kind: Kind) -> bytes:
         identifier = hashlib.sha256(text.encode())
         for attached in report.attachments:
             identifier.update(hashlib.sha256(attached.data).digest())
-        written: bytes = document.write_pdf(
-            pdf_variant="pdf/a-3a",
-            pdf_tags=True,
-            pdf_identifier=identifier.hexdigest()[:32].encode(),
-            srgb=True,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves its colour profile open
+            written: bytes = document.write_pdf(
+                pdf_variant="pdf/a-3a",
+                pdf_tags=True,
+                pdf_identifier=identifier.hexdigest()[:32].encode(),
+            )
     return written
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 
 from toolkit.report import page, plan, summary, timeline
 from toolkit.report.audit import request_table
@@ -13,7 +12,6 @@ from toolkit.report.incident import DECIDED, Incident
 from toolkit.report.model import (
     Bars,
     Block,
-    Column,
     Document,
     Figure,
     Listing,
@@ -25,12 +23,13 @@ from toolkit.report.model import (
     columns,
 )
 from toolkit.report.summary import CLASSES
-from toolkit.report.words import span, (
+from toolkit.report.words import (
     be,
     number,
     plural,
     rounded,
     size,
+    span,
 )
 
 
@@ -65,10 +64,10 @@ def _impact(incident: Incident) -> Section:
         Paragraph(
             "A gap is an interval without a recovery point that is longer than the machine's "
             "objective, or than a number of its cadences where no objective is stated "
-            f"(gap_cadences = {facts.policy('gap_cadences')}). It runs from the first sign of it to "
-            "the next good recovery point, or to the end of the record. Data at risk is what the "
-            "machines protect while they have no current recovery point; what is lost for good is "
-            "stated only where the record says so.",
+            f"(gap_cadences = {facts.policy('gap_cadences')}). It runs from the first sign of it "
+            "to the next good recovery point, or to the end of the record. Data at risk is what "
+            "the machines protect while they have no current recovery point; what is lost for "
+            "good is stated only where the record says so.",
             tone="note",
         )
     ]
@@ -158,10 +157,11 @@ def _factors(incident: Incident) -> Section:
     operations = plan.reviewed(incident)
     blocks: list[Block] = [
         Paragraph(
-            "Deviations from recorded criteria in the operation under review, each with how often the "
-            "same deviation stands in earlier operations of the kind that closed well. A deviation that "
-            "was usual is a property of how the work is done, not of one day. None of them is named "
-            "as the reason of the incident; the questions are for those who know the work."
+            "Deviations from recorded criteria in the operation under review, each with how "
+            "often the same deviation stands in earlier operations of the kind that closed well. "
+            "A deviation that was usual is a property of how the work is done, not of one day. "
+            "None of them is named as the reason of the incident; the questions are for those "
+            "who know the work."
         )
     ]
     for operation in operations:
@@ -224,7 +224,8 @@ def _went_well(incident: Incident) -> Section:
         if rows:
             blocks.append(
                 Table(
-                    f"Tests without exception, {incident.operation_name(operation['operation_id'])}",
+                    "Tests without exception, "
+                    f"{incident.operation_name(operation['operation_id'])}",
                     columns("Tested for {30} | What the record shows"),
                     tuple(
                         ((Strong(row["rule"]), f" {row['title']}"), str(row["reason"]))
@@ -244,8 +245,8 @@ def _went_well(incident: Incident) -> Section:
     passed = [row for row in checks if row["ok"]]
     if checks:
         items.append(
-            f"{number(len(passed))} of {plural(len(checks), 'restore or integrity test')} on record "
-            "passed."
+            f"{number(len(passed))} of {plural(len(checks), 'restore or integrity test')} on "
+            "record passed."
         )
     told = [
         row for row in incident.facts.rows("partner_impact") if row.get("notified_at") is not None
@@ -316,8 +317,8 @@ def _decisions() -> Section:
         "Actions",
         columns("No. {6} | Action {36} | Strength {14} | Owner {16} | Due {12} | Verified how"),
         tuple((str(n), "", "", "", "", "") for n in range(1, 9)),
-        note="Strength: stronger (an interlock or a change of structure), intermediate (redundancy, "
-        "checklist, tooling), weaker (training, a new instruction, a second look).",
+        note="Strength: stronger (an interlock or a change of structure), intermediate "
+        "(redundancy, checklist, tooling), weaker (training, a new instruction, a second look).",
         form=True,
     )
     return Section(

@@ -42,8 +42,8 @@ def section(facts: CaseFacts) -> Section:
         "Sources",
         (
             Paragraph(
-                f"{plural(len(sources), 'file')} {be(len(sources), 'was', 'were')} read. The digests are of the "
-                "bytes of each file as it lies in the case folder."
+                f"{plural(len(sources), 'file')} {be(len(sources), 'was', 'were')} read. The "
+                "digests are of the bytes of each file as it lies in the case folder."
             ),
         ),
         parts,
@@ -104,15 +104,16 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
             "Nothing is lost silently: for every source, ",
             Strong("read = accepted + continued + skipped + rejected"),
             f". In total {number(totals[0])} = {number(totals[1])} + {number(totals[2])} + "
-            f"{number(totals[3])} + {number(totals[4])}. A continued record is a further line of the "
-            "record before it; a skipped one says nothing by definition of its format.",
+            f"{number(totals[3])} + {number(totals[4])}. A continued record is a further line of "
+            "the record before it; a skipped one says nothing by definition of its format.",
         ),
         query="source",
     )
     yield Table(
         "Account of every source",
         columns(
-            "No. {5} | File {39} | Read {number 10} | Accepted {number 11} | Continued {number 11} | "
+            "No. {5} | File {39} | Read {number 10} | Accepted {number 11} | Continued {number "
+            "11} | "
             "Skipped {number 9} | Rejected {number 10} | Holds"
         ),
         tuple(rows),
@@ -240,7 +241,8 @@ def _stated(value: object) -> str:
 
 def _expected(rows: list[Row]) -> str:
     told = [
-        f"{row['source_id']}: {number(row['accepted'])} of {number(row['expected_records'])} expected"
+        f"{row['source_id']}: {number(row['accepted'])} of {number(row['expected_records'])} "
+        "expected"
         for row in rows
         if row["expected_records"] is not None
     ]

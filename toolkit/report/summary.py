@@ -31,15 +31,13 @@ def section(incident: Incident) -> Section:
         "Summary",
         (
             Paragraph(
-                "This page is generated from the evidence. It states what is on record and what the "
-                "record leaves open; it does not say why people acted as they did.",
+                "This page is generated from the evidence. It states what is on record and what "
+                "the record leaves open; it does not say why people acted as they did.",
                 tone="note",
             ),
         ),
         (
-            Section("summary-what", "What happened", tuple(_what_happened(incident))),
-            Section("summary-whom", "Whom it hit", tuple(_whom(incident))),
-            Section("summary-unknown", "What is not known", tuple(_unknown(incident))),
+            *_parts(incident, board=True),
             Section("summary-decide", "What to decide", tuple(_to_decide(incident))),
         ),
         new_page=True,
@@ -53,22 +51,30 @@ def document(facts: CaseFacts) -> Document:
         "summary",
         "Summary for partners",
         "What happened, whom it hit, and what is not known yet",
-        tuple(Section(part.id, part.title, part.blocks) for part in _for_partners(incident)),
+        _parts(incident, board=False),
     )
 
 
-def _for_partners(incident: Incident) -> Iterable[Section]:
-    """The parts that are fit for partners: what happened, whom it hit, what is not known."""
-    yield from section(incident).sections[:3]
+def _parts(incident: Incident, *, board: bool) -> tuple[Section, ...]:
+    """What both documents say; only the board's refers to further sections."""
+    return (
+        Section("summary-what", "What happened", tuple(_what_happened(incident, board))),
+        Section("summary-whom", "Whom it hit", tuple(_whom(incident))),
+        Section("summary-unknown", "What is not known", tuple(_unknown(incident, board))),
+    )
 
 
-def _what_happened(incident: Incident) -> Iterable[Block]:
+def _see(board: bool, text: str, target: str) -> tuple[Inline, ...]:
+    return (" (", Ref(text, target), ")") if board else ()
+
+
+def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
     facts, onset = incident.facts, incident.onset
     if onset is None:
         yield Paragraph(
             "The evidence shows no onset of an impairment: no telemetry is on record that would "
-            "show one, or the share of machines without a current recovery point never reached the "
-            "limit of the policy.",
+            "show one, or the share of machines without a current recovery point never reached "
+            "the limit of the policy.",
             query="onset",
         )
     else:
@@ -76,16 +82,17 @@ def _what_happened(incident: Incident) -> Iterable[Block]:
         yield Paragraph(
             (
                 Strong(f"{capital(facts.between(onset['onset_lo'], onset['onset_hi']))}"),
-                f" replication began to stand still: at the widest point {number(onset['affected'])}"
-                f" of {plural(onset['population'], 'machine')} with telemetry{share} had no current "
-                f"recovery point. {_until(facts, onset['ended_at'])}",
+                " replication began to stand still: at the widest point "
+                f"{number(onset['affected'])} of {plural(onset['population'], 'machine')} with "
+                f"telemetry{share} had no current recovery point. "
+                f"{_until(facts, onset['ended_at'])}",
             ),
             query="onset",
         )
     if incident.triggers:
         yield Paragraph(_triggers(incident), query="incident_phase, operation_event")
         for operation in incident.reviewed:
-            yield from _deviations(incident, operation)
+            yield from _deviations(incident, operation, board)
     elif onset is not None:
         yield Paragraph(
             "The evidence does not tie an operation to the onset.", query="incident_phase"
@@ -102,7 +109,8 @@ def _what_happened(incident: Incident) -> Iterable[Block]:
                 else f", between {span(late)} and {span(early)} after the onset"
             )
         yield Paragraph(
-            f"The status page first spoke of it {facts.between(first_post['started_at'], first_post['started_at'])}{delay}.",
+            "The status page first spoke of it "
+            f"{facts.between(first_post['started_at'], first_post['started_at'])}{delay}.",
             query="incident_phase",
         )
 
@@ -110,8 +118,8 @@ def _what_happened(incident: Incident) -> Iterable[Block]:
 def _triggers(incident: Incident) -> Text:
     facts = incident.facts
     parts: list[Inline] = [
-        "The last irreversible events on record before it, on assets that affected machines depend "
-        "on: "
+        "The last irreversible events on record before it, on assets that affected machines "
+        "depend on: "
         if len(incident.triggers) > 1
         else "The last irreversible event on record before it, on an asset that affected machines "
         "depend on: "
@@ -132,7 +140,7 @@ def _triggers(incident: Incident) -> Text:
     return tuple(parts)
 
 
-def _deviations(incident: Incident, operation: Row) -> Iterable[Block]:
+def _deviations(incident: Incident, operation: Row, board: bool) -> Iterable[Block]:
     own = incident.of_operation(operation["operation_id"], "exception")
     if not own:
         return
@@ -141,9 +149,9 @@ def _deviations(incident: Incident, operation: Row) -> Iterable[Block]:
     yield Paragraph(
         (
             f"In {incident.operation_name(operation['operation_id'])}, "
-            f"{plural(len(own), 'deviation')} from recorded criteria {be(len(own))} on record (",
-            Ref("contributing factors", "factors"),
-            f"): {'; '.join(named)}{more}.",
+            f"{plural(len(own), 'deviation')} from recorded criteria {be(len(own))} on record",
+            *_see(board, "contributing factors", "factors"),
+            f": {'; '.join(named)}{more}.",
         ),
         query="finding",
     )
@@ -192,27 +200,30 @@ def _at_risk(known: list[int], machines: int) -> str:
     if not known:
         return "How much data was at risk is not on record."
     part = "" if len(known) == machines else f" (known for {number(len(known))} of them)"
-    return f"They protect {size(sum(known))}{part}; this is data at risk while the gap was open, not data lost."
+    return (
+        f"They protect {size(sum(known))}{part}; this is data at risk while the gap was open, not "
+        "data lost."
+    )
 
 
-def _unknown(incident: Incident) -> Iterable[Block]:
+def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
     facts = incident.facts
     statuses = Counter(row["status"] for row in incident.findings)
     items: list[Text] = []
     if statuses["undetermined"]:
         items.append(
             (
-                f"For {plural(statuses['undetermined'], 'test')} the evidence is there but does not "
-                "decide (",
-                Ref("what could not be tested", "untested"),
-                ").",
+                f"For {plural(statuses['undetermined'], 'test')} the evidence is there but does "
+                "not decide",
+                *_see(board, "what could not be tested", "untested"),
+                ".",
             )
         )
     if statuses["not_run"]:
         rules = sorted({row["rule"] for row in incident.findings if row["status"] == "not_run"})
         items.append(
-            f"{plural(len(rules), 'rule')} could not run, because records that they need are absent: "
-            f"{listed(rules)}."
+            f"{plural(len(rules), 'rule')} could not run, because records that they need are "
+            f"absent: {listed(rules)}."
         )
     machines = facts.rows("machine_impact")
     unsure = [row for row in machines if (row["recovery_class"] or "unknown") == "unknown"]
@@ -239,7 +250,8 @@ def _unknown(incident: Incident) -> Iterable[Block]:
     never = [row for row in facts.rows("partner_impact") if row.get("notified_at") is None]
     if facts.count("notice") and never:
         items.append(
-            f"Whether {plural(len(never), 'affected partner')} {be(len(never), 'was', 'were')} told directly: no notice to them is on record."
+            f"Whether {plural(len(never), 'affected partner')} {be(len(never), 'was', 'were')} "
+            "told directly: no notice to them is on record."
         )
     if not items:
         items.append("Every test could be decided from the evidence held.")
@@ -257,7 +269,8 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
     ]
     if items:
         yield Paragraph(
-            "Recommendations that follow from the most severe deviations; each is the board's to adopt, change or reject."
+            "Recommendations that follow from the most severe deviations; each is the board's to "
+            "adopt, change or reject."
         )
         yield Listing(tuple(items), ordered=True)
     else:

@@ -154,10 +154,10 @@ def section(incident: Incident) -> Section:
     blocks: list[Block] = [
         Paragraph(
             f"{plural(curated.total, 'event')} lie in the window; the table shows "
-            f"{number(len(curated.rows))} of them, numbered as in the pictures. The others stand in "
-            "timeline.csv, attached to this file. Squares mark irreversible events, events with a "
-            "deviation, and the onset; circles mark all others; small signs without a number are "
-            "events that the table leaves out.",
+            f"{number(len(curated.rows))} of them, numbered as in the pictures. The others stand "
+            "in timeline.csv, attached to this file. Squares mark irreversible events, events "
+            "with a deviation, and the onset; circles mark all others; small signs without a "
+            "number are events that the table leaves out.",
             query="timeline",
         )
     ]
@@ -287,8 +287,8 @@ def _in_words(facts: CaseFacts, picture: Swimlanes) -> str:
     inside = [n for at, n in picture.gaps if picture.start <= at <= picture.end]
     gaps = f" At most {plural(max(inside), 'machine')} in a gap." if inside else ""
     return (
-        f"Swim lanes from {facts.when(picture.start)} to {facts.when(picture.end)}: {lanes}.{gaps} "
-        "The numbered events are those of the table."
+        f"Swim lanes from {facts.when(picture.start)} to {facts.when(picture.end)}: "
+        f"{lanes}.{gaps} The numbered events are those of the table."
     )
 
 
