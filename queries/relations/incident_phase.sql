@@ -1,0 +1,398 @@
+-- /// relation
+-- id = "incident_phase"
+-- title = "Phases of the incident, as far as records show them"
+-- grain = "One row per scope and phase of which there is a record."
+-- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "replication_run", "status_incident", "status_region", "status_update", "ticket_event"]
+-- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it."
+-- [columns]
+-- scope = "`all`, or a region."
+-- phase = "`latent` (first irreversible event of the operation of the trigger), `trigger`, `onset`, `detection`, `disclosure`, `diagnosis`, `mitigation`, `recovery`, `closed`."
+-- started_at = "Best estimate of the start."
+-- started_lo = "Earliest start."
+-- started_hi = "Latest start."
+-- ended_at = "Start of the phase that begins next; NULL for the last one."
+-- basis = "The record that shows the start, in one sentence."
+-- phase_no = "Position of the phase in the list above."
+-- evidence = "That record; NULL where it is derived from many."
+-- ///
+with scopes as (
+    select
+        scope_kind,
+        scope,
+        onset_at,
+        onset_lo,
+        onset_hi,
+        coalesce(ended_at, 'infinity'::timestamptz) as ended_at,
+        affected,
+        population
+    from onset
+    where main and scope_kind in ('all', 'region')
+    union all by name
+    select
+        'all' as scope_kind,
+        'all' as scope
+    where not exists (select 1 as one from onset)
+    union all by name
+    select distinct
+        'region' as scope_kind,
+        region as scope
+    from status_region
+    where region is not null and not exists (select 1 as one from onset)
+),
+
+affected as (
+    select distinct
+        scopes.scope_kind,
+        scopes.scope,
+        machine_gap.asset_id
+    from scopes
+    inner join known_asset on scopes.scope_kind = 'all' or scopes.scope = known_asset.region
+    inner join machine_gap using (asset_id)
+    where machine_gap.started_hi < scopes.ended_at and machine_gap.ended_at > scopes.onset_hi
+),
+
+canonical as (
+    select
+        alias,
+        min(canonical) as asset_id
+    from alias
+    where kind = 'asset'
+    group by alias
+),
+
+irreversible as (
+    select
+        operation_event.*,
+        coalesce(canonical.asset_id, operation_event.target) as asset_id
+    from operation_event
+    left join canonical on operation_event.target = canonical.alias
+    where
+        operation_event.is_irreversible
+        and coalesce(operation_event.outcome, 'unknown') <> 'failure'
+        and operation_event.target is not null
+),
+
+struck as (
+    select
+        irreversible.source_id,
+        irreversible.record_no,
+        affected.scope_kind,
+        affected.scope,
+        count(distinct affected.asset_id) as machines
+    from irreversible
+    inner join dependency_reach
+        on
+            irreversible.asset_id = dependency_reach.to_asset
+            and coalesce(irreversible.occurred_hi >= dependency_reach.valid_from, true)
+            and coalesce(irreversible.occurred_lo < dependency_reach.valid_to, true)
+    inner join affected on dependency_reach.from_asset = affected.asset_id
+    group by
+        irreversible.source_id, irreversible.record_no, affected.scope_kind, affected.scope
+),
+
+triggers as (
+    select
+        struck.scope_kind,
+        struck.scope,
+        struck.machines,
+        irreversible.operation_id,
+        irreversible.occurred_at,
+        irreversible.occurred_lo,
+        irreversible.occurred_hi,
+        irreversible.action,
+        irreversible.target,
+        irreversible.change_id,
+        irreversible.evidence
+    from struck
+    inner join irreversible using (source_id, record_no)
+    inner join scopes using (scope_kind, scope)
+    where
+        irreversible.occurred_lo < scopes.onset_hi
+        and struck.machines >= least(2, scopes.affected)
+    qualify row_number() over (
+        partition by struck.scope_kind, struck.scope
+        order by
+            irreversible.occurred_hi >= scopes.onset_lo desc,
+            abs(epoch_us(irreversible.occurred_at) - epoch_us(scopes.onset_at)) asc,
+            irreversible.source_id asc,
+            irreversible.record_no asc
+    ) = 1
+),
+
+latent as (
+    select
+        triggers.scope_kind,
+        triggers.scope,
+        irreversible.occurred_at,
+        irreversible.occurred_lo,
+        irreversible.occurred_hi,
+        irreversible.action,
+        irreversible.target,
+        irreversible.change_id,
+        irreversible.evidence
+    from triggers
+    inner join irreversible using (operation_id)
+    where irreversible.occurred_hi < triggers.occurred_lo
+    qualify row_number() over (
+        partition by triggers.scope_kind, triggers.scope
+        order by irreversible.occurred_at, irreversible.source_id, irreversible.record_no
+    ) = 1
+),
+
+-- What a scope is about: its machines, and what they depended on.
+subjects as (
+    select
+        scope_kind,
+        scope,
+        asset_id
+    from affected
+    union
+    select
+        affected.scope_kind,
+        affected.scope,
+        dependency_reach.to_asset as asset_id
+    from affected
+    inner join dependency_reach on affected.asset_id = dependency_reach.from_asset
+),
+
+signals as (
+    select
+        coalesce(canonical.asset_id, alert.target) as asset_id,
+        alert.fired_at as instant,
+        alert.fired_lo as instant_lo,
+        alert.fired_hi as instant_hi,
+        'Alert ' || alert.alert_id || coalesce(' on ' || alert.target, '') || ' fired.' as basis,
+        pointer(alert.source_id, alert.record_no) as evidence
+    from alert
+    left join canonical on alert.target = canonical.alias
+    union all
+    select
+        coalesce(canonical.asset_id, ticket_event.target) as asset_id,
+        ticket_event.occurred_at as instant,
+        ticket_event.occurred_lo as instant_lo,
+        ticket_event.occurred_hi as instant_hi,
+        'Ticket ' || ticket_event.ticket_id || ' became ' || ticket_event.state || '.' as basis,
+        pointer(ticket_event.source_id, ticket_event.record_no) as evidence
+    from ticket_event
+    left join canonical on ticket_event.target = canonical.alias
+),
+
+-- A signal without a known target can be about the whole, never about one region.
+detections as (
+    select
+        scopes.scope_kind,
+        scopes.scope,
+        signals.*
+    from scopes
+    left join triggers using (scope_kind, scope)
+    inner join signals
+        on
+            coalesce(triggers.occurred_lo, scopes.onset_lo) <= signals.instant_hi
+            and scopes.ended_at > signals.instant_lo
+    left join known_asset on signals.asset_id = known_asset.asset_id
+    left join subjects
+        on
+            scopes.scope_kind = subjects.scope_kind
+            and scopes.scope = subjects.scope
+            and signals.asset_id = subjects.asset_id
+    where
+        subjects.asset_id is not null
+        or (scopes.scope_kind = 'all' and known_asset.asset_id is null)
+),
+
+reports as (
+    select distinct
+        scopes.scope_kind,
+        scopes.scope,
+        status_update.state,
+        status_update.posted_at,
+        status_update.posted_lo,
+        status_update.posted_hi,
+        pointer(status_update.source_id, status_update.record_no) as evidence
+    from scopes
+    cross join status_incident
+    inner join status_update using (incident_id)
+    left join status_region
+        on
+            status_update.source_id = status_region.source_id
+            and status_update.record_no = status_region.record_no
+            and scopes.scope = status_region.region
+    where
+        status_incident.in_review
+        and status_update.posted_at is not null
+        and (scopes.scope_kind = 'all' or status_region.region is not null)
+        and coalesce(status_update.posted_hi >= scopes.onset_lo, true)
+),
+
+tickets as (
+    select
+        'all' as scope_kind,
+        'all' as scope,
+        ticket_event.*,
+        lower(ticket_event.state) as word,
+        pointer(ticket_event.source_id, ticket_event.record_no) as evidence
+    from ticket_event
+    inner join scopes
+        on ticket_event.occurred_hi >= scopes.onset_lo and scopes.scope_kind = 'all'
+),
+
+recoveries as (
+    select
+        affected.scope_kind,
+        affected.scope,
+        replication_run.started_at,
+        replication_run.job_kind,
+        replication_run.asset_id,
+        replication_run.evidence
+    from affected
+    inner join scopes using (scope_kind, scope)
+    inner join replication_run using (asset_id)
+    where
+        replication_run.job_kind in ('seed', 'relink')
+        and replication_run.started_at >= scopes.onset_lo
+),
+
+closings as (
+    select
+        scopes.scope_kind,
+        scopes.scope,
+        max(status_incident.resolved_at) as resolved_at,
+        arg_max(status_incident.last_evidence, status_incident.resolved_at) as evidence
+    from scopes
+    inner join status_incident
+        on scopes.scope_kind = 'all' or list_contains(status_incident.regions, scopes.scope)
+    where status_incident.in_review
+    group by scopes.scope_kind, scopes.scope
+    having bool_and(status_incident.resolved_at is not null)
+),
+
+candidates as (
+    select
+        scope,
+        'latent' as phase,
+        occurred_at as started_at,
+        occurred_lo as started_lo,
+        occurred_hi as started_hi,
+        action || ' of ' || target || coalesce(' under ' || change_id, '')
+        || ', first irreversible event of the operation.' as basis,
+        evidence
+    from latent
+    union all by name
+    select
+        scope,
+        'trigger' as phase,
+        occurred_at as started_at,
+        occurred_lo as started_lo,
+        occurred_hi as started_hi,
+        action || ' of ' || target || coalesce(' under ' || change_id, '') || ', on which '
+        || machines || ' affected machines depended.' as basis,
+        evidence
+    from triggers
+    union all by name
+    select
+        scope,
+        'onset' as phase,
+        onset_at as started_at,
+        onset_lo as started_lo,
+        onset_hi as started_hi,
+        'Gaps of ' || affected || ' of ' || population || ' machines.' as basis
+    from scopes
+    where onset_at is not null
+    union all by name
+    select
+        scope,
+        'detection' as phase,
+        instant as started_at,
+        instant_lo as started_lo,
+        instant_hi as started_hi,
+        basis,
+        evidence
+    from detections
+    union all by name
+    select
+        scope,
+        'disclosure' as phase,
+        posted_at as started_at,
+        posted_lo as started_lo,
+        posted_hi as started_hi,
+        'First post of the status page' || if(scope = 'all', '.', ' that names the region.')
+            as basis,
+        evidence
+    from reports
+    union all by name
+    select
+        scope,
+        if(state = 'identified', 'diagnosis', 'mitigation') as phase,
+        posted_at as started_at,
+        posted_lo as started_lo,
+        posted_hi as started_hi,
+        'First post of the state ' || state || '.' as basis,
+        evidence
+    from reports
+    where state in ('identified', 'monitoring')
+    union all by name
+    select
+        scope,
+        if(word in ('identified', 'diagnosed'), 'diagnosis', 'mitigation') as phase,
+        occurred_at as started_at,
+        occurred_lo as started_lo,
+        occurred_hi as started_hi,
+        'Ticket ' || ticket_id || ' became ' || state || '.' as basis,
+        evidence
+    from tickets
+    where word in ('identified', 'diagnosed', 'mitigated', 'mitigating', 'contained')
+    union all by name
+    select
+        scope,
+        'recovery' as phase,
+        started_at,
+        started_at as started_lo,
+        started_at as started_hi,
+        'First ' || job_kind || ' on record, of ' || asset_id || '.' as basis,
+        evidence
+    from recoveries
+    union all by name
+    select
+        closings.scope,
+        'closed' as phase,
+        closings.resolved_at as started_at,
+        coalesce(reports.posted_lo, closings.resolved_at) as started_lo,
+        coalesce(reports.posted_hi, closings.resolved_at) as started_hi,
+        'Last incident in review is closed on the status page.' as basis,
+        coalesce(reports.evidence, closings.evidence) as evidence
+    from closings
+    left join reports
+        on
+            closings.scope_kind = reports.scope_kind
+            and closings.scope = reports.scope
+            and closings.resolved_at = reports.posted_at
+),
+
+firsts as (
+    select
+        *,
+        list_position(
+            [
+                'latent', 'trigger', 'onset', 'detection', 'disclosure', 'diagnosis',
+                'mitigation', 'recovery', 'closed',
+            ],
+            phase
+        ) as phase_no
+    from candidates
+    qualify row_number() over (
+        partition by scope, phase order by started_at, basis, evidence
+    ) = 1
+)
+
+select
+    scope,
+    phase,
+    started_at,
+    started_lo,
+    started_hi,
+    lead(started_at) over (partition by scope order by started_at, phase_no) as ended_at,
+    basis,
+    phase_no,
+    evidence
+from firsts
+order by scope <> 'all', scope, phase_no
