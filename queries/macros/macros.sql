@@ -33,19 +33,27 @@ create or replace macro pointer(source_id, record_no) as source_id || ':' || rec
 -- An instant as the report prints it: UTC, to the second.
 create or replace macro utc(instant) as strftime(instant at time zone 'UTC', '%Y-%m-%d %H:%M:%S UTC');
 
--- A duration in words: "3 d 4 h", "2 h 10 min", "45 s".
+-- A duration in words: "3 d 4 h", "2 h 10 min", "45 s"; whole units, by whole numbers throughout,
+-- since `//` on doubles does not round down.
 create or replace macro in_words(duration) as (
     case
         when duration is null then 'an unknown time'
-        when epoch(duration) >= 86400
-            then (epoch(duration) // 86400)::bigint || ' d '
-                || ((epoch(duration) % 86400) // 3600)::bigint || ' h'
-        when epoch(duration) >= 3600
-            then (epoch(duration) // 3600)::bigint || ' h '
-                || ((epoch(duration) % 3600) // 60)::bigint || ' min'
-        when epoch(duration) >= 60 then (epoch(duration) // 60)::bigint || ' min '
-            || (epoch(duration) % 60)::bigint || ' s'
-        else round(epoch(duration), 3)::decimal(10, 3) || ' s'
+        when epoch_us(duration) < 0 then 'minus ' else ''
+    end
+    || case
+        when duration is null then ''
+        when abs(epoch_us(duration)) >= 86400000000
+            then abs(epoch_us(duration)) // 86400000000 || ' d '
+                || (abs(epoch_us(duration)) % 86400000000) // 3600000000 || ' h'
+        when abs(epoch_us(duration)) >= 3600000000
+            then abs(epoch_us(duration)) // 3600000000 || ' h '
+                || (abs(epoch_us(duration)) % 3600000000) // 60000000 || ' min'
+        when abs(epoch_us(duration)) >= 60000000
+            then abs(epoch_us(duration)) // 60000000 || ' min '
+                || (abs(epoch_us(duration)) % 60000000) // 1000000 || ' s'
+        when abs(epoch_us(duration)) % 1000000 = 0
+            then abs(epoch_us(duration)) // 1000000 || ' s'
+        else round(abs(epoch_us(duration)) / 1e6, 3)::decimal(10, 3) || ' s'
     end
 );
 
