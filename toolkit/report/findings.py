@@ -156,7 +156,7 @@ def _shared(incident: Incident, rows: list[Row]) -> Section:
                 Code(row["finding_id"]),
                 _about(row),
                 str(row["reason"]) + _when(facts, row),
-                _short_rate(row),
+                short_rate(row),
                 Code(", ".join(_cited(row)[:6]) + (" …" if len(_cited(row)) > 6 else "")),
             )
             for row in rows
@@ -204,9 +204,10 @@ def _reperform(facts: CaseFacts, column: str, value: str) -> Paragraph:
     return Paragraph(("To re-perform: ", Code(command)))
 
 
-def _short_rate(row: Row) -> str:
+def short_rate(row: Row) -> str:
+    """The base rate as `k of n`."""
     n, k = row["base_rate_n"], row["base_rate_k"]
-    return "none" if not n else f"{number(k or 0)} of {number(n)} earlier"
+    return "none to compare" if not n else f"{number(k or 0)} of {number(n)}"
 
 
 def _cited(row: Row) -> list[str]:

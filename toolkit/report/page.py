@@ -163,7 +163,7 @@ def _minutes(rows: list[Row]) -> dict[str, float]:
 
 def communication(incident: Incident) -> Section:
     facts = incident.facts
-    rows = facts.rows("communication")
+    rows = _once(facts.rows("communication"))
     blocks: list[Block] = []
     if rows:
         blocks.append(
@@ -207,6 +207,16 @@ def communication(incident: Incident) -> Section:
     return Section("communication", "Communication", tuple(blocks))
 
 
+def _once(rows: list[Row]) -> list[Row]:
+    """Leave out what an incident repeats of the whole, as where there is only one."""
+    whole = {(row["metric"], row["value"], row["detail"]) for row in rows if row["scope"] == "all"}
+    return [
+        row
+        for row in rows
+        if row["scope"] == "all" or (row["metric"], row["value"], row["detail"]) not in whole
+    ]
+
+
 def _measure(row: Row) -> str:
     value, unit = row["value"], str(row["unit"] or "")
     if value is None:
@@ -219,4 +229,5 @@ def _measure(row: Row) -> str:
         return span(float(value))
     if unit == "share":
         return percent(value)
-    return f"{number(round(float(value), 2))} {unit}".strip()
+    told = number(round(float(value), 2))
+    return told if unit in row["metric"] else f"{told} {unit}".strip()

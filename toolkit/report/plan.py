@@ -69,7 +69,7 @@ def section(incident: Incident) -> Section:
             "operation, finding",
         )
         sections.append(Section("plan-others", "Other operations", (others,)))
-    return Section("plan", "Plan against execution", tuple(blocks), tuple(sections), new_page=True)
+    return Section("plan", "Plan against execution", tuple(blocks), tuple(sections))
 
 
 def reviewed(incident: Incident) -> list[Row]:

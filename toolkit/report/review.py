@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from toolkit.report import page, plan, summary, timeline
 from toolkit.report.audit import request_table
 from toolkit.report.facts import CaseFacts, Row
-from toolkit.report.findings import base_rate
+from toolkit.report.findings import short_rate
 from toolkit.report.incident import DECIDED, Incident
 from toolkit.report.model import (
     Bars,
@@ -172,20 +172,19 @@ def _factors(incident: Incident) -> Section:
         blocks.append(
             Table(
                 f"Contributing factors on record, {name}",
-                columns(
-                    "Rule {15} | What the record shows {35} | Earlier operations {18} | "
-                    "Questions to ask"
-                ),
+                columns("Rule {22} | What the record shows {37} | Earlier {9} | Questions to ask"),
                 tuple(
                     (
                         (Strong(row["rule"]), f" {row['title']}"),
                         str(row["reason"]),
-                        base_rate(row),
+                        short_rate(row),
                         "\n".join(incident.rules.get(row["rule"], {}).get("questions") or ()),
                     )
                     for row in rows
                 ),
                 "finding",
+                "Earlier: of the earlier operations of this kind that closed as success and for "
+                "which the rule was decided, how many had the same deviation.",
             )
         )
     general = [
@@ -195,7 +194,7 @@ def _factors(incident: Incident) -> Section:
         blocks.append(_plain_findings("Deviations that are not about one operation", general[:20]))
     if len(blocks) == 1:
         blocks.append(Paragraph("No deviation is on record.", query="finding"))
-    return Section("factors", "Contributing factors", tuple(blocks), new_page=True)
+    return Section("factors", "Contributing factors", tuple(blocks))
 
 
 def _plain_findings(caption: str, rows: list[Row]) -> Table:
@@ -259,7 +258,7 @@ def _went_well(incident: Incident) -> Section:
         blocks.append(Listing(tuple(items)))
     if not blocks:
         blocks.append(Paragraph("No test was decided without exception.", query="finding"))
-    return Section("well", "What went well", tuple(blocks), new_page=True)
+    return Section("well", "What went well", tuple(blocks))
 
 
 def _clean_operations(incident: Incident) -> tuple[int, int]:
@@ -303,7 +302,7 @@ def _untested(incident: Incident) -> Section:
     table = request_table(facts)
     if table is not None:
         blocks.append(table)
-    return Section("untested", "What could not be tested", tuple(blocks), new_page=True)
+    return Section("untested", "What could not be tested", tuple(blocks))
 
 
 def _decisions() -> Section:

@@ -81,7 +81,8 @@ def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
         share = _share(onset["affected"], onset["population"])
         yield Paragraph(
             (
-                Strong(f"{capital(facts.between(onset['onset_lo'], onset['onset_hi']))}"),
+                Strong(capital(facts.between(onset["onset_lo"], onset["onset_hi"]))),
+                _estimate(facts, onset),
                 " replication began to stand still: at the widest point "
                 f"{number(onset['affected'])} of {plural(onset['population'], 'machine')} with "
                 f"telemetry{share} had no current recovery point. "
@@ -116,13 +117,12 @@ def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
 
 
 def _triggers(incident: Incident) -> Text:
-    facts = incident.facts
+    """The irreversible events near the onset, and whether their order with it is established."""
+    facts, onset = incident.facts, incident.onset
+    many = len(incident.triggers) > 1
     parts: list[Inline] = [
-        "The last irreversible events on record before it, on assets that affected machines "
-        "depend on: "
-        if len(incident.triggers) > 1
-        else "The last irreversible event on record before it, on an asset that affected machines "
-        "depend on: "
+        f"Irreversible {'events' if many else 'event'} on record around that time, on "
+        f"{'assets' if many else 'an asset'} that affected machines depend on: "
     ]
     for position, event in enumerate(incident.triggers[:4]):
         parts += [
@@ -130,13 +130,23 @@ def _triggers(incident: Incident) -> Text:
             Code(str(event["action"])),
             " of ",
             Code(str(event["target"])),
-            f" {facts.between(event['occurred_lo'], event['occurred_hi'])}, "
-            f"{incident.operation_name(event['operation_id'])}",
+            f" at {facts.when(event['occurred_at'])} "
+            f"({incident.operation_name(event['operation_id'])})",
         ]
-    parts.append(
-        ". Their order in time is established; that the one led to the other is for the board to "
-        "judge."
-    )
+    first = incident.triggers[0]
+    if onset is not None and onset["onset_lo"] and first["occurred_hi"] < onset["onset_lo"]:
+        order = (
+            ". The first of them came before the onset. "
+            if many
+            else ". It came before the onset. "
+        )
+    else:
+        order = (
+            ". The interval of the onset does not lie wholly after "
+            f"{'the first of them' if many else 'it'}, so the evidence does not decide by time "
+            "alone which came first. "
+        )
+    parts.append(order + "Whether the one led to the other is for the board to judge.")
     return tuple(parts)
 
 
@@ -290,6 +300,12 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
 
 def _share(part: int | None, whole: int | None) -> str:
     return f" ({percent(part / whole)})" if part is not None and whole else ""
+
+
+def _estimate(facts: CaseFacts, onset: Row) -> str:
+    if onset["onset_at"] is None or onset["onset_lo"] == onset["onset_hi"]:
+        return ""
+    return f" (best estimate {facts.when(onset['onset_at'])})"
 
 
 def _until(facts: CaseFacts, ended_at: datetime | None) -> str:

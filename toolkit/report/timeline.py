@@ -19,9 +19,11 @@ from toolkit.report.model import (
     Shape,
     Swimlanes,
     Table,
+    Text,
     columns,
 )
 from toolkit.report.words import (
+    capital,
     cut,
     number,
     plural,
@@ -149,7 +151,6 @@ def section(incident: Incident) -> Section:
             "timeline",
             "Timeline",
             (Paragraph("No dated event lies in the window under review.", query="timeline"),),
-            new_page=True,
         )
     blocks: list[Block] = [
         Paragraph(
@@ -167,6 +168,7 @@ def section(incident: Incident) -> Section:
             blocks.append(
                 Figure(caption, _in_words(facts, picture), picture, "timeline, protection_gap")
             )
+    blocks += _phases(incident)
     blocks.append(
         Table(
             "Events in order",
@@ -188,7 +190,44 @@ def section(incident: Incident) -> Section:
             "timeline",
         )
     )
-    return Section("timeline", "Timeline", tuple(blocks), new_page=True)
+    return Section("timeline", "Timeline", tuple(blocks))
+
+
+def _phases(incident: Incident) -> Iterable[Block]:
+    """The phases of the whole incident and of each region, in the order of their numbers."""
+    facts = incident.facts
+    if not incident.phases:
+        return
+    scopes = list(dict.fromkeys(row["scope"] for row in incident.phases))[:5]
+    names = list(
+        dict.fromkeys(
+            row["phase"] for row in sorted(incident.phases, key=lambda row: row.get("phase_no", 0))
+        )
+    )
+    yield Table(
+        "Phases of the incident, by scope",
+        columns("Phase {12} | " + " | ".join(f"{scope} {{time}}" for scope in scopes)),
+        tuple(
+            (capital(name), *(_phase(facts, incident.phase(name, scope)) for scope in scopes))
+            for name in names
+        ),
+        "incident_phase",
+        "Start of each phase as the record shows it, and in brackets the source and record; a "
+        "phase without a record is empty.",
+    )
+
+
+def _phase(facts: CaseFacts, row: Row | None) -> Text:
+    if row is None or row["started_at"] is None:
+        return ""
+    pointer = Pointer.read(str(row.get("evidence") or ""))
+    wide = row["started_hi"] - row["started_lo"] > timedelta(seconds=60)
+    when = (
+        f"{facts.day(row['started_lo'])} … {row['started_hi'].astimezone(facts.zone):%H:%M}"
+        if wide and row["started_lo"].date() == row["started_hi"].date()
+        else facts.day(row["started_at"])
+    )
+    return f"{when} [{told(pointer)}]" if pointer else when
 
 
 def _views(incident: Incident, curated: Curated) -> Iterable[tuple[str, datetime, datetime]]:
