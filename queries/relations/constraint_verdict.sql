@@ -121,87 +121,62 @@ role as (
     ) as asked
 ),
 
--- Times are microseconds since the year 1, and so never negative; an event is a number of source
--- and record. A time, a number and a small count packed into one integer make the earliest event
--- come out of one comparison, always the same one among equals.
+-- An event is a number of source and record, a time the microseconds since the year 1, so that none
+-- is negative. Packed into one integer they make the earliest event come out of one comparison,
+-- always the same one among equals. A `doubt` is why an event may not count: 1 tied by inference,
+-- 2 fits several steps, 4 outcome not known.
 event as (
     select
         judged.op_no,
         judged.version_no,
-        (operation_event.source_id::bigint << 36) | operation_event.record_no as code,
-        operation_event.step,
-        operation_event.possible_steps,
-        operation_event.is_irreversible,
+        (source_id::bigint << 36) | record_no as code,
+        unnest(coalesce(possible_steps, [step])) as step,
+        is_irreversible,
         operation_event.outcome,
-        operation_event.actor,
-        epoch_us(operation_event.occurred_lo) + 62135596800000000 as lo,
-        epoch_us(operation_event.occurred_hi) + 62135596800000000 as hi,
-        epoch_us(operation_event.ended_at) + 62135596800000000 as ended,
-        if(operation_event.basis = 'explicit', 0, 1) as doubt
+        actor,
+        epoch_us(occurred_lo) + 62135596800000000 as lo,
+        epoch_us(occurred_hi) + 62135596800000000 as hi,
+        coalesce(epoch_us(operation_event.ended_at) + 62135596800000000, lo) as ended,
+        if(basis = 'explicit', 0, 1) as link_doubt,
+        link_doubt + if(possible_steps is null, 0, 2) as doubt
     from operation_event
     inner join judged on operation_event.operation_id = judged.operation_id
 ),
 
--- Events of a step, and of every step where an event fits several equally well.
-step_event as (
-    select
-        event.*,
-        step.step_no
-    from event
-    inner join step on event.version_no = step.version_no and event.step = step.step
-    union all
-    select
-        event.* exclude (possible_step) replace (event.doubt + 2 as doubt),
-        step.step_no
-    from (
-        select
-            *,
-            unnest(possible_steps) as possible_step
-        from event
-        where possible_steps is not null
-    ) as event
-    inner join step on event.version_no = step.version_no and event.possible_step = step.step
-),
-
--- Every event in every role that a constraint gives it; a `doubt` is why it may be none: 1 tied by
--- inference, 2 fits several steps, 4 outcome not known.
+-- Every event in every role that a constraint gives it.
 occurrence as (
-    select
-        step_event.op_no,
-        role.role_no,
-        step_event.code,
-        step_event.actor,
-        if(role.class in ('success', 'completed'), greatest(lo, coalesce(ended, lo)), lo) as lo,
-        if(role.class in ('success', 'completed'), greatest(hi, coalesce(ended, hi)), hi) as hi,
-        step_event.doubt
-        + if(
-            role.class <> 'ran'
-            and (
-                outcome = 'unknown' or (outcome is null and role.class in ('success', 'completed'))
-            ),
-            4, 0
-        ) as doubt
-    from step_event
-    inner join role on step_event.step_no = role.step_no
-    where
-        role.class = 'ran'
-        or step_event.outcome is null
-        or (
-            step_event.outcome <> 'failure'
-            and (role.class <> 'success' or step_event.outcome <> 'warning')
-        )
-    union all
     select
         event.op_no,
         role.role_no,
         event.code,
         event.actor,
-        event.lo,
-        event.hi,
-        event.doubt + if(event.is_irreversible is null, 2, 0) as doubt
+        if(role.class in ('success', 'completed'), greatest(lo, ended), lo) as lo,
+        if(role.class in ('success', 'completed'), greatest(hi, ended), hi) as hi,
+        doubt | case
+            when role.class = 'ran' then 0
+            when outcome = 'unknown' then 4
+            when outcome is null and role.class <> 'event' then 4
+            else 0
+        end as doubt
+    from event
+    inner join step on event.version_no = step.version_no and event.step = step.step
+    inner join role on step.step_no = role.step_no
+    where
+        role.class = 'ran'
+        or coalesce(outcome <> 'failure', true)
+        and not coalesce(outcome = 'warning' and role.class = 'success', false)
+    union all
+    select distinct
+        op_no,
+        role.role_no,
+        code,
+        actor,
+        lo,
+        hi,
+        link_doubt | if(is_irreversible is null, 2, 0) as doubt
     from event
     inner join role on event.version_no = -role.step_no
-    where coalesce(event.is_irreversible, true)
+    where coalesce(is_irreversible, true)
 ),
 
 tally as (
@@ -231,6 +206,9 @@ counted as (
         coalesce(tally.sure_first, tally.any_first) as witness,
         coalesce(tally.doubt, 0) as doubt,
         case
+            when tally.n is null and judged.explicit_event_count = 0 and judged.is_open then 3
+            when tally.n is null and judged.explicit_event_count = 0
+                then if(judged.outcome = 'cancelled', 0, 4)
             when part.template = 'absence' then
                 case
                     when tally.sure_n >= greatest(part.n, 1) then 5
@@ -245,16 +223,12 @@ counted as (
                 case
                     when tally.sure_first >> 52 < judged.closed then 2
                     when tally.any_first >> 52 <= judged.closed then 4
-                    when judged.explicit_event_count > 0 then 5
-                    when judged.outcome = 'cancelled' then 0
-                    else 4
+                    else 5
                 end
             when part.template = 'existence' and tally.sure_n >= part.n then 2
             when tally.n >= part.n then 4
             when judged.is_open then 3
-            when judged.explicit_event_count > 0 then 5
-            when judged.outcome = 'cancelled' then 0
-            else 4
+            else 5
         end as state
     from part
     inner join judged on part.version_no = judged.version_no
@@ -516,8 +490,8 @@ weighed as (
 conditioned as (
     select
         part_no,
-        op_no,
         code,
+        any_value(op_no) as op_no,
         any_value(lo) as lo,
         any_value(doubt) as doubt,
         min(
@@ -535,7 +509,7 @@ conditioned as (
         count(*) filter (is_beside) as beside_n,
         count(*) filter (is_beside and wit_doubt = 0) as beside_sure_n
     from weighed
-    group by part_no, op_no, code
+    group by part_no, code
 ),
 
 paired as (
@@ -628,14 +602,13 @@ test as (
         false as is_doubtful
     from judged
     inner join part on judged.version_no = part.version_no
-    where part.side = 1
+    where part.side = 1 and part.shape <> 'count'
 ),
 
 settled as (
     select
         (op_no << 20) | rule_no as cell,
         code,
-        doubt,
         coalesce((witness & 4503599627370495)::bigint, 0) as witness,
         case
             when not is_doubtful then state
@@ -643,7 +616,8 @@ settled as (
             when state in (3, 5) then 4
             else state
         end as final_state,
-        ((5 - final_state)::hugeint << 116) | (lo::hugeint << 53) | (code::hugeint << 1) | (side - 1) as key
+        ((5 - final_state)::hugeint << 120) | (lo::hugeint << 56) | (code::hugeint << 4)
+        | ((side - 1) << 3) | doubt as key
     from test
 ),
 
@@ -652,11 +626,11 @@ result as (
     select
         cell >> 20 as op_no,
         cell & 1048575 as rule_no,
-        5 - (min(key) >> 116)::integer as state,
-        (min(key) & 1)::integer + 1 as side,
-        ((min(key) >> 1) & 4503599627370495)::bigint as code,
+        5 - (min(key) >> 120)::integer as state,
+        ((min(key) >> 3) & 1)::integer + 1 as side,
+        ((min(key) >> 4) & 4503599627370495)::bigint as code,
         arg_min(witness, key) as witness,
-        arg_min(doubt, key) as doubt,
+        (min(key) & 7)::integer as doubt,
         count(*) filter (final_state > 0) as activations,
         count(*) filter (final_state = 5) as violations,
         list(code) filter (final_state = 5 and code > 0) as codes
