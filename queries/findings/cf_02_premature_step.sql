@@ -34,9 +34,10 @@ prerequisite as (
         conformance.evidence
     from conformance
     inner join procedure_rule
-        on conformance.procedure = procedure_rule.procedure
-        and conformance.procedure_version = procedure_rule.version
-        and conformance.rule_id = procedure_rule.rule_id
+        on
+            conformance.procedure = procedure_rule.procedure
+            and conformance.procedure_version = procedure_rule.version
+            and conformance.rule_id = procedure_rule.rule_id
     where
         procedure_rule.origin = 'needs'
         or (
@@ -63,8 +64,9 @@ judged as (
         prerequisite.evidence
     from prerequisite
     left join operation_event
-        on prerequisite.operation_id = operation_event.operation_id
-        and prerequisite.activating_event = operation_event.evidence
+        on
+            prerequisite.operation_id = operation_event.operation_id
+            and prerequisite.activating_event = operation_event.evidence
     union all
     select
         operation_span.operation_id,
@@ -84,7 +86,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

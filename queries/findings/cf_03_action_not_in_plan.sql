@@ -51,14 +51,17 @@ judged as (
         action.evidence as event,
         case
             when action.procedure_version is null
-                then 'The procedure in force is not known, so action ' || action.action
+                then
+                    'The procedure in force is not known, so action ' || action.action
                     || ' cannot be compared with its steps'
             when procedure_step.step is not null
                 then 'Action ' || action.action || ' belongs to step ' || action.step
             when action.possible_steps is not null
-                then 'Action ' || action.action || ' fits ' || len(action.possible_steps)
+                then
+                    'Action ' || action.action || ' fits ' || len(action.possible_steps)
                     || ' steps of ' || action.procedure || ' version ' || action.procedure_version
-            else 'Action ' || action.action || ' on ' || coalesce(action.target, 'no stated target')
+            else
+                'Action ' || action.action || ' on ' || coalesce(action.target, 'no stated target')
                 || ' at ' || utc(action.occurred_at) || ' matches no step of '
                 || action.procedure || ' version ' || action.procedure_version
                 || if(action.basis = 'explicit', '', ', and is tied to the change by inference')
@@ -66,9 +69,10 @@ judged as (
         [action.evidence] as evidence
     from action
     left join procedure_step
-        on action.procedure = procedure_step.procedure
-        and action.procedure_version = procedure_step.version
-        and action.step = procedure_step.step
+        on
+            action.procedure = procedure_step.procedure
+            and action.procedure_version = procedure_step.version
+            and action.step = procedure_step.step
 ),
 
 -- An operation gets the gravest status of what was judged within it.
@@ -77,7 +81,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -86,12 +86,15 @@ judged as (
         case
             when compared.nearest is null then 'The change names no targets'
             when compared.asset is null
-                then 'The record of ' || compared.action || ' at ' || utc(compared.occurred_at)
+                then
+                    'The record of ' || compared.action || ' at ' || utc(compared.occurred_at)
                     || ' states no target'
             when compared.distance = 0
-                then 'Action ' || compared.action || ' on ' || compared.target
+                then
+                    'Action ' || compared.action || ' on ' || compared.target
                     || ' lies in the scope of the change'
-            else 'Action ' || compared.action || ' at ' || utc(compared.occurred_at) || ' hit '
+            else
+                'Action ' || compared.action || ' at ' || utc(compared.occurred_at) || ' hit '
                 || compared.target || ', which the change does not name; the most alike name in '
                 || 'its scope, ' || compared.nearest || ', differs in ' || compared.distance
                 || ' of ' || greatest(length(compared.asset), length(compared.nearest))
@@ -111,7 +114,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -68,7 +68,7 @@ hit as (
             coalesce(registered.valid_from <= removal.occurred_at, true)
             and coalesce(registered.valid_to > removal.occurred_at, true) desc,
             registered.valid_from desc nulls last,
-            registered.asset_row
+            registered.asset_row asc
     ) = 1
 ),
 
@@ -85,8 +85,9 @@ sibling as (
         min(registered.asset_row) as asset_row
     from hit
     inner join registered
-        on hit.redundancy_group = registered.redundancy_group
-        and hit.asset <> registered.asset
+        on
+            hit.redundancy_group = registered.redundancy_group
+            and hit.asset <> registered.asset
     where
         coalesce(registered.valid_from <= hit.occurred_hi, true)
         and coalesce(registered.valid_to > hit.occurred_lo, true)
@@ -115,8 +116,9 @@ last_state as (
         observed.state_row
     from sibling
     inner join observed
-        on sibling.asset = observed.asset
-        and observed.observed_hi < sibling.occurred_lo
+        on
+            sibling.asset = observed.asset
+            and sibling.occurred_lo > observed.observed_hi
     qualify row_number() over (
         partition by sibling.event, sibling.asset
         order by observed.observed_at desc, observed.state_row desc
@@ -132,9 +134,10 @@ near_state as (
         bool_or(observed.state <> 'healthy') as is_unhealthy
     from sibling
     inner join observed
-        on sibling.asset = observed.asset
-        and observed.observed_hi >= sibling.occurred_lo
-        and observed.observed_lo <= sibling.occurred_hi
+        on
+            sibling.asset = observed.asset
+            and sibling.occurred_lo <= observed.observed_hi
+            and sibling.occurred_hi >= observed.observed_lo
     group by sibling.event, sibling.asset
 ),
 
@@ -156,8 +159,9 @@ earlier_removal as (
         ) as is_doubtful
     from sibling
     inner join removal
-        on sibling.asset = removal.asset
-        and removal.occurred_lo <= sibling.occurred_hi
+        on
+            sibling.asset = removal.asset
+            and sibling.occurred_hi >= removal.occurred_lo
     where
         removal.is_irreversible
         and coalesce(removal.outcome, 'unknown') <> 'failure'
@@ -254,20 +258,24 @@ judged as (
             when counted.is_irreversible is null
                 then 'Whether ' || counted.action || ' can be undone is not known'
             when counted.outcome = 'failure'
-                then 'Action ' || counted.action || ' at ' || utc(counted.occurred_at)
+                then
+                    'Action ' || counted.action || ' at ' || utc(counted.occurred_at)
                     || ' is recorded as not carried out'
             when counted.asset is null
-                then 'The record of ' || counted.action || ' at ' || utc(counted.occurred_at)
+                then
+                    'The record of ' || counted.action || ' at ' || utc(counted.occurred_at)
                     || ' states no target'
             when counted.asset_row is null
                 then 'The asset register has no row for ' || counted.target
             when counted.redundancy_group is null and counted.min_copies is null
                 then counted.target || ' belongs to no redundancy group'
             when counted.redundancy_group is null or counted.min_copies is null
-                then 'The register states a redundancy group for ' || counted.target
+                then
+                    'The register states a redundancy group for ' || counted.target
                     || ' only in part: group ' || coalesce(counted.redundancy_group, 'not stated')
                     || ', minimum ' || coalesce(counted.min_copies::varchar, 'not stated')
-            else 'Action ' || counted.action || ' on ' || counted.target || ' at '
+            else
+                'Action ' || counted.action || ' on ' || counted.target || ' at '
                 || utc(counted.occurred_at) || ' left '
                 || case
                     when counted.surely_healthy = counted.perhaps_healthy
@@ -294,7 +302,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -72,12 +72,13 @@ looked_at as (
             as since_hi
     from hit
     left join drain
-        on hit.operation_id = drain.operation_id
-        and hit.asset = drain.asset
-        and drain.occurred_hi < hit.occurred_lo
+        on
+            hit.operation_id = drain.operation_id
+            and hit.asset = drain.asset
+            and hit.occurred_lo > drain.occurred_hi
     qualify row_number() over (
         partition by hit.operation_id, hit.event
-        order by drain.occurred_at desc nulls last, drain.event
+        order by drain.occurred_at desc nulls last, drain.event asc
     ) = 1
 ),
 
@@ -123,7 +124,10 @@ last_use as (
         min(dependent.name) as name,
         min(dependent.dependency_row) as dependency_row,
         bool_or(dependent.surely_valid and coalesce(
-            (job_run.started_at >= dependent.since_hi and job_run.started_at < dependent.occurred_lo)
+            (
+                job_run.started_at >= dependent.since_hi
+                and job_run.started_at < dependent.occurred_lo
+            )
             or (
                 job_run.last_sample_at >= dependent.since_hi
                 and job_run.last_sample_at < dependent.occurred_lo
@@ -140,10 +144,11 @@ last_use as (
         [max(job_run.last_evidence), max(job_run.evidence)] as evidence
     from dependent
     left join job_run
-        on dependent.asset = job_run.asset
-        and job_run.is_use
-        and job_run.started_at <= dependent.occurred_hi
-        and job_run.last_sample_at >= dependent.since_lo
+        on
+            dependent.asset = job_run.asset
+            and job_run.is_use
+            and dependent.occurred_hi >= job_run.started_at
+            and dependent.since_lo <= job_run.last_sample_at
     group by dependent.event, dependent.asset
 ),
 
@@ -185,12 +190,15 @@ judged as (
             when looked_at.is_irreversible is null
                 then 'Whether ' || looked_at.action || ' can be undone is not known'
             when looked_at.asset is null
-                then 'The record of ' || looked_at.action || ' at ' || utc(looked_at.occurred_at)
+                then
+                    'The record of ' || looked_at.action || ' at ' || utc(looked_at.occurred_at)
                     || ' states no target'
             when counted.event is null
-                then 'The register names no dependent of ' || looked_at.target || ' at '
+                then
+                    'The register names no dependent of ' || looked_at.target || ' at '
                     || utc(looked_at.occurred_at)
-            else 'Action ' || looked_at.action || ' on ' || looked_at.target || ' at '
+            else
+                'Action ' || looked_at.action || ' on ' || looked_at.target || ' at '
                 || utc(looked_at.occurred_at) || ' found ' || counted.used || ' of '
                 || counted.dependents || ' dependents in use since '
                 || case
@@ -200,7 +208,8 @@ judged as (
                 || ' at ' || utc(looked_at.since_hi)
                 || case
                     when counted.used > 0
-                        then ', the last time before ' || utc(counted.used_at) || ' ('
+                        then
+                            ', the last time before ' || utc(counted.used_at) || ' ('
                             || array_to_string(counted.names[:5], ', ')
                             || if(counted.used > 5, ', …', '') || ')'
                     else ''
@@ -227,7 +236,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -53,13 +53,15 @@ judged as (
     from conformance
     inner join tested on conformance.operation_id = tested.operation_id
     inner join procedure_step
-        on conformance.procedure = procedure_step.procedure
-        and conformance.procedure_version = procedure_step.version
-        and conformance.a = procedure_step.step
-        and procedure_step.mandatory
+        on
+            conformance.procedure = procedure_step.procedure
+            and conformance.procedure_version = procedure_step.version
+            and conformance.a = procedure_step.step
+            and procedure_step.mandatory
     left join operation_event
-        on conformance.operation_id = operation_event.operation_id
-        and conformance.activating_event = operation_event.evidence
+        on
+            conformance.operation_id = operation_event.operation_id
+            and conformance.activating_event = operation_event.evidence
     where conformance.origin = 'precheck'
     union all
     select
@@ -81,7 +83,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -106,7 +106,9 @@ compared as (
             passed.first_lo <= hit.occurred_hi
             and passed.last_hi >= hit.occurred_lo - policy_days('backup_verification_age_days')
         ) as perhaps_tested,
-        max(least(passed.last_lo, hit.occurred_lo)) filter (where passed.first_lo <= hit.occurred_hi)
+        max(least(passed.last_lo, hit.occurred_lo)) filter (
+            where passed.first_lo <= hit.occurred_hi
+        )
             as tested_at,
         arg_max(passed.evidence, passed.last_lo) filter (where passed.first_lo <= hit.occurred_hi)
             as test_row
@@ -132,13 +134,16 @@ judged as (
             when hit.is_irreversible is null
                 then 'Whether ' || hit.action || ' can be undone is not known'
             when hit.asset is null
-                then 'The record of ' || hit.action || ' at ' || utc(hit.occurred_at)
+                then
+                    'The record of ' || hit.action || ' at ' || utc(hit.occurred_at)
                     || ' states no target'
-            else 'Before ' || hit.action || ' on ' || hit.target || ' at ' || utc(hit.occurred_at)
+            else
+                'Before ' || hit.action || ' on ' || hit.target || ' at ' || utc(hit.occurred_at)
                 || case
                     when compared.tested_at is null
                         then ' no successful restore or integrity test of its data is on record'
-                    else ' the last successful test of its data was '
+                    else
+                        ' the last successful test of its data was '
                         || in_words(hit.occurred_at - compared.tested_at) || ' old'
                 end
                 || '; the limit is ' || plain(policy_number('backup_verification_age_days'))
@@ -156,7 +161,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -53,9 +53,11 @@ judged as (
         done.event,
         case
             when trim(change.rollback_ref) <> ''
-                then 'The change refers to ' || trim(change.rollback_ref)
+                then
+                    'The change refers to ' || trim(change.rollback_ref)
                     || ' for falling back from ' || done.action
-            else 'The change states no rollback reference, and ' || done.action || ' on '
+            else
+                'The change states no rollback reference, and ' || done.action || ' on '
                 || coalesce(done.target, 'no stated target') || ' is on record at '
                 || utc(done.occurred_at)
                 || case
@@ -75,7 +77,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

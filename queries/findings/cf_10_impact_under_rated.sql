@@ -50,7 +50,8 @@ rated as (
         partition by named.change_id, named.name
         order by
             coalesce(
-                asset.valid_from <= coalesce(operation_span.window_start, operation_span.started_at),
+                asset.valid_from
+                <= coalesce(operation_span.window_start, operation_span.started_at),
                 true
             )
             and coalesce(
@@ -58,8 +59,8 @@ rated as (
                 true
             ) desc,
             asset.valid_from desc nulls last,
-            asset.source_id,
-            asset.record_no
+            asset.source_id asc,
+            asset.record_no asc
     ) = 1
 ),
 
@@ -95,16 +96,20 @@ judged as (
         null::varchar as event,
         case
             when coalesce(trim(change.impact_ref), '') = ''
-                then 'The change refers to no impact assessment; its risk is rated '
+                then
+                    'The change refers to no impact assessment; its risk is rated '
                     || coalesce(change.risk, 'not at all')
-            else 'The change refers to ' || trim(change.impact_ref) || '; its risk is rated '
+            else
+                'The change refers to ' || trim(change.impact_ref) || '; its risk is rated '
                 || coalesce(change.risk, 'not at all') || case
                     when scope.critical is not null
-                        then ', and it names critical assets: '
+                        then
+                            ', and it names critical assets: '
                             || array_to_string(scope.critical, ', ')
                     when scope.change_id is null then ', and it names no targets'
                     when scope.unrated > 0
-                        then ', and the criticality of ' || scope.unrated
+                        then
+                            ', and the criticality of ' || scope.unrated
                             || ' of its targets is not on record'
                     else ', and none of its targets is critical'
                 end
@@ -122,7 +127,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -74,8 +74,10 @@ decision as (
         pointer(approval.source_id, approval.record_no) as evidence,
         coalesce(
             approval.decided_hi < tested.first_lo + tested.grace
-            or (tested.grace > interval 0 second
-                and approval.decided_hi <= tested.first_lo + tested.grace),
+            or (
+                tested.grace > interval 0 second
+                and approval.decided_hi <= tested.first_lo + tested.grace
+            ),
             false
         ) as is_before,
         coalesce(approval.decided_lo <= tested.first_hi + tested.grace, true) as may_be_before,
@@ -131,8 +133,9 @@ possible as (
         list(decision.evidence) as evidence
     from decision
     left join last_sure
-        on decision.operation_id = last_sure.operation_id
-        and decision.approver = last_sure.approver
+        on
+            decision.operation_id = last_sure.operation_id
+            and decision.approver = last_sure.approver
     group by decision.operation_id
 ),
 
@@ -187,7 +190,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -44,7 +44,8 @@ judged as (
             when person(approval.approver) = person(operation_span.implementer)
                 then 'the implementer'
             when operation_span.requested_by is null and operation_span.implementer is null
-                then 'an account that cannot be compared: the change names neither requester nor '
+                then
+                    'an account that cannot be compared: the change names neither requester nor '
                     || 'implementer'
             when operation_span.requested_by is null
                 then 'an account that cannot be compared: the change names no requester'
@@ -64,7 +65,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

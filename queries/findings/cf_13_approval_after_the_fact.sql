@@ -95,7 +95,8 @@ judged as (
         end
         || case
             when compared.is_emergency
-                then ' of an emergency change, for which ' || in_words(compared.grace)
+                then
+                    ' of an emergency change, for which ' || in_words(compared.grace)
                     || ' are allowed'
             else ''
         end as reason,
@@ -109,7 +110,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -60,13 +60,16 @@ judged as (
         case
             when placed.window_start is null and placed.window_end is null
                 then 'The change states no window'
-            else 'Action ' || placed.action || ' at ' || utc(placed.occurred_at) || ' lies '
+            else
+                'Action ' || placed.action || ' at ' || utc(placed.occurred_at) || ' lies '
                 || case
                     when placed.is_early
-                        then in_words(placed.window_start - placed.occurred_at)
+                        then
+                            in_words(placed.window_start - placed.occurred_at)
                             || ' before the window'
                     when placed.is_late
-                        then in_words(placed.occurred_at - placed.window_end)
+                        then
+                            in_words(placed.occurred_at - placed.window_end)
                             || ' after the window'
                     when placed.is_inside then 'in the window'
                     else 'so near a limit of the window that its time does not decide: the window'
@@ -88,7 +91,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -76,11 +76,13 @@ judged as (
                         then 'Several procedures apply to the change and it names none'
                     when followed.procedure is null
                         then 'No procedure on file applies to the change'
-                    else 'Procedure ' || followed.procedure || ' version '
+                    else
+                        'Procedure ' || followed.procedure || ' version '
                         || coalesce(followed.version, 'in force at the first action')
                         || ' is not on file'
                 end
-            else 'Procedure ' || followed.procedure || ' version ' || followed.version
+            else
+                'Procedure ' || followed.procedure || ' version ' || followed.version
                 || case
                     when version.superseded_at is null then ' is the latest'
                     when version.superseded_at < followed.started_lo
@@ -93,8 +95,9 @@ judged as (
         [followed.change_row] as evidence
     from followed
     left join version
-        on lower(followed.procedure) = lower(version.procedure)
-        and followed.version = version.version
+        on
+            lower(followed.procedure) = lower(version.procedure)
+            and followed.version = version.version
 ),
 
 -- An operation gets the gravest status of what was judged within it.
@@ -103,7 +106,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -78,10 +78,11 @@ warned as (
         and warning.basis = 'explicit' as is_sure
     from irreversible
     inner join event as warning
-        on irreversible.operation_id = warning.operation_id
-        and warning.outcome = 'warning'
-        and warning.evidence <> irreversible.evidence
-        and warning.occurred_lo <= irreversible.occurred_hi
+        on
+            irreversible.operation_id = warning.operation_id
+            and warning.outcome = 'warning'
+            and irreversible.evidence <> warning.evidence
+            and irreversible.occurred_hi >= warning.occurred_lo
 ),
 
 judged as (
@@ -139,7 +140,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -68,13 +68,14 @@ tied as (
     from operation_span
     left join scope on operation_span.change_id = scope.change_id
     inner join silenced
-        on operation_span.change_id = silenced.change_id
-        or (
-            silenced.change_id is null
-            and silenced.starts_at <= operation_span.window_end
-            and silenced.ends_at >= operation_span.window_start
-            and list_contains(scope.assets, silenced.asset)
-        )
+        on
+            operation_span.change_id = silenced.change_id
+            or (
+                silenced.change_id is null
+                and operation_span.window_end >= silenced.starts_at
+                and operation_span.window_start <= silenced.ends_at
+                and list_contains(scope.assets, silenced.asset)
+            )
     where operation_span.registered
 ),
 
@@ -92,8 +93,11 @@ compared as (
     qualify row_number() over (
         partition by tied.operation_id, tied.silence_row
         order by
-            coalesce(covers, false) desc, may_cover desc, onset.scope_kind <> 'all', onset.onset_at,
-            onset.scope_kind, onset.scope
+            coalesce(covers, false) desc,
+            may_cover desc,
+            onset.scope_kind <> 'all',
+            onset.onset_at asc,
+            onset.scope_kind asc, onset.scope asc
     ) = 1
 ),
 
@@ -120,7 +124,8 @@ judged as (
             when compared.is_beyond_window and compared.is_beyond_targets
                 then ' and reaches beyond the window and the targets of the change'
             when compared.is_beyond_window
-                then ' and reaches beyond the window of the change, which ends at '
+                then
+                    ' and reaches beyond the window of the change, which ends at '
                     || coalesce(utc(compared.window_end), 'no stated time')
             when compared.is_beyond_targets
                 then ' and is on an asset that the change does not name'
@@ -140,7 +145,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

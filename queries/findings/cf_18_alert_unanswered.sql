@@ -69,9 +69,10 @@ raised as (
             as is_timely
     from looked_at
     inner join alert
-        on coalesce(list_contains(looked_at.assets, asset_name(alert.target)), true)
-        and coalesce(alert.fired_hi >= looked_at.from_at, true)
-        and coalesce(alert.fired_lo <= looked_at.to_at, true)
+        on
+            coalesce(list_contains(looked_at.assets, asset_name(alert.target)), true)
+            and coalesce(looked_at.from_at <= alert.fired_hi, true)
+            and coalesce(looked_at.to_at >= alert.fired_lo, true)
     -- Without targets only a stated time ties an alert to the change.
     where
         list_contains(looked_at.assets, asset_name(alert.target))
@@ -109,7 +110,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -79,10 +79,11 @@ overlap as (
         flatten(list(other.evidence order by other.operation_id)) as other_evidence
     from span
     inner join span as other
-        on span.actor = other.actor
-        and span.operation_id <> other.operation_id
-        and span.started_lo <= other.ended_hi
-        and other.started_lo <= span.ended_hi
+        on
+            span.actor = other.actor
+            and span.operation_id <> other.operation_id
+            and span.started_lo <= other.ended_hi
+            and span.ended_hi >= other.started_lo
     group by span.operation_id, span.actor
 ),
 
@@ -130,7 +131,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -88,14 +88,15 @@ pair as (
         greatest(planned.window_start, other.window_start) as from_at,
         planned.implementer <> other.implementer as is_apart,
         planned.window_start < other.window_end and other.window_start < planned.window_end
-            as overlaps,
+            as is_simultaneous,
         planned.has_unknown_target or other.has_unknown_target as is_doubtful
     from planned
     inner join planned as other
-        on planned.operation_id <> other.operation_id
-        and coalesce(planned.implementer <> other.implementer, true)
-        and coalesce(planned.window_start < other.window_end, true)
-        and coalesce(other.window_start < planned.window_end, true)
+        on
+            planned.operation_id <> other.operation_id
+            and coalesce(planned.implementer <> other.implementer, true)
+            and coalesce(planned.window_start < other.window_end, true)
+            and coalesce(planned.window_end > other.window_start, true)
 ),
 
 relation as (
@@ -105,7 +106,8 @@ relation as (
         min(case
             when mine.asset = theirs.asset then 'both act on ' || mine.asset
             when group_of_mine.redundancy_group is not null
-                then mine.asset || ' and ' || theirs.asset || ' are of group '
+                then
+                    mine.asset || ' and ' || theirs.asset || ' are of group '
                     || group_of_mine.redundancy_group
             when down.from_asset is not null then mine.asset || ' depends on ' || theirs.asset
             when up.from_asset is not null then theirs.asset || ' depends on ' || mine.asset
@@ -114,28 +116,31 @@ relation as (
     inner join named as mine on pair.change_id = mine.change_id
     inner join named as theirs on pair.other_id = theirs.change_id
     left join member as group_of_mine
-        on mine.asset = group_of_mine.asset
-        and coalesce(group_of_mine.valid_to > pair.from_at, true)
-        and coalesce(group_of_mine.valid_from <= pair.window_end, true)
-        and exists (
-            select 1
-            from member as group_of_theirs
-            where
-                group_of_theirs.asset = theirs.asset
-                and group_of_theirs.redundancy_group = group_of_mine.redundancy_group
-                and coalesce(group_of_theirs.valid_to > pair.from_at, true)
-                and coalesce(group_of_theirs.valid_from <= pair.window_end, true)
-        )
+        on
+            mine.asset = group_of_mine.asset
+            and coalesce(pair.from_at < group_of_mine.valid_to, true)
+            and coalesce(pair.window_end >= group_of_mine.valid_from, true)
+            and exists (
+                select 1
+                from member as group_of_theirs
+                where
+                    group_of_theirs.asset = theirs.asset
+                    and group_of_theirs.redundancy_group = group_of_mine.redundancy_group
+                    and coalesce(group_of_theirs.valid_to > pair.from_at, true)
+                    and coalesce(group_of_theirs.valid_from <= pair.window_end, true)
+            )
     left join edge as down
-        on mine.asset = down.from_asset
-        and theirs.asset = down.to_asset
-        and coalesce(down.valid_to > pair.from_at, true)
-        and coalesce(down.valid_from <= pair.window_end, true)
+        on
+            mine.asset = down.from_asset
+            and theirs.asset = down.to_asset
+            and coalesce(pair.from_at < down.valid_to, true)
+            and coalesce(pair.window_end >= down.valid_from, true)
     left join edge as up
-        on theirs.asset = up.from_asset
-        and mine.asset = up.to_asset
-        and coalesce(up.valid_to > pair.from_at, true)
-        and coalesce(up.valid_from <= pair.window_end, true)
+        on
+            theirs.asset = up.from_asset
+            and mine.asset = up.to_asset
+            and coalesce(pair.from_at < up.valid_to, true)
+            and coalesce(pair.window_end >= up.valid_from, true)
     group by pair.change_id, pair.other_id
 ),
 
@@ -144,22 +149,27 @@ judged as (
         pair.operation_id,
         null::varchar as target,
         case
-            when relation.tie is not null and pair.is_apart and pair.overlaps then 'exception'
+            when
+                relation.tie is not null and pair.is_apart and pair.is_simultaneous
+                then 'exception'
             when relation.tie is not null then 'undetermined'
-            when pair.is_doubtful and pair.is_apart and pair.overlaps then 'undetermined'
+            when pair.is_doubtful and pair.is_apart and pair.is_simultaneous then 'undetermined'
             else 'ok'
         end as status,
         pair.from_at as occurred_at,
         null::varchar as event,
         case
-            when relation.tie is not null and pair.is_apart and pair.overlaps
-                then pair.other_id || ' of another implementer overlaps the window from '
+            when relation.tie is not null and pair.is_apart and pair.is_simultaneous
+                then
+                    pair.other_id || ' of another implementer overlaps the window from '
                     || utc(pair.from_at) || ', and ' || relation.tie
             when relation.tie is not null
-                then pair.other_id || ' meets the change (' || relation.tie
+                then
+                    pair.other_id || ' meets the change (' || relation.tie
                     || '), but a window or an implementer is not stated'
-            when pair.is_doubtful and pair.is_apart and pair.overlaps
-                then pair.other_id || ' of another implementer overlaps the window, and the '
+            when pair.is_doubtful and pair.is_apart and pair.is_simultaneous
+                then
+                    pair.other_id || ' of another implementer overlaps the window, and the '
                     || 'register does not hold the targets of both'
             else pair.other_id || ' overlaps the window, on assets that are not related'
         end as reason,
@@ -167,7 +177,7 @@ judged as (
     from pair
     left join relation
         on pair.change_id = relation.change_id and pair.other_id = relation.other_id
-    where relation.tie is not null or (pair.is_apart and pair.overlaps)
+    where relation.tie is not null or (pair.is_apart and pair.is_simultaneous)
     union all
     select
         planned.operation_id,
@@ -186,7 +196,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

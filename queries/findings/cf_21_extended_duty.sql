@@ -59,11 +59,12 @@ on_duty as (
         irreversible.occurred_hi - roster.duty_start as longest
     from irreversible
     left join roster
-        on irreversible.actor = roster.actor
-        and roster.duty_start <= irreversible.occurred_lo
+        on
+            irreversible.actor = roster.actor
+            and irreversible.occurred_lo >= roster.duty_start
     qualify row_number() over (
         partition by irreversible.operation_id, irreversible.evidence
-        order by roster.duty_start desc, roster.duty_row
+        order by roster.duty_start desc, roster.duty_row asc
     ) = 1
 ),
 
@@ -86,12 +87,15 @@ judged as (
             when on_duty.is_irreversible is null
                 then 'Whether ' || on_duty.action || ' can be undone is not known'
             when on_duty.actor is null
-                then 'The record of ' || on_duty.action || ' at ' || utc(on_duty.occurred_at)
+                then
+                    'The record of ' || on_duty.action || ' at ' || utc(on_duty.occurred_at)
                     || ' names no account'
             when on_duty.duty_start is null
-                then 'The roster has no duty before ' || on_duty.action || ' at '
+                then
+                    'The roster has no duty before ' || on_duty.action || ' at '
                     || utc(on_duty.occurred_at)
-            else 'Irreversible action ' || on_duty.action || ' at ' || utc(on_duty.occurred_at)
+            else
+                'Irreversible action ' || on_duty.action || ' at ' || utc(on_duty.occurred_at)
                 || ' came ' || in_words(on_duty.longest) || ' after the start of duty; the limit '
                 || 'is ' || plain(policy_number('duty_hours')) || ' h'
                 || if(
@@ -109,7 +113,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

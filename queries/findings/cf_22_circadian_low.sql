@@ -66,7 +66,7 @@ sited as (
             coalesce(known.valid_from <= irreversible.occurred_at, true)
             and coalesce(known.valid_to > irreversible.occurred_at, true) desc,
             known.valid_from desc nulls last,
-            known.asset_row
+            known.asset_row asc
     ) = 1
 ),
 
@@ -103,9 +103,11 @@ judged as (
             when timed.is_irreversible is null
                 then 'Whether ' || timed.action || ' can be undone is not known'
             when timed.local_at is null
-                then 'The register has no time zone for '
+                then
+                    'The register has no time zone for '
                     || coalesce(timed.target, 'the target, which the record does not state')
-            else 'Irreversible action ' || timed.action || ' on ' || timed.target || ' came at '
+            else
+                'Irreversible action ' || timed.action || ' on ' || timed.target || ' came at '
                 || strftime(timed.local_at, '%H:%M:%S') || ' local time (' || timed.zone
                 || '); the circadian low is from '
                 || plain(policy_number('circadian_low_start_hour')) || ' to '
@@ -122,7 +124,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -99,11 +99,12 @@ matched as (
         list(given.handover_row) as handover_rows
     from taken_over
     inner join given
-        on taken_over.change_id = given.change_id
-        and taken_over.before_actor = given.from_actor
-        and taken_over.actor = given.to_actor
-        and given.given_hi >= taken_over.before_lo - policy_minutes('handover_minutes')
-        and given.given_lo <= taken_over.occurred_hi + policy_minutes('handover_minutes')
+        on
+            taken_over.change_id = given.change_id
+            and taken_over.before_actor = given.from_actor
+            and taken_over.actor = given.to_actor
+            and given.given_hi >= taken_over.before_lo - policy_minutes('handover_minutes')
+            and given.given_lo <= taken_over.occurred_hi + policy_minutes('handover_minutes')
     group by taken_over.operation_id, taken_over.evidence
 ),
 
@@ -126,9 +127,11 @@ judged as (
             when coalesce(matched.may_be_acknowledged, false)
                 then ' with an acknowledged handover whose time does not decide'
             when matched.evidence is not null
-                then ' with a handover at ' || utc(matched.given_at) || ' that has no '
+                then
+                    ' with a handover at ' || utc(matched.given_at) || ' that has no '
                     || 'acknowledgement on record'
-            else ' without a handover on record within '
+            else
+                ' without a handover on record within '
                 || plain(policy_number('handover_minutes')) || ' min'
         end
         || if(taken_over.is_sure, '', '; order or link of the two actions is not sure') as reason,
@@ -137,8 +140,9 @@ judged as (
         ) as evidence
     from taken_over
     left join matched
-        on taken_over.operation_id = matched.operation_id
-        and taken_over.evidence = matched.evidence
+        on
+            taken_over.operation_id = matched.operation_id
+            and taken_over.evidence = matched.evidence
 ),
 
 -- An operation gets the gravest status of what was judged within it.
@@ -147,7 +151,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

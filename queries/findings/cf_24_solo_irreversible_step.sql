@@ -67,7 +67,7 @@ near_by as (
             irreversible.session_id = witness.session_id
             or irreversible.operation_id = witness.operation_id
         )
-        and witness.occurred_lo <= irreversible.occurred_hi
+        and irreversible.occurred_hi >= witness.occurred_lo
         and witness.occurred_hi >= irreversible.occurred_lo - policy_minutes('witness_minutes')
     group by irreversible.operation_id, irreversible.evidence
 ),
@@ -88,16 +88,19 @@ judged as (
         case
             when irreversible.is_irreversible is null
                 then 'Whether ' || irreversible.action || ' can be undone is not known'
-            else 'Irreversible action ' || irreversible.action || ' on '
+            else
+                'Irreversible action ' || irreversible.action || ' on '
                 || coalesce(irreversible.target, 'no stated target') || ' at '
                 || utc(irreversible.occurred_at)
                 || case
                     when near_by.is_witnessed
                         then ' was witnessed at ' || utc(near_by.witnessed_at)
                     when coalesce(near_by.may_be_witnessed, false)
-                        then ' has a witness record at ' || utc(near_by.witnessed_at)
+                        then
+                            ' has a witness record at ' || utc(near_by.witnessed_at)
                             || ' whose time or account does not decide'
-                    else ' has no witness record by a second account in the '
+                    else
+                        ' has no witness record by a second account in the '
                         || plain(policy_number('witness_minutes')) || ' min before'
                 end
                 || if(irreversible.basis = 'explicit', '', '; it is tied by inference only')
@@ -105,8 +108,9 @@ judged as (
         list_concat([irreversible.evidence], coalesce(near_by.witness_rows, [])) as evidence
     from irreversible
     left join near_by
-        on irreversible.operation_id = near_by.operation_id
-        and irreversible.evidence = near_by.evidence
+        on
+            irreversible.operation_id = near_by.operation_id
+            and irreversible.evidence = near_by.evidence
 ),
 
 -- An operation gets the gravest status of what was judged within it.
@@ -115,7 +119,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

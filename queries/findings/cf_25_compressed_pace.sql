@@ -76,9 +76,10 @@ usual as (
         median(other.seconds) as seconds
     from step_pace
     left join step_pace as other
-        on step_pace.kind = other.kind
-        and step_pace.step = other.step
-        and step_pace.operation_id <> other.operation_id
+        on
+            step_pace.kind = other.kind
+            and step_pace.step = other.step
+            and step_pace.operation_id <> other.operation_id
     group by step_pace.operation_id, step_pace.step
 ),
 
@@ -116,9 +117,11 @@ judged as (
         || ' after the action before'
         || case
             when coalesce(compared.operations, 0) < policy_number('pace_min_history')
-                then '; ' || coalesce(compared.operations, 0) || ' other changes of the kind are '
+                then
+                    '; ' || coalesce(compared.operations, 0) || ' other changes of the kind are '
                     || 'on record, too few for a usual time'
-            else '; the median over ' || compared.operations || ' other changes of the kind is '
+            else
+                '; the median over ' || compared.operations || ' other changes of the kind is '
                 || in_words(to_microseconds((compared.usual_seconds * 1000000)::bigint))
         end as reason,
         [compared.evidence, compared.before_evidence] as evidence
@@ -131,7 +134,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

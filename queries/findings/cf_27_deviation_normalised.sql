@@ -54,8 +54,9 @@ present as (
         deviation.rule
     from registered
     inner join deviation
-        on registered.operation_id = deviation.operation_id
-        and deviation.status = 'exception'
+        on
+            registered.operation_id = deviation.operation_id
+            and deviation.status = 'exception'
 ),
 
 counted as (
@@ -78,13 +79,15 @@ counted as (
         )) as evidence
     from present
     left join registered as earlier
-        on present.kind = earlier.kind
-        and present.operation_id <> earlier.operation_id
-        and earlier.outcome = 'success'
-        and earlier.closed_at <= present.started_hi
+        on
+            present.kind = earlier.kind
+            and present.operation_id <> earlier.operation_id
+            and earlier.outcome = 'success'
+            and present.started_hi >= earlier.closed_at
     left join deviation
-        on earlier.operation_id = deviation.operation_id
-        and present.rule = deviation.rule
+        on
+            earlier.operation_id = deviation.operation_id
+            and present.rule = deviation.rule
     group by present.operation_id, present.kind, present.started_at, present.rule
 ),
 
@@ -103,11 +106,13 @@ judged as (
         case
             when counted.kind is null
                 then 'The change states no kind, so that earlier ones cannot be compared'
-            else 'The deviation of ' || counted.rule || ' stood also in ' || counted.sure
+            else
+                'The deviation of ' || counted.rule || ' stood also in ' || counted.sure
                 || ' earlier changes of kind ' || counted.kind || ' that closed as success'
                 || case
                     when counted.sure > 0
-                        then ' (' || array_to_string(counted.changes[:5], ', ')
+                        then
+                            ' (' || array_to_string(counted.changes[:5], ', ')
                             || if(counted.sure > 5, ', …', '') || ')'
                     else ''
                 end
@@ -127,7 +132,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

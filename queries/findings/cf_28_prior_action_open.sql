@@ -36,8 +36,7 @@ measured as (
 ),
 
 reported as (
-    select
-        min(coalesce(status_update.claimed_start_at, status_update.posted_at)) as onset_at
+    select min(coalesce(status_update.claimed_start_at, status_update.posted_at)) as onset_at
     from status_update
     where coalesce(status_update.kind, 'incident') = 'incident'
 ),
@@ -88,10 +87,12 @@ select
         when compared.case_theme is null then 'The case states no theme to compare the action with.'
         when compared.theme is null then 'The action states no theme.'
         when not compared.is_same_theme
-            then 'The action is of theme ' || compared.theme || ', not of that of the case, '
+            then
+                'The action is of theme ' || compared.theme || ', not of that of the case, '
                 || compared.case_theme || '.'
         when compared.began_at is null then 'When the impact began is not known.'
-        else 'The action was opened at ' || utc(compared.opened_at)
+        else
+            'The action was opened at ' || utc(compared.opened_at)
             || coalesce(' after ' || compared.source_incident, '')
             || coalesce(', due at ' || utc(compared.due_at), '')
             || coalesce(', closed at ' || utc(compared.closed_at), ', not closed on record')
@@ -100,7 +101,8 @@ select
                 when
                     compared.due_at < compared.began_lo
                     and coalesce(compared.closed_at > compared.began_hi, true)
-                    then ', when the action was ' || in_words(compared.began_at - compared.due_at)
+                    then
+                        ', when the action was ' || in_words(compared.began_at - compared.due_at)
                         || ' overdue.'
                 else '.'
             end

@@ -56,7 +56,8 @@ judged as (
         || ' at ' || utc(action.occurred_at)
         || case
             when action.registered
-                then ' belongs to a registered change'
+                then
+                    ' belongs to a registered change'
                     || case action.basis
                         when 'explicit' then ''
                         when 'window_and_target' then ', by its window and target'
@@ -78,7 +79,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -87,9 +87,10 @@ critical as (
         ) as longest
     from placed
     left join silent
-        on placed.source_id = silent.source_id
-        and silent.from_at >= coalesce(placed.before_at, placed.occurred_at)
-        and silent.to_at <= coalesce(placed.after_at, placed.occurred_at)
+        on
+            placed.source_id = silent.source_id
+            and silent.from_at >= coalesce(placed.before_at, placed.occurred_at)
+            and silent.to_at <= coalesce(placed.after_at, placed.occurred_at)
     where coalesce(placed.is_irreversible, true) and not placed.is_read_only
     group by all
 ),
@@ -108,13 +109,16 @@ judged as (
         critical.event,
         case
             when not critical.has_neighbour
-                then 'Source ' || critical.source_id || ' holds no record of the change besides '
+                then
+                    'Source ' || critical.source_id || ' holds no record of the change besides '
                     || critical.action || ' at ' || utc(critical.occurred_at)
             when critical.silences = 0
-                then 'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
+                then
+                    'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
                     || ' source ' || critical.source_id || ' is never silent for more than '
                     || plain(policy_number('log_gap_minutes')) || ' min'
-            else 'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
+            else
+                'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
                 || ' source ' || critical.source_id || ' is silent for '
                 || in_words(critical.longest.length) || ' from '
                 || utc(critical.longest.from_at) || '; the limit is '
@@ -135,7 +139,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -41,9 +41,10 @@ near_by as (
     from hosted
     inner join source on hosted.source_id = source.source_id
     inner join clock_probe
-        on hosted.host = lower(trim(clock_probe.host))
-        and clock_probe.probed_at >= hosted.first_at - policy_hours('clock_probe_hours')
-        and clock_probe.probed_at <= hosted.last_at + policy_hours('clock_probe_hours')
+        on
+            hosted.host = lower(trim(clock_probe.host))
+            and clock_probe.probed_at >= hosted.first_at - policy_hours('clock_probe_hours')
+            and clock_probe.probed_at <= hosted.last_at + policy_hours('clock_probe_hours')
 ),
 
 measured as (
@@ -83,9 +84,11 @@ select
     null::varchar as event,
     case
         when measured.probes is null
-            then 'No probe of a host that wrote this source lies within '
+            then
+                'No probe of a host that wrote this source lies within '
                 || plain(policy_number('clock_probe_hours')) || ' h of its events.'
-        else 'The clock of ' || measured.host || ' was off by '
+        else
+            'The clock of ' || measured.host || ' was off by '
             || round(measured.residual, 3)::decimal(18, 3) || ' s at ' || utc(measured.probed_at)
             || ', the most of ' || measured.probes || ' probes; the limit is '
             || plain(policy_number('clock_seconds')) || ' s'

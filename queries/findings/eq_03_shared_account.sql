@@ -42,10 +42,12 @@ judged as (
         action.evidence as event,
         case
             when action.actor is null
-                then 'The record of ' || action.action || ' at ' || utc(action.occurred_at)
+                then
+                    'The record of ' || action.action || ' at ' || utc(action.occurred_at)
                     || ' names no account'
             when action.is_shared
-                then 'The shared account ' || action.actor || ' carried out ' || action.action
+                then
+                    'The shared account ' || action.actor || ' carried out ' || action.action
                     || ' at ' || utc(action.occurred_at)
                     || if(action.basis = 'explicit', '', ', tied to the change by inference only')
             else action.actor || ' is no shared account'
@@ -60,7 +62,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -36,8 +36,9 @@ written as (
         coalesce(maintenance_event.recorded_at, operation_event.occurred_hi) as written_at
     from operation_event
     inner join maintenance_event
-        on operation_event.source_id = maintenance_event.source_id
-        and operation_event.record_no = maintenance_event.record_no
+        on
+            operation_event.source_id = maintenance_event.source_id
+            and operation_event.record_no = maintenance_event.record_no
     where maintenance_event.recorded_at is not null or maintenance_event.edited_at is not null
 ),
 
@@ -75,7 +76,8 @@ judged as (
         end
         || case
             when compared.is_edited
-                then ' and edited ' || in_words(compared.edited_at - compared.written_at)
+                then
+                    ' and edited ' || in_words(compared.edited_at - compared.written_at)
                     || ' after that'
             when compared.edited_at is not null then ' and not edited after that'
             else ''
@@ -97,7 +99,10 @@ verdict as (
         judged.operation_id,
         first(
             judged order by
-                status_rank(judged.status) desc, judged.occurred_at, judged.event, judged.reason
+                status_rank(judged.status) desc,
+                judged.occurred_at,
+                judged.event asc,
+                judged.reason asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -14,10 +14,10 @@
 -- ]
 -- controls = ["csf2.0:RS.AN-06", "soc2:CC7.4", "nist800-53r5:IR-5"]
 -- needs = ["maintenance_event|status_update", "replication_sample"]
--- reads = ["asset_state", "dependency", "known_asset", "maintenance_event", "onset",
+-- reads = ["asset_state", "dependency", "job_claim", "known_asset", "maintenance_event", "onset",
 --     "protection_gap", "replication_run", "status_component", "status_region",
 --     "status_update"]
--- policy = ["claim_actions", "claim_words", "degraded_share", "job_actions", "job_record_minutes",
+-- policy = ["claim_actions", "claim_words", "degraded_share",
 --     "missed_cadence_factor", "safe_words"]
 -- limitations = """
 -- A claim is known by its action or by plain words; a claim in other words is not tested. Telemetry
@@ -114,8 +114,9 @@ answer as (
         ) as evidence
     from stated
     inner join job_run
-        on stated.asset in (job_run.asset, job_run.target_name)
-        and job_run.job_kind = 'replicate'
+        on
+            stated.asset in (job_run.asset, job_run.target_name)
+            and job_run.job_kind = 'replicate'
     group by stated.event, job_run.series
     -- Jobs whose records begin after the claim say nothing of it.
     having min(job_run.started_at) <= any_value(stated.occurred_hi + job_run.next_cadence)
@@ -131,10 +132,11 @@ continued as (
     inner join stated on answer.event = stated.event
     cross join record_end
     inner join protection_gap as gap
-        on concat_ws('|', gap.asset_id, 'replicate', gap.job_id, gap.target_asset) = answer.series
-        and gap.started_hi <= stated.occurred_lo
-        and coalesce(gap.ended_at, 'infinity') > stated.occurred_hi + answer.next_cadence
-        and record_end.ends_at >= stated.occurred_hi + answer.next_cadence
+        on
+            concat_ws('|', gap.asset_id, 'replicate', gap.job_id, gap.target_asset) = answer.series
+            and stated.occurred_lo >= gap.started_hi
+            and coalesce(gap.ended_at, 'infinity') > stated.occurred_hi + answer.next_cadence
+            and record_end.ends_at >= stated.occurred_hi + answer.next_cadence
     group by answer.event, answer.series
 ),
 
@@ -173,8 +175,9 @@ observed as (
         ) filter (where asset_state.observed_lo > stated.occurred_hi) as after_row
     from stated
     inner join asset_state
-        on stated.asset = asset_name(asset_state.asset_id)
-        and asset_state.state <> 'unknown'
+        on
+            stated.asset = asset_name(asset_state.asset_id)
+            and asset_state.state <> 'unknown'
     group by stated.event
 ),
 
@@ -205,11 +208,13 @@ operator_claim as (
         || utc(stated.occurred_at) || ' states "' || coalesce(stated.message[:120], stated.action)
         || '"; ' || case
             when measured.event is not null
-                then 'in the cadence that follows, ' || measured.good || ' of ' || measured.jobs
+                then
+                    'in the cadence that follows, ' || measured.good || ' of ' || measured.jobs
                     || ' jobs show a good recovery point and ' || measured.bad || ' show none'
             when observed.last_state = 'removed' then 'the asset was removed'
             when observed.state_after is not null
-                then 'the state observed next, at ' || utc(observed.after_at) || ', is '
+                then
+                    'the state observed next, at ' || utc(observed.after_at) || ', is '
                     || observed.state_after
             when observed.event is not null then 'no state was observed after it'
             else 'no telemetry of it from that time is on record'
@@ -264,9 +269,10 @@ used as (
         count(job_run.series) as runs
     from safe
     inner join dependency
-        on safe.asset = asset_name(dependency.to_asset)
-        and coalesce(dependency.valid_from <= safe.occurred_at, true)
-        and coalesce(dependency.valid_to > safe.occurred_at, true)
+        on
+            safe.asset = asset_name(dependency.to_asset)
+            and coalesce(safe.occurred_at >= dependency.valid_from, true)
+            and coalesce(safe.occurred_at < dependency.valid_to, true)
     left join job_run on asset_name(dependency.from_asset) = job_run.asset
     group by safe.event
 ),
@@ -287,7 +293,8 @@ safety_claim as (
         || safe.message[:120] || '"; ' || case
             when used.event is null then 'the register names no dependent at that time'
             when used.runs = 0 then 'its dependents have no telemetry on record'
-            else used.in_use || ' of ' || used.dependents
+            else
+                used.in_use || ' of ' || used.dependents
                 || ' dependents show use in the cadence that follows'
         end || '.' as reason,
         list_concat([safe.event], coalesce(used.evidence[:20], [])) as evidence
@@ -365,10 +372,11 @@ degraded as (
         ) as is_sure
     from posted
     inner join onset
-        on onset.scope_kind = if(posted.region is null, 'all', 'region')
-        and onset.scope = coalesce(posted.region, 'all')
-        and onset.onset_lo <= posted.posted_hi
-        and coalesce(onset.ended_at >= posted.posted_lo, true)
+        on
+            onset.scope_kind = if(posted.region is null, 'all', 'region')
+            and onset.scope = coalesce(posted.region, 'all')
+            and posted.posted_hi >= onset.onset_lo
+            and coalesce(posted.posted_lo <= onset.ended_at, true)
     group by posted.event, posted.subject, posted.region
 ),
 
@@ -389,188 +397,57 @@ page_claim as (
         'The update of ' || utc(posted.posted_at) || ' states ' || posted.subject || ' as '
         || if(posted.state = 'resolved', 'resolved', 'operational') || '; ' || case
             when watched.last_at is null
-                then 'no telemetry of ' || coalesce('region ' || posted.region, 'any machine')
+                then
+                    'no telemetry of ' || coalesce('region ' || posted.region, 'any machine')
                     || ' is on record'
             when posted.posted_lo < watched.first_at or posted.posted_hi > watched.last_at
-                then 'the telemetry covers ' || utc(watched.first_at) || ' to '
+                then
+                    'the telemetry covers ' || utc(watched.first_at) || ' to '
                     || utc(watched.last_at)
             when degraded.event is not null
-                then 'measured protection of ' || coalesce(posted.region, 'all machines')
+                then
+                    'measured protection of ' || coalesce(posted.region, 'all machines')
                     || ' had been degraded since ' || utc(degraded.onset_at) || ' (up to '
                     || degraded.affected || ' of ' || degraded.population || ' machines)'
-            else 'no degradation of ' || coalesce(posted.region, 'all machines')
+            else
+                'no degradation of ' || coalesce(posted.region, 'all machines')
                 || ' was measured at that time'
         end || '.' as reason,
         [posted.event] as evidence
     from posted
     left join watched on posted.region is not distinct from watched.region
     left join degraded
-        on posted.event = degraded.event
-        and posted.subject = degraded.subject
-        and posted.region is not distinct from degraded.region
+        on
+            posted.event = degraded.event
+            and posted.subject = degraded.subject
+            and posted.region is not distinct from degraded.region
 ),
 
 -- 4. Jobs: a wrapper states success, the tool's own record of the job does not.
 
-job_claim as (
-    select
-        maintenance_event.source_id,
-        maintenance_event.change_id,
-        maintenance_event.target,
-        asset_name(maintenance_event.target) as asset,
-        asset_name(maintenance_event.host) as host,
-        maintenance_event.occurred_at,
-        maintenance_event.message,
-        maintenance_event.action,
-        pointer(maintenance_event.source_id, maintenance_event.record_no) as event
-    from maintenance_event
-    where
-        maintenance_event.outcome = 'success'
-        and list_contains(policy_list('job_actions'), lower(trim(maintenance_event.action)))
-),
-
-sampled as (
-    select distinct job_run.asset from job_run
-),
-
--- Where a tool's record stands in time: the ends of each run of samples.
-tool_point as (
-    select
-        job_run.asset,
-        job_run.target_name,
-        job_run.started_at as recorded_at,
-        job_run.state,
-        job_run.error,
-        job_run.evidence
-    from job_run
-    where job_run.state in ('success', 'warning', 'failure')
-    union
-    select
-        job_run.asset,
-        job_run.target_name,
-        job_run.last_sample_at as recorded_at,
-        job_run.state,
-        job_run.error,
-        job_run.last_evidence as evidence
-    from job_run
-    where job_run.state in ('success', 'warning', 'failure')
-),
-
-tied as (
-    select
-        job_claim.event,
-        tool_point.recorded_at,
-        tool_point.state,
-        tool_point.error,
-        tool_point.evidence,
-        abs(epoch(tool_point.recorded_at - job_claim.occurred_at)) as seconds_apart
-    from job_claim
-    left join sampled on job_claim.host = sampled.asset
-    inner join tool_point
-        on (
-            job_claim.asset = tool_point.asset
-            or (
-                job_claim.asset = tool_point.target_name
-                and (sampled.asset is null or job_claim.host = tool_point.asset)
-            )
-            or (job_claim.host = tool_point.asset and tool_point.target_name is null)
-        )
-        and tool_point.recorded_at
-        >= job_claim.occurred_at - policy_minutes('job_record_minutes')
-        and tool_point.recorded_at
-        <= job_claim.occurred_at + policy_minutes('job_record_minutes')
-    union all
-    select
-        job_claim.event,
-        tool_log.occurred_at as recorded_at,
-        tool_log.outcome as state,
-        tool_log.message as error,
-        pointer(tool_log.source_id, tool_log.record_no) as evidence,
-        abs(epoch(tool_log.occurred_at - job_claim.occurred_at)) as seconds_apart
-    from job_claim
-    inner join maintenance_event as tool_log
-        on job_claim.asset = asset_name(tool_log.target)
-        and job_claim.source_id <> tool_log.source_id
-        and tool_log.outcome in ('success', 'failure')
-        and (
-            lower(trim(tool_log.action)) = 'log'
-            or list_contains(policy_list('job_actions'), lower(trim(tool_log.action)))
-        )
-        and tool_log.occurred_at >= job_claim.occurred_at - policy_minutes('job_record_minutes')
-        and tool_log.occurred_at <= job_claim.occurred_at + policy_minutes('job_record_minutes')
-),
-
--- Each record of a tool belongs to the claim that is nearest in time.
-nearest as (
-    select *
-    from tied
-    qualify row_number() over (
-        partition by tied.evidence order by tied.seconds_apart, tied.event
-    ) = 1
-),
-
--- The last record of the tool decides: a job may have been tried again.
-last_word as (
-    select *
-    from nearest
-    qualify row_number() over (
-        partition by nearest.event
-        order by nearest.recorded_at desc, nearest.state <> 'success' desc, nearest.evidence
-    ) = 1
-),
-
--- Where no record of the tool lies near, a run of like samples may span the time of the job.
-spanned as (
-    select
-        job_claim.event,
-        bool_and(job_run.state = 'success') as is_good,
-        bool_and(job_run.state in ('failure', 'warning')) filter (
-            where job_claim.asset in (job_run.asset, job_run.target_name)
-        ) as is_bad,
-        min(job_run.state) as state,
-        min(job_run.evidence) as evidence
-    from job_claim
-    inner join job_run
-        on job_run.started_at <= job_claim.occurred_at
-        and job_run.last_sample_at >= job_claim.occurred_at
-        and job_run.state in ('success', 'warning', 'failure')
-        and (
-            job_claim.asset in (job_run.asset, job_run.target_name)
-            or (job_claim.host = job_run.asset and job_run.target_name is null)
-        )
-    group by job_claim.event
-),
-
 wrapper_claim as (
     select
         job_claim.change_id,
-        coalesce(job_claim.target, job_claim.host, job_claim.action) as subject,
+        job_claim.subject,
         case
-            when last_word.state = 'success' then 'ok'
-            when last_word.event is not null then 'exception'
-            when spanned.is_good then 'ok'
-            when spanned.is_bad then 'exception'
-            else 'undetermined'
+            when not job_claim.is_decided then 'undetermined'
+            when job_claim.tool_state = 'success' then 'ok'
+            else 'exception'
         end as status,
         job_claim.occurred_at,
         job_claim.event,
         'The record of ' || job_claim.action || ' at ' || utc(job_claim.occurred_at)
         || ' states success' || coalesce(' ("' || job_claim.message[:80] || '")', '') || '; '
         || case
-            when last_word.event is null and spanned.event is not null
-                then 'the records of the tool before and after it state ' || spanned.state
-            when last_word.event is null then 'no other record of the job lies near it'
-            else 'the record of the tool at ' || utc(last_word.recorded_at) || ' states '
-                || last_word.state || coalesce(' ("' || last_word.error[:80] || '")', '')
+            when job_claim.tool_state is null then 'no other record of the job lies near it'
+            when job_claim.tool_at is null
+                then 'the records of the tool before and after it state ' || job_claim.tool_state
+            else
+                'the record of the tool at ' || utc(job_claim.tool_at) || ' states '
+                || job_claim.tool_state || coalesce(' ("' || job_claim.tool_error[:80] || '")', '')
         end || '.' as reason,
-        [job_claim.event, coalesce(last_word.evidence, spanned.evidence)] as evidence
+        [job_claim.event, job_claim.tool_evidence] as evidence
     from job_claim
-    left join last_word on job_claim.event = last_word.event
-    left join spanned on job_claim.event = spanned.event
-    where
-        last_word.event is not null
-        or job_claim.host in (select sampled.asset from sampled)
-        or job_claim.asset in (select sampled.asset from sampled)
 ),
 
 claim as (

@@ -16,28 +16,25 @@
 with
 
 -- Which system or role usually holds what a relation needs.
-holding as (
-    select *
-    from (
-        values
-        ('maintenance_event', 'Logs of maintenance actions', 'hosts and maintenance tools'),
-        ('change', 'Register of changes', 'change manager'),
-        ('approval', 'Decisions on changes', 'change manager'),
-        ('procedure', 'Maintenance procedures with their versions', 'owner of the procedures'),
-        ('status_update', 'History of the status page', 'owner of the status page'),
-        ('replication_sample', 'Records of replication and backup jobs', 'replication service'),
-        ('asset_state', 'History of the health of assets', 'storage monitoring'),
-        ('asset', 'Register of assets with groups, sites and objectives', 'asset manager'),
-        ('dependency', 'Dependencies between assets', 'asset manager'),
-        ('alert', 'Alerts with their acknowledgement', 'monitoring'),
-        ('silence', 'Silences of alerts', 'monitoring'),
-        ('duty', 'Roster of duties', 'head of operations'),
-        ('handover', 'Handovers of changes', 'head of operations'),
-        ('ticket_event', 'Internal tickets and pages', 'service desk'),
-        ('protection_check', 'Restore and integrity tests', 'backup administrator'),
-        ('action_item', 'Actions of earlier reviews', 'review board'),
-        ('clock_probe', 'Measurements of clocks', 'time service')
-    ) as listed (relation, what, holder)
+holding (relation, what, holder) as (
+    values
+    ('maintenance_event', 'Logs of maintenance actions', 'hosts and maintenance tools'),
+    ('change', 'Register of changes', 'change manager'),
+    ('approval', 'Decisions on changes', 'change manager'),
+    ('procedure', 'Maintenance procedures with their versions', 'owner of the procedures'),
+    ('status_update', 'History of the status page', 'owner of the status page'),
+    ('replication_sample', 'Records of replication and backup jobs', 'replication service'),
+    ('asset_state', 'History of the health of assets', 'storage monitoring'),
+    ('asset', 'Register of assets with groups, sites and objectives', 'asset manager'),
+    ('dependency', 'Dependencies between assets', 'asset manager'),
+    ('alert', 'Alerts with their acknowledgement', 'monitoring'),
+    ('silence', 'Silences of alerts', 'monitoring'),
+    ('duty', 'Roster of duties', 'head of operations'),
+    ('handover', 'Handovers of changes', 'head of operations'),
+    ('ticket_event', 'Internal tickets and pages', 'service desk'),
+    ('protection_check', 'Restore and integrity tests', 'backup administrator'),
+    ('action_item', 'Actions of earlier reviews', 'review board'),
+    ('clock_probe', 'Measurements of clocks', 'time service')
 ),
 
 needed as (
@@ -82,7 +79,7 @@ absent as (
         || if(count(distinct rule_result.rule) = 1, ' rule', ' rules') || ' did not run.' as why,
         list(distinct rule_result.rule order by rule_result.rule) as rules,
         list(distinct unmet.title order by unmet.title) as questions,
-        count(*) as "count",
+        count(*) as count,
         unmet.relation
     from unmet
     inner join rule_result
@@ -101,7 +98,7 @@ open_result as (
             coalesce(rule_result.change_id, rule_result.subject)
             order by rule_result.occurred_at, rule_result.finding_id
         ) as subject,
-        count(*) as "count"
+        count(*) as count
     from rule_result
     where rule_result.status = 'undetermined'
     group by rule_result.rule
@@ -119,7 +116,7 @@ undecided as (
         open_result.subject || ': ' || open_result.reason as why,
         [rule_catalogue.rule] as rules,
         [rule_catalogue.title] as questions,
-        open_result."count",
+        open_result.count,
         null::varchar as relation
     from open_result
     inner join rule_catalogue on open_result.rule = rule_catalogue.rule
@@ -127,7 +124,7 @@ undecided as (
     left join holding on split_part(needed.need, '|', 1) = holding.relation
     group by
         rule_catalogue.rule, rule_catalogue.slug, rule_catalogue.title, open_result.subject,
-        open_result.reason, open_result."count"
+        open_result.reason, open_result.count
 ),
 
 request as (
@@ -140,14 +137,14 @@ request as (
 
 select
     row_number() over (
-        order by request.part, len(request.rules) desc, request."count" desc, request.what
+        order by request.part asc, len(request.rules) desc, request.count desc, request.what asc
     ) as request_no,
     request.what,
     request.holder,
     request.why,
     request.rules,
     request.questions,
-    request."count",
+    request.count,
     request.relation
 from request
 order by request_no

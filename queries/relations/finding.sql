@@ -75,9 +75,10 @@ base_rate as (
         coalesce(running.exceptions_so_far, 0)::bigint as base_rate_k
     from asked
     asof left join running
-        on asked.rule = running.rule
-        and asked.kind = running.kind
-        and asked.started_lo > running.closed_at
+        on
+            asked.rule = running.rule
+            and asked.kind = running.kind
+            and asked.started_lo > running.closed_at
 )
 
 select
