@@ -10,7 +10,7 @@
 -- started_at = "Best estimate of the start."
 -- started_lo = "Earliest start."
 -- started_hi = "Latest start."
--- ended_at = "Start of the phase that begins next; NULL for the last one."
+-- ended_at = "First start of a phase further down the list, at or after its own; NULL for the last one."
 -- basis = "The record that shows the start, in one sentence."
 -- phase_no = "Position of the phase in the list above."
 -- evidence = "That record; NULL where it is derived from many."
@@ -382,17 +382,32 @@ firsts as (
     qualify row_number() over (
         partition by scope, phase order by started_at, basis, evidence
     ) = 1
+),
+
+followed as (
+    select
+        firsts.scope,
+        firsts.phase,
+        min(later.started_at) as ended_at
+    from firsts
+    left join firsts as later
+        on
+            firsts.scope = later.scope
+            and firsts.phase_no < later.phase_no
+            and firsts.started_at <= later.started_at
+    group by firsts.scope, firsts.phase
 )
 
 select
     scope,
     phase,
-    started_at,
-    started_lo,
-    started_hi,
-    lead(started_at) over (partition by scope order by started_at, phase_no) as ended_at,
-    basis,
-    phase_no,
-    evidence
+    firsts.started_at,
+    firsts.started_lo,
+    firsts.started_hi,
+    followed.ended_at,
+    firsts.basis,
+    firsts.phase_no,
+    firsts.evidence
 from firsts
-order by scope <> 'all', scope, phase_no
+inner join followed using (scope, phase)
+order by scope <> 'all', scope, firsts.phase_no
