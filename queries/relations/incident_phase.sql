@@ -3,7 +3,7 @@
 -- title = "Phases of the incident, as far as records show them"
 -- grain = "One row per scope and phase of which there is a record."
 -- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "replication_run", "status_incident", "status_region", "status_update", "ticket_event"]
--- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it."
+-- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review."
 -- [columns]
 -- scope = "`all`, or a region."
 -- phase = "`latent` (first irreversible event of the operation of the trigger), `trigger`, `onset`, `detection`, `disclosure`, `diagnosis`, `mitigation`, `recovery`, `closed`."
@@ -38,6 +38,18 @@ with scopes as (
         region as scope
     from status_region
     where region is not null and not exists (select 1 as one from onset)
+),
+
+-- Without an onset nothing tells which of several incidents of a page is meant.
+reviewed as (
+    select
+        incident_id,
+        regions,
+        resolved_at,
+        last_evidence
+    from status_incident
+    where in_review
+    qualify count(*) over () = 1 or exists (select 1 as one from onset)
 ),
 
 affected as (
@@ -210,7 +222,7 @@ reports as (
         status_update.posted_hi,
         pointer(status_update.source_id, status_update.record_no) as evidence
     from scopes
-    cross join status_incident
+    cross join reviewed
     inner join status_update using (incident_id)
     left join status_region
         on
@@ -218,8 +230,7 @@ reports as (
             and status_update.record_no = status_region.record_no
             and scopes.scope = status_region.region
     where
-        status_incident.in_review
-        and status_update.posted_at is not null
+        status_update.posted_at is not null
         and (scopes.scope_kind = 'all' or status_region.region is not null)
         and coalesce(status_update.posted_hi >= scopes.onset_lo, true)
 ),
@@ -256,14 +267,13 @@ closings as (
     select
         scopes.scope_kind,
         scopes.scope,
-        max(status_incident.resolved_at) as resolved_at,
-        arg_max(status_incident.last_evidence, status_incident.resolved_at) as evidence
+        max(reviewed.resolved_at) as resolved_at,
+        arg_max(reviewed.last_evidence, reviewed.resolved_at) as evidence
     from scopes
-    inner join status_incident
-        on scopes.scope_kind = 'all' or list_contains(status_incident.regions, scopes.scope)
-    where status_incident.in_review
+    inner join reviewed
+        on scopes.scope_kind = 'all' or list_contains(reviewed.regions, scopes.scope)
     group by scopes.scope_kind, scopes.scope
-    having bool_and(status_incident.resolved_at is not null)
+    having bool_and(reviewed.resolved_at is not null)
 ),
 
 candidates as (
