@@ -135,31 +135,35 @@ select
         when shape = 'count' and verdict = 'undetermined' and explicit_event_count = 0
             then 'No event that names the operation is on record.'
         when verdict = 'undetermined'
-            then 'The evidence does not decide whether '
-            || case
-                when shape = 'count' then 'step ' || a || ' took place as asked for'
-                when shape = 'first' then 'the operation began with step ' || a
-                else act_name || ' at ' || utc(act_at)
-                    || if(shape = 'never', ' excludes ', ' has ') || wit_name || place
-            end
-            || ': '
-            || case
-                when doubt & 1 > 0 then 'an event is tied to the operation by inference'
-                when doubt & 2 > 0 then 'an event fits several steps'
-                when doubt & 4 > 0 then 'the outcome of an event is not on record'
-                else 'the times of the events overlap'
-            end
-            || '.'
+            then
+                'The evidence does not decide whether '
+                || case
+                    when shape = 'count' then 'step ' || a || ' took place as asked for'
+                    when shape = 'first' then 'the operation began with step ' || a
+                    else
+                        act_name || ' at ' || utc(act_at)
+                        || if(shape = 'never', ' excludes ', ' has ') || wit_name || place
+                end
+                || ': '
+                || case
+                    when doubt & 1 > 0 then 'an event is tied to the operation by inference'
+                    when doubt & 2 > 0 then 'an event fits several steps'
+                    when doubt & 4 > 0 then 'the outcome of an event is not on record'
+                    else 'the times of the events overlap'
+                end
+                || '.'
         when shape = 'count' and verdict = 'violated' and template = 'existence'
-            then 'Step ' || a || ' has no ' || kind_of_event || ' on record'
-            || if(
-                origin = 'declared', '',
-                coalesce(' before the change closed at ' || utc(closed_at), '')
-                || coalesce('; the first is at ' || utc(wit_at), '')
-            )
-            || '.'
+            then
+                'Step ' || a || ' has no ' || kind_of_event || ' on record'
+                || if(
+                    origin = 'declared', '',
+                    coalesce(' before the change closed at ' || utc(closed_at), '')
+                    || coalesce('; the first is at ' || utc(wit_at), '')
+                )
+                || '.'
         when shape = 'count' and verdict = 'pending'
-            then 'Step ' || a || ' has no ' || kind_of_event || ' on record yet; the change is open.'
+            then
+                'Step ' || a || ' has no ' || kind_of_event || ' on record yet; the change is open.'
         when shape = 'count' and verdict = 'violated'
             then 'Step ' || a || ' does not occur as often as the constraint asks for.'
         when shape = 'count' then 'Step ' || a || ' occurs as the constraint asks for.'
@@ -167,16 +171,31 @@ select
             then 'The operation began at ' || utc(act_at) || ' with another step than ' || a || '.'
         when shape = 'first' then 'The operation began with step ' || a || '.'
         when verdict = 'violated'
-            then upper(act_name[1]) || act_name[2:] || ' at ' || utc(act_at)
-            || if(shape = 'never', ' stands together with ', ' has no ' || kind_of_event || ' of ')
-            || wit_name || place
-            || if(shape = 'never', '', coalesce('; the nearest event is at ' || utc(wit_at), ''))
-            || if(activations > 1, ' (' || violations || ' of ' || activations || ' events)', '')
-            || '.'
+            then
+                upper(act_name[1]) || act_name[2:] || ' at ' || utc(act_at)
+                || if(
+                    shape = 'never', ' stands together with ', ' has no ' || kind_of_event || ' of '
+                )
+                || wit_name || place
+                || if(
+                    shape = 'never', '', coalesce('; the nearest event is at ' || utc(wit_at), '')
+                )
+                || if(
+                    activations > 1, ' (' || violations || ' of ' || activations || ' events)', ''
+                )
+                || '.'
         when verdict = 'pending'
-            then upper(act_name[1]) || act_name[2:] || ' at ' || utc(act_at) || ' has no ' || kind_of_event || ' of '
-            || wit_name || place || ' yet; the change is open.'
-        else activations || if(activations = 1, ' event', ' events') || ' of '
+            then
+                upper(act_name[1])
+                || act_name[2:]
+                || ' at '
+                || utc(act_at)
+                || ' has no '
+                || kind_of_event
+                || ' of '
+                || wit_name || place || ' yet; the change is open.'
+        else
+            activations || if(activations = 1, ' event', ' events') || ' of '
             || act_name || if(shape = 'never', ' without ', ' with ')
             || wit_name || place || '.'
     end as reason,

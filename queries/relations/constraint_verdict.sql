@@ -69,21 +69,19 @@ part as (
     select
         constraint_part.* exclude (act_step, wit_step),
         version.version_no,
+        wit.step_no as wit_step,
         -- Where no step is named, every irreversible event asks.
         coalesce(act.step_no, -version.version_no) as act_step,
-        wit.step_no as wit_step,
-        if(constraint_part.is_alternate, least(act.step_no, wit.step_no), 0) as scope_lo,
-        if(constraint_part.is_alternate, greatest(act.step_no, wit.step_no), 0) as scope_hi,
-        dense_rank() over (
-            order by version.version_no, constraint_part.position, constraint_part.rule_id
-        ) as rule_no,
-        row_number() over (
-            order by
-                version.version_no,
-                constraint_part.position,
-                constraint_part.rule_id,
-                constraint_part.side
-        ) as part_no
+        10 * coalesce(act.step_no, -version.version_no)
+        + list_position(['ran', 'event', 'completed', 'success'], act_class) as act_role,
+        10 * wit.step_no
+        + list_position(['ran', 'event', 'completed', 'success'], wit_class) as wit_role,
+        if(is_alternate, [act.step_no, wit.step_no], []) as only_steps,
+        dense_rank() over (order by version.version_no, is_alternate, list_sort(only_steps))
+            as scope_no,
+        shape in ('next', 'previous', 'first') as is_placed,
+        dense_rank() over (order by version.version_no, position, rule_id) as rule_no,
+        row_number() over (order by version.version_no, position, rule_id, side) as part_no
     from constraint_part
     inner join version
         on
@@ -95,30 +93,39 @@ part as (
         on version.version_no = wit.version_no and constraint_part.wit_step = wit.step
 ),
 
+-- Events are put in order once with all steps, and once for each pair of an alternate template.
+scope as (
+    select distinct
+        part.scope_no,
+        step.step_no,
+        10 * step.step_no + 2 as role_no
+    from part
+    inner join step
+        on
+            part.version_no = step.version_no
+            and (not part.is_alternate or list_contains(part.only_steps, step.step_no))
+    where part.is_placed and step.kind <> 'approve'
+),
+
 role as (
     select
+        act_role as role_no,
+        act_step as step_no,
+        act_class as class
+    from part
+    union
+    select
+        wit_role as role_no,
+        wit_step as step_no,
+        wit_class as class
+    from part
+    where wit_step is not null
+    union
+    select
+        role_no,
         step_no,
-        class,
-        row_number() over (order by step_no, class) as role_no
-    from (
-        select
-            act_step as step_no,
-            act_class as class
-        from part
-        union
-        select
-            wit_step as step_no,
-            wit_class as class
-        from part
-        where wit_step is not null
-        union
-        select
-            step.step_no,
-            'event' as class
-        from part
-        inner join step on part.version_no = step.version_no
-        where part.shape in ('next', 'previous', 'first') and step.kind <> 'approve'
-    ) as asked
+        'event' as class
+    from scope
 ),
 
 -- An event is a number of source and record, a time the microseconds since the year 1, so that none
@@ -209,22 +216,24 @@ counted as (
             when tally.n is null and judged.explicit_event_count = 0 and judged.is_open then 3
             when tally.n is null and judged.explicit_event_count = 0
                 then if(judged.outcome = 'cancelled', 0, 4)
-            when part.template = 'absence' then
-                case
-                    when tally.sure_n >= greatest(part.n, 1) then 5
-                    when tally.n >= greatest(part.n, 1) then 4
-                    else 2
-                end
+            when part.template = 'absence'
+                then
+                    case
+                        when tally.sure_n >= greatest(part.n, 1) then 5
+                        when tally.n >= greatest(part.n, 1) then 4
+                        else 2
+                    end
             when part.template = 'exactly' and tally.sure_n > part.n then 5
             when
                 part.template = 'exactly'
                 and coalesce(tally.n, 0) = part.n and coalesce(tally.sure_n, 0) = part.n then 2
-            when part.origin in ('mandatory', 'verify') and not judged.is_open then
-                case
-                    when tally.sure_first >> 52 < judged.closed then 2
-                    when tally.any_first >> 52 <= judged.closed then 4
-                    else 5
-                end
+            when part.origin in ('mandatory', 'verify') and not judged.is_open
+                then
+                    case
+                        when tally.sure_first >> 52 < judged.closed then 2
+                        when tally.any_first >> 52 <= judged.closed then 4
+                        else 5
+                    end
             when part.template = 'existence' and tally.sure_n >= part.n then 2
             when tally.n >= part.n then 4
             when judged.is_open then 3
@@ -232,62 +241,38 @@ counted as (
         end as state
     from part
     inner join judged on part.version_no = judged.version_no
-    inner join role on part.act_step = role.step_no and part.act_class = role.class
-    left join tally on judged.op_no = tally.op_no and role.role_no = tally.role_no
+    left join tally on judged.op_no = tally.op_no and part.act_role = tally.role_no
     where part.shape = 'count'
 ),
 
 -- Where nothing but the order matters, the first and the last event of the other step decide.
 ordered as (
     select
+        part.part_no,
         act.op_no,
-        part.rule_no,
-        part.side,
-        act.lo,
         act.code,
+        act.lo,
+        act.doubt,
         if(
             part.shape = 'after',
             coalesce(tally.sure_last, tally.any_last),
             coalesce(tally.sure_first, tally.any_first)
         ) as witness,
-        act.doubt | coalesce(tally.doubt, 0) as doubt,
+        coalesce(tally.doubt, 0) as wit_doubt,
         case part.shape
-            when 'before' then
-                case
-                    when tally.sure_first >> 52 < act.lo then 2
-                    when tally.any_first >> 52 <= act.hi then 4
-                    else 5
-                end
-            when 'after' then
-                case
-                    when tally.sure_last >> 52 > act.hi then 2
-                    when tally.any_last >> 52 >= act.lo then 4
-                    when judged.is_open then 3
-                    else 5
-                end
-            when 'any' then
-                case
-                    when tally.sure_n > 0 then 2
-                    when tally.n > 0 then 4
-                    when judged.is_open then 3
-                    else 5
-                end
-            else
-                case
-                    when tally.sure_n > 0 then 5
-                    when tally.n > 0 then 4
-                    else 2
-                end
-        end as state,
-        act.doubt > 0 as is_doubtful
+            when 'before' then tally.sure_first >> 52 < act.lo
+            when 'after' then tally.sure_last >> 52 > act.hi
+            else tally.sure_n > 0
+        end as is_met,
+        case part.shape
+            when 'before' then tally.any_first >> 52 <= act.hi
+            when 'after' then tally.any_last >> 52 >= act.lo
+            else tally.n > 0
+        end as may_be_met,
+        part.shape in ('after', 'any') as may_come
     from part
-    inner join role as act_role
-        on part.act_step = act_role.step_no and part.act_class = act_role.class
-    inner join role as wit_role
-        on part.wit_step = wit_role.step_no and part.wit_class = wit_role.class
-    inner join occurrence as act on act_role.role_no = act.role_no
-    inner join judged on act.op_no = judged.op_no
-    left join tally on act.op_no = tally.op_no and wit_role.role_no = tally.role_no
+    inner join occurrence as act on part.act_role = act.role_no
+    left join tally on act.op_no = tally.op_no and part.wit_role = tally.role_no
     where
         part.shape in ('before', 'after', 'any', 'never')
         and part.act_step <> part.wit_step
@@ -312,15 +297,11 @@ conditional as (
         wit.code is not null as is_wit,
         false as is_beside
     from part
-    inner join role as act_role
-        on part.act_step = act_role.step_no and part.act_class = act_role.class
-    inner join role as wit_role
-        on part.wit_step = wit_role.step_no and part.wit_class = wit_role.class
-    inner join occurrence as act on act_role.role_no = act.role_no
+    inner join occurrence as act on part.act_role = act.role_no
     left join occurrence as wit
         on
             act.op_no = wit.op_no
-            and wit_role.role_no = wit.role_no
+            and part.wit_role = wit.role_no
             and act.code <> wit.code
     where
         part.shape in ('before', 'after', 'any', 'never')
@@ -330,29 +311,13 @@ conditional as (
             or part.by_actor is not null
         )
 ),
--- Events in order, once with all steps and once for each pair of steps of an alternate template.
--- Events whose order is not known share a block; blocks follow one another for sure.
-scope as (
-    select
-        version_no,
-        scope_lo,
-        scope_hi,
-        row_number() over (order by version_no, scope_lo, scope_hi) as scope_no
-    from (
-        select distinct
-            version_no,
-            scope_lo,
-            scope_hi
-        from part
-        where shape in ('next', 'previous', 'first')
-    ) as pair
-),
 
+-- Events whose order is not known share a block; blocks follow one another for sure.
 trace as (
     select
         occurrence.*,
         scope.scope_no,
-        role.step_no,
+        scope.step_no,
         coalesce(
             occurrence.lo > max(occurrence.hi) over (
                 partition by occurrence.op_no, scope.scope_no
@@ -362,13 +327,7 @@ trace as (
             true
         ) as is_start
     from scope
-    inner join step
-        on
-            scope.version_no = step.version_no
-            and (scope.scope_lo = 0 or step.step_no in (scope.scope_lo, scope.scope_hi))
-    inner join role on step.step_no = role.step_no and role.class = 'event'
-    inner join occurrence on role.role_no = occurrence.role_no
-    where step.kind <> 'approve'
+    inner join occurrence on scope.role_no = occurrence.role_no
 ),
 
 numbered as (
@@ -383,21 +342,10 @@ numbered as (
 -- An event beside another is in the next or the previous block, or in its own.
 reach as (
     select
-        part.part_no,
-        part.act_step,
-        part.wit_step,
-        scope.scope_no,
-        side.distance
+        *,
+        unnest(if(shape = 'next', [0, 1], [0, -1])) as distance
     from part
-    inner join scope
-        on
-            part.version_no = scope.version_no
-            and part.scope_lo = scope.scope_lo
-            and part.scope_hi = scope.scope_hi
-    inner join (
-        values ('next', 0), ('next', 1), ('previous', 0), ('previous', -1)
-    ) as side (shape, distance)
-        on part.shape = side.shape
+    where shape in ('next', 'previous')
 ),
 
 neighbour as (
@@ -430,25 +378,15 @@ neighbour as (
             and act.code <> wit.code
 ),
 
--- Distances leave out that a record states no fraction of its second.
-measured as (
+-- What is sure of a pair of events, and what may be. Distances leave out that a record states no
+-- fraction of its second.
+weighed as (
     select
         pair.*,
-        if(pair.hi - pair.lo < 1000000, pair.lo, pair.hi) as far,
-        if(pair.wit_hi - pair.wit_lo < 1000000, pair.wit_lo, pair.wit_hi) as wit_far
-    from (
-        select * from conditional
-        union all
-        select * from neighbour
-    ) as pair
-),
-
-tested as (
-    select
-        measured.*,
-        part.rule_no,
         part.shape,
-        part.hold_us,
+        part.is_placed,
+        if(hi - lo < 1000000, lo, hi) as far,
+        if(wit_hi - wit_lo < 1000000, wit_lo, wit_hi) as wit_far,
         greatest(wit_far - lo, far - wit_lo) as gap_max,
         greatest(0, wit_lo - far, lo - wit_far) as gap_min,
         case
@@ -466,32 +404,29 @@ tested as (
             when 'same_actor' then lower(actor) = lower(wit_actor)
             else true
         end as is_by_actor,
-        part.within_us
-    from measured
-    inner join part on measured.part_no = part.part_no
-),
-
-weighed as (
-    select
-        *,
         is_wit and wit_doubt = 0
         and coalesce(is_by_actor, false)
-        and coalesce(gap_max <= within_us, true)
-        and coalesce(gap_min >= hold_us, true) as is_good,
+        and coalesce(gap_max <= part.within_us, true)
+        and coalesce(gap_min >= part.hold_us, true) as is_good,
         is_wit and may_be_ordered
         and coalesce(is_by_actor, true)
-        and coalesce(gap_min <= within_us, true)
-        and coalesce(gap_max >= hold_us, true) as may_be_good,
-        coalesce(is_ordered and wit_doubt = 0 and gap_max < hold_us, false) as is_too_soon,
-        coalesce(may_be_ordered and gap_min < hold_us, false) as may_be_too_soon
-    from tested
+        and coalesce(gap_min <= part.within_us, true)
+        and coalesce(gap_max >= part.hold_us, true) as may_be_good,
+        coalesce(is_ordered and wit_doubt = 0 and gap_max < part.hold_us, false) as is_too_soon,
+        coalesce(may_be_ordered and gap_min < part.hold_us, false) as may_be_too_soon
+    from (
+        select * from conditional
+        union all
+        select * from neighbour
+    ) as pair
+    inner join part on pair.part_no = part.part_no
 ),
 
 conditioned as (
     select
         part_no,
-        code,
         any_value(op_no) as op_no,
+        code,
         any_value(lo) as lo,
         any_value(doubt) as doubt,
         min(
@@ -502,49 +437,16 @@ conditioned as (
             end::hugeint << 116) | (gap_min::hugeint << 52) | wit_code
         ) as witness,
         coalesce(bit_or(wit_doubt) filter (may_be_good or is_beside), 0) as wit_doubt,
-        coalesce(bool_or(is_good and is_ordered), false)
-        and not bool_or(may_be_too_soon) as is_met,
-        coalesce(bool_or(may_be_good), false) and not bool_or(is_too_soon) as may_be_met,
-        coalesce(bool_and(is_good) filter (wit_code is not null), false) as are_all_good,
-        count(*) filter (is_beside) as beside_n,
-        count(*) filter (is_beside and wit_doubt = 0) as beside_sure_n
+        case
+            when any_value(is_placed) then bool_and(is_good) and bool_or(is_beside)
+            else bool_or(is_good and is_ordered) and not bool_or(may_be_too_soon)
+        end as is_met,
+        bool_or(may_be_good) and not bool_or(is_too_soon)
+        or bool_or(is_beside) and bool_and(wit_doubt > 0) filter (is_beside) as may_be_met,
+        any_value(shape) in ('after', 'any', 'next')
+        and not coalesce(bool_or(is_beside), false) as may_come
     from weighed
     group by part_no, code
-),
-
-paired as (
-    select
-        conditioned.op_no,
-        part.rule_no,
-        part.side,
-        conditioned.lo,
-        conditioned.code,
-        conditioned.witness,
-        conditioned.doubt | conditioned.wit_doubt as doubt,
-        case
-            when part.shape = 'never' then
-                case
-                    when conditioned.is_met then 5
-                    when conditioned.may_be_met then 4
-                    else 2
-                end
-            when part.shape in ('next', 'previous') then
-                case
-                    when conditioned.are_all_good and conditioned.beside_n > 0 then 2
-                    when conditioned.may_be_met then 4
-                    when conditioned.beside_n > 0 and conditioned.beside_sure_n = 0 then 4
-                    when part.shape = 'next' and conditioned.beside_n = 0 and judged.is_open then 3
-                    else 5
-                end
-            when conditioned.is_met then 2
-            when conditioned.may_be_met then 4
-            when part.shape <> 'before' and judged.is_open then 3
-            else 5
-        end as state,
-        conditioned.doubt > 0 as is_doubtful
-    from conditioned
-    inner join part on conditioned.part_no = part.part_no
-    inner join judged on conditioned.op_no = judged.op_no
 ),
 
 -- The first event, or those that can be it.
@@ -561,8 +463,7 @@ opening as (
             else 5
         end as state
     from part
-    inner join scope on part.version_no = scope.version_no and scope.scope_lo = 0
-    inner join numbered on scope.scope_no = numbered.scope_no and numbered.block_no = 1
+    inner join numbered on part.scope_no = numbered.scope_no and numbered.block_no = 1
     where part.shape = 'first'
     group by numbered.op_no, part.rule_no, part.side
 ),
@@ -570,13 +471,30 @@ opening as (
 -- Without the last select, a constraint that nothing activates would be left out.
 test as (
     select
-        *,
-        false as is_doubtful
-    from counted
+        event.op_no,
+        part.rule_no,
+        part.side,
+        event.lo,
+        event.code,
+        event.witness,
+        event.doubt | event.wit_doubt as doubt,
+        case
+            when part.shape = 'never' and event.is_met and event.doubt = 0 then 5
+            when part.shape = 'never' and event.may_be_met then 4
+            when part.shape = 'never' or event.is_met then if(event.doubt = 0, 2, 1)
+            when event.may_be_met or event.doubt > 0 then 4
+            when event.may_come and judged.is_open then 3
+            else 5
+        end as state
+    from (
+        select * from ordered
+        union all
+        select * from conditioned
+    ) as event
+    inner join part on event.part_no = part.part_no
+    inner join judged on event.op_no = judged.op_no
     union all
-    select * from ordered
-    union all
-    select * from paired
+    select * from counted
     union all
     select
         op_no,
@@ -586,8 +504,7 @@ test as (
         first_event & 4503599627370495 as code,
         0 as witness,
         doubt,
-        state,
-        false as is_doubtful
+        state
     from opening
     union all
     select
@@ -598,8 +515,7 @@ test as (
         0 as code,
         0 as witness,
         0 as doubt,
-        0 as state,
-        false as is_doubtful
+        0 as state
     from judged
     inner join part on judged.version_no = part.version_no
     where part.side = 1 and part.shape <> 'count'
@@ -608,15 +524,10 @@ test as (
 settled as (
     select
         (op_no << 20) | rule_no as cell,
+        state,
         code,
         coalesce((witness & 4503599627370495)::bigint, 0) as witness,
-        case
-            when not is_doubtful then state
-            when state = 2 then 1
-            when state in (3, 5) then 4
-            else state
-        end as final_state,
-        ((5 - final_state)::hugeint << 120) | (lo::hugeint << 56) | (code::hugeint << 4)
+        ((5 - state)::hugeint << 120) | (lo::hugeint << 56) | (code::hugeint << 4)
         | ((side - 1) << 3) | doubt as key
     from test
 ),
@@ -626,14 +537,14 @@ result as (
     select
         cell >> 20 as op_no,
         cell & 1048575 as rule_no,
-        5 - (min(key) >> 120)::integer as state,
+        max(state) as state,
         ((min(key) >> 3) & 1)::integer + 1 as side,
         ((min(key) >> 4) & 4503599627370495)::bigint as code,
         arg_min(witness, key) as witness,
         (min(key) & 7)::integer as doubt,
-        count(*) filter (final_state > 0) as activations,
-        count(*) filter (final_state = 5) as violations,
-        list(code) filter (final_state = 5 and code > 0) as codes
+        count(*) filter (state > 0) as activations,
+        count(*) filter (state = 5) as violations,
+        list(code) filter (state = 5 and code > 0) as codes
     from settled
     group by cell
 )
@@ -655,7 +566,7 @@ select
     result.doubt,
     result.activations,
     result.violations,
-    if(result.violations > 1, result.codes, []) as violating_codes
+    if(result.violations > 1, list_sort(result.codes), []) as violating_codes
 from result
 inner join judged on result.op_no = judged.op_no
 inner join part on result.rule_no = part.rule_no and part.side = 1
