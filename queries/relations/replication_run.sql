@@ -97,19 +97,20 @@ ordered as materialized (
         *,
         row_number() over job as sample_no,
         instant - lag(instant) over job as pause,
+        -- A job that also reports its start reports twice a run; starts are no beat of their own.
+        instant - lag(if(state_no = 7, null, instant) ignore nulls) over job as beat,
         lag(state_no) over job as before_state_no,
         lag(age) over job as before_age
     from samples
     window job as (partition by job_no order by instant, place)
 ),
 
--- A job that also reports its start reports twice a run; starts are no beat of their own.
 beats as (
     select
         job_no,
         count(*) as samples,
         case
-            when count(*) >= 3 then (median(pause) filter (where state_no <> 7)) / 60e6
+            when count(*) >= 3 then (median(beat) filter (where state_no <> 7)) / 60e6
         end as minutes
     from ordered
     group by job_no
