@@ -7,6 +7,7 @@ Source: auditd.conf(5), and the dictionary of record fields of the audit project
 from __future__ import annotations
 
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -43,7 +44,7 @@ class AuditdReader(Reader):
     obtain = "copy /var/log/audit/audit.log*; or ausearch --raw --start 03/08/2022 > FILE.log"
     traps: ClassVar[tuple[str, ...]] = (
         "the actor is the account that logged in (auid), the effective actor the one whose rights"
-        " were used (uid): as numbers, unless the log is enriched",
+        " were used (uid): as numbers, unless the log is enriched; a service has no actor",
         "one event is several lines; its first line is the record",
         "records that the kernel lost leave no trace but a count",
         "command lines may hold secrets",
@@ -66,7 +67,7 @@ class AuditdReader(Reader):
         lines = [record.raw.decode("utf-8", errors="replace") for record in file.spread]
         lines = [line for line in lines if not _BETWEEN.fullmatch(line)]
         known = sum(_LINE.fullmatch(line) is not None for line in lines)
-        return known > 0 and known * 10 >= len(lines) * 9
+        return known * 2 > len(lines)
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         groups: dict[tuple[str, ...], list[tuple[Record, str, str]]] = defaultdict(list)
@@ -136,15 +137,15 @@ def _row(parts: Sequence[tuple[str, Fields]]) -> dict[str, Value]:
     row: dict[str, Value] = {
         "action": _action(parts[0][0], every),
         "target": printable(every.get("unit", "")) or None,
-        "actor": actor or effective,
-        "effective_actor": effective if actor and effective != actor else None,
+        "actor": actor,
+        "effective_actor": effective if effective != actor else None,
         "session_id": None if (ses := every.get("ses", "")) in _NOBODY else ses,
         "outcome": _OUTCOME.get(every.get("success", every.get("res", ""))),
         "message": None,
     }
     if words:
         row |= command_columns(words)
-        row["message"] = printable(" ".join(words))
+        row["message"] = shlex.join(words)
     return {
         key: printable(value) if isinstance(value, str) else value for key, value in row.items()
     }

@@ -48,7 +48,16 @@ class AusearchReader(Reader):
         return file.header is not None and set(file.header) >= _NEEDED
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
-        has_extra = set(file.header or ()) >= _EXTRA
+        header = set(file.header or ())
+        for column in sorted(_NEEDED - header):
+            raise EvidenceRefused(
+                "the header has no such column",
+                path=file.path,
+                line=1,
+                field=column,
+                remedy="export again with ausearch --format csv --extra-time",
+            )
+        has_extra = header >= _EXTRA
         for record, cells in table_rows(file, sink):
             try:
                 at = _extra_time(cells) if has_extra else _declared(file, cells, settings)
@@ -87,8 +96,8 @@ def _extra_time(cells: Mapping[str, str]) -> Instant:
     except ValueError:
         raise TimeError("TIME_SYNTAX", "YEAR, MONTH and DAY are no numbers") from None
     milli = cells.get("MILLI", "")
-    fraction = f".{milli.zfill(3)}" if milli.isdigit() else ""
-    return parse(f"{year:04}-{month:02}-{day:02}T{cells['TIME']}{fraction}{''.join(offset[1])}"
+    fraction = f".{milli.zfill(3)}" if milli.isdecimal() else ""
+    return parse(f"{year:04}-{month:02}-{day:02}T{cells['TIME']}{fraction}{offset[1]}"
                  f"{offset[2]}:{offset[3]}")  # fmt: skip
 
 

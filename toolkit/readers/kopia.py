@@ -61,7 +61,7 @@ def _send(record: Record, snapshot: Object, settings: SourceSettings, sink: Sink
         text(snapshot, "rootEntry", "summ", "numFailed") or "0",
         text(snapshot, "stats", "errorCount") or "0",
     ]
-    unread = max((int(each) for each in failed if each.isdigit()), default=0)
+    unread = max((int(each) for each in failed if each.isdecimal()), default=0)
     row: dict[str, Value] = {
         "sampled_at": text(snapshot, "endTime"),
         "asset_id": asset,

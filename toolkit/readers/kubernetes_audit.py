@@ -69,7 +69,7 @@ def _row(event: Object) -> dict[str, Value]:
     code = text(event, "responseStatus", "code")
     outcome = "unknown"
     if code is not None and event.get("stage") in _FINAL:
-        outcome = "success" if code.isdigit() and int(code) < 400 else "failure"
+        outcome = "success" if code.isdecimal() and int(code) < 400 else "failure"
     shown = (
         text(event, "requestURI"),
         code,

@@ -102,6 +102,7 @@ def _read_text(file: EvidenceFile, at: Instant, asset_id: str, sink: Sink) -> No
     """Blocks of `name: value`, each below a line of stars, which stands for the row."""
     head: Record | None = None
     fields: dict[str, str] = {}
+    last = ""
     for record in file.lines():
         line = line_text(record, sink)
         if line is None:
@@ -110,12 +111,15 @@ def _read_text(file: EvidenceFile, at: Instant, asset_id: str, sink: Sink) -> No
         if _HEAD.fullmatch(line.strip()):
             if head is not None:
                 _send(head, fields, at, asset_id, sink)
-            head, fields = record, {}
+            head, fields, last = record, {}, ""
         elif head is None or not line.strip():
             sink.skip(record, "blank line, or no part of a row")
         else:
-            if field is not None:
-                fields[field[1]] = field[2].strip()
+            if field is not None and field[1][0].isupper():
+                last = field[1]
+                fields[last] = field[2].strip()
+            elif last:  # an error text of several lines
+                fields[last] += f" {line.strip()}"
             sink.continued(record)
     if head is not None:
         _send(head, fields, at, asset_id, sink)

@@ -87,20 +87,15 @@ def _root(file: EvidenceFile) -> Element:
 
 
 def _events(root: Element) -> Iterator[dict[str, dict[str, str]]]:
-    """Every event with the attributes of its trace, and those that hold for all."""
-    defaults: dict[str, str] = {}
+    """Every event with the attributes of its trace; what the log declares globally is none."""
     for node in root:
-        if _local(node) == "global" and node.get("scope") == "event":
-            # Standard attributes must have a value of their own; what is global is a placeholder.
-            continue
         if _local(node) == "event":
-            yield {"trace": defaults, "event": _attributes(node)}
-        if _local(node) != "trace":
-            continue
-        trace = _attributes(node)
-        for child in node:
-            if _local(child) == "event":
-                yield {"trace": trace, "event": _attributes(child)}
+            yield {"trace": {}, "event": _attributes(node)}
+        elif _local(node) == "trace":
+            trace = _attributes(node)
+            for child in node:
+                if _local(child) == "event":
+                    yield {"trace": trace, "event": _attributes(child)}
 
 
 def _attributes(node: Element) -> dict[str, str]:

@@ -48,7 +48,7 @@ class ZfsListReader(Reader):
             return command == "zfs list" and isinstance(file.json.get("datasets"), dict)
         lines = [record.raw.decode("utf-8", errors="replace") for record in file.spread]
         known = sum(_LINE.fullmatch(line) is not None for line in lines)
-        return known > 0 and known * 10 >= len(lines) * 9
+        return known * 2 > len(lines)
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         if file.data.lstrip()[:1] == b"{":
@@ -90,7 +90,7 @@ def _send_object(record: Record, dataset: Any, settings: SourceSettings, sink: S
         sink.skip(record, "no snapshot")
         return
     name, creation = text(dataset, "name"), _property(dataset, "creation")
-    if name is None or creation is None or not creation.isdigit():
+    if name is None or creation is None or not creation.isdecimal():
         field = "name" if name is None else "creation"
         reason = "the snapshot has no name" if name is None else "no time in seconds: list with -p"
         sink.reject(record, "VALUE_MISSING", reason, field=field)
