@@ -221,3 +221,192 @@ def test_no_verdict_on_doubtful_or_overlapping_events_contradicts_a_possible_cou
     wrong, weak, total = audit(tmp_path, logs)
     assert not wrong, wrong[:3]
     assert len(weak) < 0.04 * total
+
+
+# -- what steps imply, conditions, and what is left undecided --------------------------------------
+
+PROCEDURE = """
+    id: retire
+    version: "1"
+    applies_to: decommission
+    steps:
+      - {id: approve, kind: approve, match: {action: approve}}
+      - {id: check, kind: precheck, match: {action: check-copies}}
+      - {id: drain, match: {action: drain}, mandatory: true}
+      - {id: wipe, match: {action: wipe}, needs: [approve, drain]}
+      - {id: verify, kind: verify, match: {action: verify}, mandatory: true}
+    rules:
+      - {id: soon, template: response, a: drain, b: wipe, within: 1h}
+      - {id: quiet, template: precedence, a: drain, b: wipe, hold: 15m quiet}
+      - {id: four-eyes, template: precedence, a: drain, b: wipe, by: different_actor}
+      - {id: apart, template: not_co_existence, a: drain, b: verify, by: same_actor}
+      - {id: signed, template: precedence, a: approve, b: wipe}
+"""
+OPEN, CLOSED = "change_id,kind\nC,decommission", """
+    change_id,kind,closed_at,outcome
+    C,decommission,2022-03-01T18:00:00Z,success
+"""
+
+
+def judged(folder: Path, events: str, change: str = CLOSED) -> dict[str, str]:
+    """Verdicts by rule; an event is `time action outcome actor` of 2022-03-01, change C."""
+    lines = ["occurred_at,action,outcome,actor,change_id"]
+    for event in events.strip().splitlines():
+        at, action, outcome, actor = event.split()
+        name = "" if outcome == "-" else outcome
+        lines.append(f"2022-03-01T{at}:00Z,{action},{name},{actor},C")
+    store = derive(
+        folder, RELATIONS, change=change, procedures=PROCEDURE,
+        maintenance_event="\n".join(lines),
+    )  # fmt: skip
+    found = dict(rows(store, "select rule_id, verdict from conformance"))
+    for reason, evidence in rows(store, "select reason, evidence from conformance"):
+        assert reason is not None and reason.endswith("."), reason
+        assert evidence == sorted(set(evidence))
+    return found
+
+
+def test_an_operation_as_planned_satisfies_every_constraint(tmp_path: Path) -> None:
+    found = judged(
+        tmp_path,
+        """
+        10:00 check-copies success ann
+        10:05 drain success ann
+        10:30 wipe success bob
+        10:40 verify success bob
+        """,
+    )
+    assert set(found) == {
+        "mandatory:drain", "needs:wipe:drain", "precheck:check", "verify:verify",
+        "soon", "quiet", "four-eyes", "apart",
+    }  # fmt: skip
+    assert set(found.values()) == {"satisfied"}
+
+
+def test_a_prerequisite_counts_only_with_success_and_before(tmp_path: Path) -> None:
+    needs = {
+        "success": "satisfied", "warning": "violated", "failure": "violated",
+        "unknown": "undetermined", "-": "undetermined",
+    }  # fmt: skip
+    for outcome, verdict in needs.items():
+        found = judged(tmp_path / outcome, f"10:05 drain {outcome} ann\n10:30 wipe failure bob")
+        assert found["needs:wipe:drain"] == verdict, outcome
+    late = judged(tmp_path / "late", "10:05 wipe success ann\n10:30 drain success bob")
+    assert late["needs:wipe:drain"] == "violated"
+    tie = judged(tmp_path / "tie", "10:05 wipe success ann\n10:05 drain success bob")
+    assert tie["needs:wipe:drain"] == "undetermined"
+
+
+def test_a_mandatory_step_is_completed_with_success_or_warning_before_closure(
+    tmp_path: Path,
+) -> None:
+    expected = {
+        "10:00 drain success ann": "satisfied",
+        "10:00 drain warning ann": "satisfied",
+        "10:00 drain failure ann": "violated",
+        "10:00 drain unknown ann": "undetermined",
+        "18:00 drain success ann": "undetermined",
+        "18:01 drain success ann": "violated",
+        "10:00 wipe success ann": "violated",
+    }
+    for number, (event, verdict) in enumerate(expected.items()):
+        found = judged(tmp_path / str(number), event)
+        assert found["mandatory:drain"] == verdict, event
+
+
+def test_an_open_operation_is_pending_and_one_without_events_undetermined(tmp_path: Path) -> None:
+    found = judged(tmp_path / "open", "10:00 drain success ann", OPEN)
+    assert (found["mandatory:drain"], found["verify:verify"]) == ("satisfied", "pending")
+    assert found["soon"] == "pending"
+    store = derive(
+        tmp_path / "empty", RELATIONS, procedures=PROCEDURE,
+        change="""
+            change_id,kind,closed_at,outcome
+            done,decommission,2022-03-01T18:00:00Z,success
+            gone,decommission,2022-03-01T18:00:00Z,cancelled
+        """,
+    )  # fmt: skip
+    assert rows(
+        store,
+        "select operation_id, verdict from conformance where rule_id = 'mandatory:drain'",
+    ) == [("done", "undetermined"), ("gone", "not_activated")]
+
+
+def test_a_pre_check_counts_for_its_time_before_every_irreversible_event(tmp_path: Path) -> None:
+    expected = {
+        "10:00 check-copies success ann\n10:30 wipe success ann": "satisfied",
+        "10:00 check-copies warning ann\n10:30 wipe success ann": "violated",
+        "10:00 check-copies - ann\n10:30 wipe success ann": "undetermined",
+        "10:30 check-copies success ann\n10:30 purge failure ann": "undetermined",
+        "10:31 check-copies success ann\n10:30 purge failure ann": "violated",
+        "10:00 drain success ann": "not_activated",
+    }
+    for number, (events, verdict) in enumerate(expected.items()):
+        found = judged(tmp_path / str(number), events)
+        assert found["precheck:check"] == verdict, events
+    stale = derive(
+        tmp_path / "stale", RELATIONS, change=CLOSED, procedures=PROCEDURE,
+        case="policy = {precheck_age_hours = 2}",
+        maintenance_event="""
+            occurred_at,action,outcome,change_id
+            2022-03-01T10:00:00Z,check-copies,success,C
+            2022-03-01T12:00:00Z,wipe,success,C
+            2022-03-01T12:00:01Z,wipe,success,C
+        """,
+    )  # fmt: skip
+    assert rows(
+        stale,
+        "select verdict, activating_event, activations, violations, reason from conformance "
+        "where rule_id = 'precheck:check'",
+    ) == [
+        (
+            "violated", "2:4", 2, 1,
+            "The irreversible event at 2022-03-01 12:00:01 UTC has no successful event of step "
+            "check before it within 2 h 0 min; the nearest event is at 2022-03-01 10:00:00 UTC "
+            "(1 of 2 events).",
+        )
+    ]  # fmt: skip
+
+
+def test_conditions_on_time_quiet_and_account_are_tested(tmp_path: Path) -> None:
+    late = judged(tmp_path / "late", "10:00 drain success ann\n11:01 wipe success bob")
+    assert (late["soon"], late["quiet"], late["four-eyes"]) == ("violated", "satisfied", "satisfied")
+    exact = judged(tmp_path / "exact", "10:00 drain success ann\n11:00 wipe success bob")
+    assert exact["soon"] == "satisfied"
+    hasty = judged(
+        tmp_path / "hasty",
+        "10:00 drain success ann\n10:20 drain success ann\n10:30 wipe success Ann",
+    )
+    assert (hasty["soon"], hasty["quiet"], hasty["four-eyes"]) == (
+        "satisfied", "violated", "violated",
+    )  # fmt: skip
+    alone = judged(tmp_path / "alone", "10:00 drain success ann\n10:30 verify success ann")
+    assert alone["apart"] == "violated"
+
+
+def test_an_event_tied_by_inference_decides_nothing(tmp_path: Path) -> None:
+    change = """
+        change_id,kind,window_start,window_end,targets,closed_at,outcome
+        C,decommission,2022-03-01T08:00:00Z,2022-03-01T17:00:00Z,meta,2022-03-01T18:00:00Z,success
+    """
+    store = derive(
+        tmp_path, RELATIONS, change=change, procedures=PROCEDURE,
+        maintenance_event="""
+            occurred_at,action,outcome,target,change_id
+            2022-03-01T10:00:00Z,drain,success,meta,
+            2022-03-01T10:30:00Z,wipe,success,meta,C
+            2022-03-01T10:40:00Z,verify,success,meta,
+        """,
+    )  # fmt: skip
+    found = dict(rows(store, "select rule_id, verdict from conformance"))
+    assert {found[rule] for rule in ("needs:wipe:drain", "mandatory:drain", "verify:verify")} == {
+        "undetermined"
+    }
+    assert found["precheck:check"] == "violated"
+    reason = store.value("select reason from conformance where rule_id = 'needs:wipe:drain'")
+    assert "inference" in reason
+
+
+def test_an_operation_whose_procedure_is_not_known_has_no_verdict(tmp_path: Path) -> None:
+    change = "change_id,kind,closed_at\nC,reboot,2022-03-01T18:00:00Z"
+    assert judged(tmp_path, "10:00 drain success ann", change) == {}
