@@ -70,9 +70,7 @@ BINARY: dict[str, Callable[[Trace, str, str], list[bool]]] = {
     "chain_succession": lambda t, a, b: directly_after(t, a, b) + directly_before(t, a, b),
     "responded_existence": anywhere,
     "co_existence": lambda t, a, b: anywhere(t, a, b) + anywhere(t, b, a),
-    "not_co_existence": lambda t, a, b: [
-        not (a in t and b in t) for step in t if step in (a, b)
-    ],
+    "not_co_existence": lambda t, a, b: [not (a in t and b in t) for step in t if step in (a, b)],
 }
 UNARY: dict[str, Callable[[Trace, str, int], list[bool]]] = {
     "existence": lambda t, a, n: [t.count(a) >= n],
@@ -106,8 +104,7 @@ def courses(events: list[Event]) -> set[Trace]:
         for chosen in itertools.combinations(doubtful, size):
             for order in itertools.permutations(sure + list(chosen)):
                 if all(
-                    not later[2] < earlier[1]
-                    for earlier, later in itertools.combinations(order, 2)
+                    not later[2] < earlier[1] for earlier, later in itertools.combinations(order, 2)
                 ):
                     found.add(tuple(event[0] for event in order))
     return found
@@ -216,7 +213,10 @@ def test_no_verdict_on_doubtful_or_overlapping_events_contradicts_a_possible_cou
     for _ in range(400):
         starts = [draw.randint(0, 8) for _ in range(draw.randint(1, 5))]
         logs.append(
-            [(draw.choice(STEPS), at, at + draw.randint(0, 3), draw.random() < 0.9) for at in starts]
+            [
+                (draw.choice(STEPS), at, at + draw.randint(0, 3), draw.random() < 0.9)
+                for at in starts
+            ]
         )
     wrong, weak, total = audit(tmp_path, logs)
     assert not wrong, wrong[:3]
@@ -242,10 +242,13 @@ PROCEDURE = """
       - {id: apart, template: not_co_existence, a: drain, b: verify, by: same_actor}
       - {id: signed, template: precedence, a: approve, b: wipe}
 """
-OPEN, CLOSED = "change_id,kind\nC,decommission", """
+OPEN, CLOSED = (
+    "change_id,kind\nC,decommission",
+    """
     change_id,kind,closed_at,outcome
     C,decommission,2022-03-01T18:00:00Z,success
-"""
+""",
+)
 
 
 def judged(folder: Path, events: str, change: str = CLOSED) -> dict[str, str]:
@@ -370,7 +373,11 @@ def test_a_pre_check_counts_for_its_time_before_every_irreversible_event(tmp_pat
 
 def test_conditions_on_time_quiet_and_account_are_tested(tmp_path: Path) -> None:
     late = judged(tmp_path / "late", "10:00 drain success ann\n11:01 wipe success bob")
-    assert (late["soon"], late["quiet"], late["four-eyes"]) == ("violated", "satisfied", "satisfied")
+    assert (late["soon"], late["quiet"], late["four-eyes"]) == (
+        "violated",
+        "satisfied",
+        "satisfied",
+    )
     exact = judged(tmp_path / "exact", "10:00 drain success ann\n11:00 wipe success bob")
     assert exact["soon"] == "satisfied"
     hasty = judged(

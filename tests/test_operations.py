@@ -145,9 +145,7 @@ def test_start_and_end_leave_out_read_only_events_approvals_and_inferred_ones(
         store,
         "select utc(started_at), utc(ended_at), actors, started_basis, event_count, "
         "explicit_event_count from operation_span where operation_id = 'C1'",
-    ) == [
-        ("2022-03-01 10:04:00 UTC", "2022-03-01 10:20:00 UTC", ["bob", "eve"], "explicit", 5, 4)
-    ]
+    ) == [("2022-03-01 10:04:00 UTC", "2022-03-01 10:20:00 UTC", ["bob", "eve"], "explicit", 5, 4)]
 
 
 VERSIONS = """
