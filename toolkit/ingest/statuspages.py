@@ -21,6 +21,8 @@ Notes = list[tuple[str, str, str]]
 
 Rows = list[tuple[str, Row]]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class Unreadable(ValueError):
     """A field of an element cannot be read; the record is rejected."""
@@ -76,13 +78,19 @@ def send(
 
 
 def text(value: Mapping[str, Any], field: str) -> str | None:
-    """A field as text; empty and absent are both NULL. Raises `Unreadable` for nested values."""
+    """A field as text; empty and absent are both NULL.
+
+    Raises `Unreadable` for nested values and for half a character, which JSON can escape.
+    """
     found = value.get(field)
     if found is None or found == "":
         return None
-    if isinstance(found, str | int | float):
-        return str(found)
-    raise Unreadable(field, "a nested value where a text is expected")
+    if not isinstance(found, str | int | float):
+        raise Unreadable(field, "a nested value where a text is expected")
+    shown = str(found)
+    if not shown.isascii() and _SURROGATE.search(shown):
+        raise Unreadable(field, "half of a surrogate pair, which is no text", "TEXT_NOT_UNICODE")
+    return shown
 
 
 def inner(value: Mapping[str, Any], field: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from toolkit.ingest.statuspages import (
     document,
     epoch,
     inner,
+    listed,
     plain_text,
     send,
     text,
@@ -40,6 +41,8 @@ _STAMP = re.compile(
     r"(?:(?P<date>[A-Z][a-z]{2,8} +\d{1,2}),? +)?(?P<clock>\d{1,2}:\d\d [AP]M) (?P<zone>[A-Z]{3,4})"
 )
 _DAY = timedelta(days=1)
+# A time of day is rounded to its minute, the date of an event is not.
+_ROUNDED = timedelta(minutes=1)
 
 
 class AwsStatus(Reader):
@@ -58,7 +61,7 @@ class AwsStatus(Reader):
         " its status or its end says so, all others are `update`",
         "an event's status is its worst one; states of services are dated only by their changes",
         "data.json prints posts with a time of day only: the first has the date of the event where"
-        " both agree to the minute, each later one the first such time after the one before it"
+        " both agree within a minute, each later one the first such time after the one before it"
         " (noted DATE_INFERRED); posts whose date cannot be told have no time of posting",
         "status 1 is information, and no state of a component",
     )
@@ -94,7 +97,7 @@ class AwsStatus(Reader):
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         value = document(file, "download the file again, as AWS serves it")
         if isinstance(value, dict):
-            value = [each for key in ("archive", "current") for each in value.get(key) or ()]
+            value = [each for key in ("archive", "current") for each in listed(file, value, key)]
         if not isinstance(value, list):
             raise EvidenceRefused(
                 "not a list of events", path=file.path, remedy="give the file, unchanged"
@@ -281,7 +284,7 @@ def _next(clock: str, began: Instant, previous: Instant | None) -> Instant | Non
             )
         except TimeError:
             return None
-        if previous is None and at.lo <= began.at <= at.hi:
+        if previous is None and at.lo - _ROUNDED <= began.at <= at.hi:
             return at
         if previous is not None and at.hi >= previous.lo:
             return at

@@ -202,7 +202,6 @@ def _update(
         "title": text(about, "title"),
         "body": text(post, "message"),
         "kind": "maintenance" if is_maintenance else "incident" if about else None,
-        "impact": text(about, "aggregate_state"),
         "captured_at": settings.captured_at,
         "claimed_start_at": None if is_maintenance else starts,
         "claimed_end_at": None if is_maintenance else ends,

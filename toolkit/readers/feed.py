@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element, ParseError
 
@@ -52,7 +51,7 @@ _DECLARATION = re.compile(rb"\A\s*<\?xml[^>]*\?>")
 
 _PARAGRAPH = re.compile(r"<small>(.*?)</small>", re.I | re.S)
 _STATE = re.compile(r"\A\s*(?:<br\s*/?>\s*)?<strong>(.*?)</strong>\s*(?:-|–|—)?", re.I | re.S)
-_PLANNED = re.compile(r"THIS IS A SCHEDULED EVENT(.*?)(?:</|\Z)", re.S)
+_PLANNED = re.compile(r"THIS IS A SCHEDULED EVENT(.*?)(?:</strong>|\Z)", re.S)
 _STAMP = re.compile(
     r"(?P<month>[A-Z][a-z]{2})[a-z]* +(?P<day>\d{1,2}), +(?P<clock>\d{1,2}:\d\d)"
     r"(?: +- +(?:(?P<to_month>[A-Z][a-z]{2})[a-z]* +(?P<to_day>\d{1,2}), +)?"
@@ -65,8 +64,11 @@ _SLUG = re.compile(r"/(?:incidents|incident|maintenance|maintenances)/([A-Za-z0-
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 MINUTE = timedelta(minutes=1)
-# Updates stand newest first; one that is this much later than the one above it has another year.
+# Updates stand newest first; where times were edited, one may be this much out of order.
 DISORDER = timedelta(days=31)
+# The readings of a date without a year are a year apart; only February 29 is rarer, and the nearest
+# one may be years away, which no entry is.
+HALF_A_YEAR, YEAR = timedelta(days=183), timedelta(days=366)
 
 
 class Feed(Reader):
@@ -287,8 +289,8 @@ def _planned(entry: dict[str, Any], posted: Instant, settings: SourceSettings) -
 def _dated(entry: dict[str, Any], settings: SourceSettings) -> list[Instant]:
     """The times of all updates of an entry, newest first, each with the year that fits.
 
-    The update that was posted in the minute of `published` is the anchor, else the newest one;
-    from there every update takes the year that brings it nearest to its neighbour.
+    The update that was posted in the minute of `published` is the anchor, else the newest one, in
+    the year nearest to it. From there, every update takes the year that keeps the order.
     """
     published = text(entry, "published") or text(entry, "pubDate")
     if published is None:
@@ -321,17 +323,32 @@ def _dated(entry: dict[str, Any], settings: SourceSettings) -> list[Instant]:
         ),
         0,
     )
-    times: dict[int, Instant | None] = {anchor: _nearest(readings[anchor], base.at)}
-    for order in (range(anchor + 1, len(readings)), range(anchor - 1, -1, -1)):
-        near = times[anchor]
-        for index in order:
-            near = times[index] = None if near is None else _nearest(readings[index], near.at)
+    near = [each for each in readings[anchor] if abs(each.at - base.at) <= HALF_A_YEAR]
+    times: dict[int, Instant | None] = {anchor: _nearest(near, base.at)}
+    for index in range(anchor + 1, len(readings)):
+        above = times[index - 1]
+        before = [
+            each
+            for each in readings[index]
+            if above and above.at - YEAR <= each.at <= above.at + DISORDER
+        ]
+        times[index] = max(before, key=_at, default=None)
+    for index in range(anchor - 1, -1, -1):
+        below = times[index + 1]
+        after = [
+            each
+            for each in readings[index]
+            if below and below.at - DISORDER <= each.at <= below.at + YEAR
+        ]
+        times[index] = min(after, key=_at, default=None)
     dated = [each for _, each in sorted(times.items()) if each is not None]
-    if len(dated) < len(readings) or any(
-        below.at > above.at + DISORDER for above, below in pairwise(dated)
-    ):
-        raise Unreadable("posted_at", "the years cannot be told", "TIME_NO_YEAR")
+    if len(dated) < len(readings):
+        raise Unreadable("posted_at", "no years fit the dates of the entry", "TIME_NO_YEAR")
     return dated
+
+
+def _at(instant: Instant) -> datetime:
+    return instant.at
 
 
 def _readings(
@@ -350,7 +367,7 @@ def _readings(
     date = f"{_MONTHS.index(name) + 1:02}-{int(day or found['day']):02}"
     readings: list[Instant] = []
     fault: TimeError | None = None
-    for year in range(around.year - 3, around.year + 4):
+    for year in range(around.year - 4, around.year + 5):
         try:
             at = parse(
                 f"{year}-{date} {clock or found['clock']} {found['zone']}",

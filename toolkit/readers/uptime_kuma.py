@@ -172,7 +172,7 @@ def _beat(element: dict[str, Any], settings: SourceSettings, notes: Notes) -> di
         raise Unreadable("status", "the value is missing", "VALUE_MISSING")
     return {
         "observed_at": text(beat, "time"),
-        "asset_id": settings.asset_id or f"monitor-{element['monitor']}",
+        "asset_id": settings.asset_id or f"monitor-{text(element, 'monitor')}",
         "state": translate(raw, BEAT, "state", notes),
     }
 
