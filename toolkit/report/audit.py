@@ -136,15 +136,14 @@ _ANSWERS = (
 
 def conclusion(counts: Counter[str]) -> str:
     """The conclusion of a test in words, from how often each answer was given."""
+    rest = "; cases open" if counts["undetermined"] else ""
     if counts["exception"]:
-        return "Exceptions noted" + (", and cases open" if counts["undetermined"] else "")
-    if counts["undetermined"]:
-        return "Not decided by the evidence" if not counts["ok"] else "No exception; cases open"
+        return f"Exceptions{rest}"
     if counts["ok"]:
-        return "No exception noted"
-    if counts["not_run"]:
-        return "Not run: records absent"
-    return "Nothing to test"
+        return f"No exception{rest}"
+    if counts["undetermined"]:
+        return "Not decided"
+    return "Not run" if counts["not_run"] else "Nothing to test"
 
 
 def _counts(incident: Incident) -> dict[str, Counter[str]]:
@@ -175,14 +174,14 @@ def _tests(incident: Incident) -> Section:
     table = Table(
         "Tests: one row per rule",
         columns(
-            "Rule {30} | Population {number 11} | Decided {number 9} | Exceptions {number 11} | "
-            "Undeter-mined {number 10} | "
-            "Not applicable {number 11} | Not run {7} | Conclusion"
+            "Rule {30} | Population {number 10} | Decided {number 9} | Exceptions {number 10} | "
+            "Open {number 7} | Not applicable {number 10} | Not run {7} | Conclusion"
         ),
         tuple(rows),
         "finding, rule_catalogue",
-        "The population of a rule is every operation or subject on record that activates it. All "
-        "of it is tested; decided are those for which the evidence gives an answer.",
+        "Open: undetermined. The population of a rule is every operation or subject on record "
+        "that activates it. All of it is tested; decided are those for which the evidence gives "
+        "an answer.",
     )
     reasons = sorted(
         {
@@ -309,7 +308,7 @@ def request_table(facts: CaseFacts) -> Table | None:
         return None
     return Table(
         "Evidence that would settle what is open",
-        columns("No. {5} | What {30} | Who holds it {20} | Why {25} | Rules"),
+        columns("No. {5} | What {24} | Who holds it {16} | Why {44} | Rules"),
         tuple(
             (
                 str(row["request_no"]),
@@ -390,7 +389,6 @@ def _policy(facts: CaseFacts) -> Section:
                 "policy",
             ),
         ),
-        new_page=True,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from toolkit.report.model import Bars, Lane, Mark, Stretch, Strips, Swimlanes
+from toolkit.report.model import Bars, Lane, Stretch, Strips, Swimlanes
 
 WIDTH = 700.0
 LABELS = 112.0  # room for the names at the left
@@ -68,8 +68,9 @@ def ticks(start: datetime, end: datetime, scale: Scale, zone: tzinfo) -> tuple[T
 @dataclass(frozen=True, slots=True)
 class PlacedMark:
     x: float
-    x2: float | None
     y: float
+    early: float
+    late: float
     shape: str
     text: str
     number: int | None
@@ -122,36 +123,32 @@ def swimlanes(picture: Swimlanes, zone: tzinfo) -> SwimlanesDrawing:
 def _lane(lane: Lane, scale: Scale, y: float) -> PlacedLane:
     """Stack marks that would cover one another; leave out repeats at one place."""
     seen: set[tuple[int, str]] = set()
-    rows: list[tuple[int, Mark, float, float | None]] = []
-    for mark in sorted(lane.marks, key=lambda mark: (mark.number is None, mark.start, mark.text)):
-        x = scale(mark.start)
-        x2 = scale(mark.end) if mark.end is not None else None
+    taken: list[tuple[int, float, float]] = []
+    placed: list[PlacedMark] = []
+    for mark in sorted(lane.marks, key=lambda mark: (mark.number is None, mark.at, mark.text)):
+        x = scale(mark.at)
         place = (round(x / 3), mark.shape)
         if mark.number is None and place in seen:
             continue
         seen.add(place)
-        needed = MARK if mark.number is not None else 7.0
-        row = _free_row(rows, x, max(x2 or x, x + needed), needed)
+        half = MARK / 2 if mark.number is not None else 3.5
+        row = _free_row(taken, x - half, x + half)
         if row is None:
             continue
-        rows.append((row, mark, x, x2))
-    used = 1 + max((row for row, *_ in rows), default=0)
-    placed = tuple(
-        PlacedMark(x, x2, y + 10 + row * 14, mark.shape, mark.text, mark.number)
-        for row, mark, x, x2 in sorted(rows, key=lambda row: (row[2], row[0]))
-    )
-    return PlacedLane(lane.name, y, used * 14 + 6, placed)
+        taken.append((row, x - half, x + half))
+        early = scale(mark.early) if mark.early else x
+        late = scale(mark.late) if mark.late else x
+        placed.append(
+            PlacedMark(x, y + 10 + row * 14, early, late, mark.shape, mark.text, mark.number)
+        )
+    used = 1 + max((row for row, *_ in taken), default=0)
+    placed.sort(key=lambda mark: (mark.x, mark.y))
+    return PlacedLane(lane.name, y, used * 14 + 6, tuple(placed))
 
 
-def _free_row(
-    rows: Sequence[tuple[int, Mark, float, float | None]], x: float, end: float, needed: float
-) -> int | None:
+def _free_row(taken: Sequence[tuple[int, float, float]], left: float, right: float) -> int | None:
     for row in range(ROWS):
-        if all(
-            end <= other_x - 1 or x >= max(other_x2 or other_x, other_x) + needed
-            for at, _, other_x, other_x2 in rows
-            if at == row
-        ):
+        if all(right <= start or left >= end for at, start, end in taken if at == row):
             return row
     return None
 

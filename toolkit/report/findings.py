@@ -44,7 +44,7 @@ def section(incident: Incident) -> Section:
     register = Table(
         "Register of exceptions",
         columns(
-            "Finding {code 20} | Rule {8} | Severity {10} | About {18} | When {time 16} | Title"
+            "Finding {code 25} | Rule {7} | Severity {9} | About {15} | When {time 16} | Title"
         ),
         tuple(
             (

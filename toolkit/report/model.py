@@ -67,13 +67,17 @@ Shape = Literal["event", "exception", "irreversible", "post", "alert", "notice",
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One event or interval in a lane; `number` is the row of the table that explains it."""
+    """One event in a lane; `number` is the row of the table that explains it.
 
-    start: datetime
+    `early` and `late` bound the time where the evidence leaves it open by more than a minute.
+    """
+
+    at: datetime
     shape: Shape
     text: str
-    end: datetime | None = None
     number: int | None = None
+    early: datetime | None = None
+    late: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +232,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    """`public` documents leave the house: the full lists do not travel with them."""
+
     kind: Kind
     title: str
     subtitle: str
     sections: tuple[Section, ...]
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

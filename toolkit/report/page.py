@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from toolkit.report.facts import Row
+from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
     Block,
@@ -44,46 +44,9 @@ def section(incident: Incident) -> Section:
             ),
             new_page=True,
         )
-    grouped: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[str(row["region"] or row.get("scope") or "all")].append(row)
-    totals = {region: _minutes(found) for region, found in sorted(grouped.items())}
-    start = min(row["started_at"] for row in rows)
-    end = max(row["ended_at"] or facts.dated for row in rows)
-    start = max(start, facts.window_start) if facts.window_start else start
-    end = min(end, facts.window_end) if facts.window_end else end
-    strips = tuple(
-        Strip(
-            region,
-            tuple(
-                Stretch(row["started_at"], row["ended_at"] or end, _state(row["said"]))
-                for row in found
-            ),
-            tuple(
-                Stretch(row["started_at"], row["ended_at"] or end, _state(row["measured"]))
-                for row in found
-            ),
-            tuple(
-                Stretch(row["started_at"], row["ended_at"] or end, str(row["verdict"]))
-                for row in found
-            ),
-        )
-        for region, found in sorted(grouped.items())
-    )
+    totals = _totals(rows)
     blocks: list[Block] = [
-        Paragraph(
-            "For each region, what the page said of its components and what replication "
-            "telemetry shows of its machines. Before the first post the page is read as "
-            "operational. A region counts as degraded from a share of "
-            f"{percent(facts.policy('degraded_share'))} of its machines. Over claim: the page "
-            "said better than was measured; under claim: worse."
-        ),
-        Figure(
-            "Page and measurement per region; brackets mark where they differ.",
-            "Two bars per region. " + _verdicts_in_words(totals),
-            Strips(start, end, strips),
-            "status_accuracy",
-        ),
+        *strips(facts),
         Table(
             "How long page and measurement agreed",
             columns(
@@ -138,6 +101,62 @@ _WORDS = {
     "under_claim": "under claim",
     "unknown": "not known",
 }
+
+
+def strips(facts: CaseFacts) -> tuple[Block, ...]:
+    """The strips per region with what they mean; nothing where there is nothing to compare."""
+    rows = facts.rows("status_accuracy")
+    if not rows:
+        return ()
+    grouped = _by_region(rows)
+    start = min(row["started_at"] for row in rows)
+    end = max(row["ended_at"] or facts.dated for row in rows)
+    start = max(start, facts.window_start) if facts.window_start else start
+    end = min(end, facts.window_end) if facts.window_end else end
+    drawn = tuple(
+        Strip(
+            region,
+            tuple(
+                Stretch(row["started_at"], row["ended_at"] or end, _state(row["said"]))
+                for row in found
+            ),
+            tuple(
+                Stretch(row["started_at"], row["ended_at"] or end, _state(row["measured"]))
+                for row in found
+            ),
+            tuple(
+                Stretch(row["started_at"], row["ended_at"] or end, str(row["verdict"]))
+                for row in found
+            ),
+        )
+        for region, found in sorted(grouped.items())
+    )
+    return (
+        Paragraph(
+            "For each region, what the page said of its components and what replication "
+            "telemetry shows of its machines. Before the first post the page is read as "
+            "operational. A region counts as degraded from a share of "
+            f"{percent(facts.policy('degraded_share'))} of its machines. Over claim: the page "
+            "said better than was measured; under claim: worse."
+        ),
+        Figure(
+            "Page and measurement per region; brackets mark where they differ.",
+            "Two bars per region. " + _verdicts_in_words(_totals(rows)),
+            Strips(start, end, drawn),
+            "status_accuracy",
+        ),
+    )
+
+
+def _totals(rows: list[Row]) -> dict[str, dict[str, float]]:
+    return {region: _minutes(found) for region, found in sorted(_by_region(rows).items())}
+
+
+def _by_region(rows: list[Row]) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[str(row["region"] or "all")].append(row)
+    return grouped
 
 
 def _verdicts_in_words(totals: dict[str, dict[str, float]]) -> str:

@@ -106,6 +106,7 @@ def pdf(report: Report, kind: Kind) -> bytes:
     The same report gives the same bytes: identifier and dates come from its content.
     """
     text = _within_fonts(_html(report, kind, "print"))
+    carried = () if report.documents[kind].public else report.attachments
     with _own_fonts():
         import weasyprint  # it looks for fonts while it is imported
 
@@ -121,10 +122,10 @@ def pdf(report: Report, kind: Kind) -> bytes:
                 relationship="Data",
                 url_fetcher=_refuse,
             )
-            for attached in report.attachments
+            for attached in carried
         ]
         identifier = hashlib.sha256(text.encode())
-        for attached in report.attachments:
+        for attached in carried:
             identifier.update(hashlib.sha256(attached.data).digest())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # it leaves its colour profile open

@@ -10,10 +10,8 @@ from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.findings import short_rate
 from toolkit.report.incident import DECIDED, Incident
 from toolkit.report.model import (
-    Bars,
     Block,
     Document,
-    Figure,
     Listing,
     Paragraph,
     Section,
@@ -22,14 +20,10 @@ from toolkit.report.model import (
     Text,
     columns,
 )
-from toolkit.report.summary import CLASSES
 from toolkit.report.words import (
     be,
     number,
     plural,
-    rounded,
-    size,
-    span,
 )
 
 
@@ -69,85 +63,21 @@ def _impact(incident: Incident) -> Section:
             "the machines protect while they have no current recovery point; what is lost for "
             "good is stated only where the record says so.",
             tone="note",
-        )
+        ),
+        *summary.by_region(facts),
     ]
-    regions = facts.rows("region_impact")
-    if regions:
-        blocks.append(_impact_table(facts, "Impact by region", "Region", "region", regions))
-    machines = facts.rows("machine_impact")
-    if machines:
-        types = _by_type(machines)
-        states = [state for state in CLASSES if any(counts[state] for counts in types.values())]
-        told = {
-            name: [f"{number(counts[state])} {CLASSES[state]}" for state in states if counts[state]]
-            for name, counts in types.items()
-        }
-        blocks.append(
-            Figure(
-                "Affected machines by type, and how they stood at the end of the record.",
-                "One bar per machine type. "
-                + "; ".join(f"{name}: {', '.join(parts)}" for name, parts in told.items())
-                + ".",
-                Bars(
-                    tuple(
-                        (name, tuple((state, counts[state]) for state in states if counts[state]))
-                        for name, counts in types.items()
-                    )
-                ),
-                "machine_impact",
-            )
-        )
-    partners = facts.rows("partner_impact")
+    partners = sorted(
+        facts.rows("partner_impact"),
+        key=lambda row: (-(row["machine_hours"] or 0), str(row["organization"])),
+    )
     if partners:
-        ordered = sorted(
-            partners, key=lambda row: (-(row.get("machine_hours") or 0), str(row["organization"]))
+        blocks.append(
+            summary.impact_table(facts, "Impact by partner", "Partner", "organization", partners)
         )
-        blocks.append(_impact_table(facts, "Impact by partner", "Partner", "organization", ordered))
-    if not (regions or machines or partners):
+    blocks += summary.by_type(facts)
+    if len(blocks) == 1:
         blocks.append(Paragraph("No impact on machines is on record.", query="machine_impact"))
     return Section("impact", "Impact", tuple(blocks), new_page=True)
-
-
-def _by_type(machines: list[Row]) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in machines:
-        state = str(row["recovery_class"] or "unknown")
-        found[str(row["machine_type"] or "not stated")][state] += 1
-    return dict(sorted(found.items()))
-
-
-def _impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row]) -> Table:
-    told = "First post that names it" if key == "region" else "First direct notice"
-    return Table(
-        caption,
-        columns(
-            f"{title} {{12}} | Machines hit {{number 12}} | Still open {{number 8}} | "
-            "Lost {number 7} | Machine-hours {number 12} | Data at risk {number 11} | "
-            f"First impact {{time 15}} | {told} {{time}}"
-        ),
-        tuple(
-            (
-                str(row[key] or "not stated"),
-                f"{number(row['machines_impacted'])} of {number(row['machines'])}",
-                number(row["machines_open"]),
-                number(row["machines_lost"]),
-                number(rounded(row["machine_hours"])),
-                size(row["data_at_risk_bytes"]) if row["machines_impacted"] else "none",
-                facts.day(row["first_impact_at"]) if row["first_impact_at"] else "none",
-                _notice(facts, row),
-            )
-            for row in rows
-        ),
-        "region_impact" if key == "region" else "partner_impact",
-        "The time in brackets runs from the first impact to the post or notice.",
-    )
-
-
-def _notice(facts: CaseFacts, row: Row) -> str:
-    if row["notified_at"] is None:
-        return "none on record"
-    delay = row["notice_delay_minutes"]
-    return facts.day(row["notified_at"]) + ("" if delay is None else f" ({span(delay * 60)})")
 
 
 # -- contributing factors ----------------------------------------------------------------------
@@ -270,36 +200,38 @@ def _clean_operations(incident: Incident) -> tuple[int, int]:
 
 
 def _untested(incident: Incident) -> Section:
-    facts = incident.facts
-    blocks: list[Block] = []
     open_tests: dict[str, Counter[str]] = defaultdict(Counter)
     for row in incident.findings:
-        if row["status"] in ("undetermined", "not_run"):
-            open_tests[row["rule"]][row["status"]] += 1
-    if open_tests:
+        open_tests[row["status"]][row["rule"]] += 1
+    blocks: list[Block] = []
+    if open_tests["undetermined"]:
+        told = [f"{rule} ({number(n)})" for rule, n in sorted(open_tests["undetermined"].items())]
+        blocks.append(
+            Paragraph(
+                (
+                    Strong("Undetermined. "),
+                    "For these rules the evidence is there but does not decide, for so many "
+                    f"operations or subjects: {', '.join(told)}.",
+                ),
+                query="finding",
+            )
+        )
+    if open_tests["not_run"]:
         blocks.append(
             Table(
-                "Rules that the evidence does not decide, or that could not run",
-                columns("Tested for {30} | Undetermined {number 14} | Not run {10} | For example"),
+                "Rules that could not run",
+                columns("Tested for {40} | Why not"),
                 tuple(
-                    (
-                        (Strong(rule), f" {incident.rules.get(rule, {}).get('title', '')}"),
-                        number(counts["undetermined"]),
-                        "yes" if counts["not_run"] else "",
-                        next(
-                            str(row["reason"])
-                            for row in incident.findings
-                            if row["rule"] == rule and row["status"] in ("undetermined", "not_run")
-                        ),
-                    )
-                    for rule, counts in sorted(open_tests.items())
+                    ((Strong(row["rule"]), f" {row['title']}"), str(row["reason"]))
+                    for row in incident.findings
+                    if row["status"] == "not_run"
                 ),
                 "finding",
             )
         )
-    else:
+    if not blocks:
         blocks.append(Paragraph("Every test that applies was decided.", query="finding"))
-    table = request_table(facts)
+    table = request_table(incident.facts)
     if table is not None:
         blocks.append(table)
     return Section("untested", "What could not be tested", tuple(blocks))

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
+from toolkit.report import page
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
+    Bars,
     Block,
     Code,
     Document,
+    Figure,
     Inline,
     Listing,
     Paragraph,
     Ref,
     Section,
     Strong,
+    Table,
     Text,
+    columns,
 )
-from toolkit.report.words import be, capital, listed, number, percent, plural, size, span
+from toolkit.report.words import be, capital, listed, number, percent, plural, rounded, size, span
 
 DECISIONS = 6
 
@@ -45,13 +50,22 @@ def section(incident: Incident) -> Section:
 
 
 def document(facts: CaseFacts) -> Document:
-    """The summary for partners: the same words, without what is the board's to decide."""
+    """The summary for partners: no people, no partners, and nothing that is the board's to "
+    "decide."""
     incident = Incident(facts)
+    happened, whom, unknown = _parts(incident, board=False)
+    impact = (*whom.blocks, *by_region(facts), *by_type(facts))
     return Document(
         "summary",
         "Summary for partners",
         "What happened, whom it hit, and what is not known yet",
-        _parts(incident, board=False),
+        (
+            happened,
+            Section(whom.id, whom.title, impact),
+            Section("status", "What the page said against what was measured", page.strips(facts)),
+            unknown,
+        ),
+        public=True,
     )
 
 
@@ -91,9 +105,9 @@ def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
             query="onset",
         )
     if incident.triggers:
-        yield Paragraph(_triggers(incident), query="incident_phase, operation_event")
-        for operation in incident.reviewed:
-            yield from _deviations(incident, operation, board)
+        yield Paragraph(_triggers(incident, board), query="incident_phase, operation_event")
+        for operation in incident.reviewed if board else ():
+            yield from _deviations(incident, operation)
     elif onset is not None:
         yield Paragraph(
             "The evidence does not tie an operation to the onset.", query="incident_phase"
@@ -116,7 +130,7 @@ def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
         )
 
 
-def _triggers(incident: Incident) -> Text:
+def _triggers(incident: Incident, board: bool) -> Text:
     """The irreversible events near the onset, and whether their order with it is established."""
     facts, onset = incident.facts, incident.onset
     many = len(incident.triggers) > 1
@@ -130,8 +144,8 @@ def _triggers(incident: Incident) -> Text:
             Code(str(event["action"])),
             " of ",
             Code(str(event["target"])),
-            f" at {facts.when(event['occurred_at'])} "
-            f"({incident.operation_name(event['operation_id'])})",
+            f" at {facts.when(event['occurred_at'])}",
+            f" ({incident.operation_name(event['operation_id'])})" if board else "",
         ]
     first = incident.triggers[0]
     if onset is not None and onset["onset_lo"] and first["occurred_hi"] < onset["onset_lo"]:
@@ -146,11 +160,11 @@ def _triggers(incident: Incident) -> Text:
             f"{'the first of them' if many else 'it'}, so the evidence does not decide by time "
             "alone which came first. "
         )
-    parts.append(order + "Whether the one led to the other is for the board to judge.")
+    parts.append(order + "Whether the one led to the other is for the review board to judge.")
     return tuple(parts)
 
 
-def _deviations(incident: Incident, operation: Row, board: bool) -> Iterable[Block]:
+def _deviations(incident: Incident, operation: Row) -> Iterable[Block]:
     own = incident.of_operation(operation["operation_id"], "exception")
     if not own:
         return
@@ -160,7 +174,7 @@ def _deviations(incident: Incident, operation: Row, board: bool) -> Iterable[Blo
         (
             f"In {incident.operation_name(operation['operation_id'])}, "
             f"{plural(len(own), 'deviation')} from recorded criteria {be(len(own))} on record",
-            *_see(board, "contributing factors", "factors"),
+            *_see(True, "contributing factors", "factors"),
             f": {'; '.join(named)}{more}.",
         ),
         query="finding",
@@ -312,3 +326,81 @@ def _until(facts: CaseFacts, ended_at: datetime | None) -> str:
     if ended_at is None:
         return "The record ends before the share falls below the limit again."
     return f"The share fell below the limit again at {facts.when(ended_at)}."
+
+
+# -- impact ------------------------------------------------------------------------------------
+
+
+def by_region(facts: CaseFacts) -> Iterable[Block]:
+    """The impact on each region, where there is any."""
+    rows = facts.rows("region_impact")
+    if rows:
+        yield impact_table(facts, "Impact by region", "Region", "region", rows)
+
+
+def by_type(facts: CaseFacts) -> Iterable[Block]:
+    """How the affected machines of each type stood at the end of the record."""
+    machines = facts.rows("machine_impact")
+    if not machines:
+        return
+    types = _by_type(machines)
+    states = [state for state in CLASSES if any(counts[state] for counts in types.values())]
+    told = {
+        name: [f"{number(counts[state])} {CLASSES[state]}" for state in states if counts[state]]
+        for name, counts in types.items()
+    }
+    yield Figure(
+        "Affected machines by type, and how they stood at the end of the record.",
+        "One bar per machine type. "
+        + "; ".join(f"{name}: {', '.join(parts)}" for name, parts in told.items())
+        + ".",
+        Bars(
+            tuple(
+                (name, tuple((state, counts[state]) for state in states if counts[state]))
+                for name, counts in types.items()
+            )
+        ),
+        "machine_impact",
+    )
+
+
+def _by_type(machines: list[Row]) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in machines:
+        state = str(row["recovery_class"] or "unknown")
+        found[str(row["machine_type"] or "not stated")][state] += 1
+    return dict(sorted(found.items()))
+
+
+def impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row]) -> Table:
+    told = "First post that names it" if key == "region" else "First direct notice"
+    return Table(
+        caption,
+        columns(
+            f"{title} {{12}} | Machines hit {{number 12}} | Still open {{number 8}} | "
+            "Lost {number 7} | Machine-hours {number 12} | Data at risk {number 11} | "
+            f"First impact {{time 15}} | {told} {{time}}"
+        ),
+        tuple(
+            (
+                str(row[key] or "not stated"),
+                f"{number(row['machines_impacted'])} of {number(row['machines'])}",
+                number(row["machines_open"]),
+                number(row["machines_lost"]),
+                number(rounded(row["machine_hours"])),
+                size(row["data_at_risk_bytes"]) if row["machines_impacted"] else "none",
+                facts.day(row["first_impact_at"]) if row["first_impact_at"] else "none",
+                _notice(facts, row),
+            )
+            for row in rows
+        ),
+        "region_impact" if key == "region" else "partner_impact",
+        "The time in brackets runs from the first impact to the post or notice.",
+    )
+
+
+def _notice(facts: CaseFacts, row: Row) -> str:
+    if row["notified_at"] is None:
+        return "none on record"
+    delay = row["notice_delay_minutes"]
+    return facts.day(row["notified_at"]) + ("" if delay is None else f" ({span(delay * 60)})")

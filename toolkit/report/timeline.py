@@ -98,7 +98,9 @@ class Curated:
             return 3
         if row["lane"] == "change":
             return 3 if row["subject"] in self._changes else 9
-        ranks = {"review": 4, "notice": 5, "alert": 6}
+        if row["kind"] in ("statement", "action_due"):
+            return 4
+        ranks = {"notice": 5, "alert": 6, "review": 8}
         if row["lane"] in ranks:
             return ranks[row["lane"]]
         if pointer in self._exceptions:
@@ -157,8 +159,9 @@ def section(incident: Incident) -> Section:
             f"{plural(curated.total, 'event')} lie in the window; the table shows "
             f"{number(len(curated.rows))} of them, numbered as in the pictures. The others stand "
             "in timeline.csv, attached to this file. Squares mark irreversible events, events "
-            "with a deviation, and the onset; circles mark all others; small signs without a "
-            "number are events that the table leaves out.",
+            "with a deviation, and the onset; circles mark all others; a bar through a sign "
+            "spans the times that the record leaves open; small signs without a number are "
+            "events that the table leaves out.",
             query="timeline",
         )
     ]
@@ -173,8 +176,8 @@ def section(incident: Incident) -> Section:
         Table(
             "Events in order",
             columns(
-                "No. {number 5} | Time {time 21} | Lane {12} | Subject {16} | "
-                "What is on record | Record {code 10}"
+                "No. {number 5} | Time {time 17} | Lane {11} | Subject {12} | What is on record | "
+                "Record {code 9}"
             ),
             tuple(
                 (
@@ -266,10 +269,13 @@ def _swimlanes(incident: Incident, curated: Curated, start: datetime, end: datet
         if not start <= row["occurred_at"] <= end:
             continue
         position = numbers.get(row["event_no"])
-        if position is None and row["lane"] == "telemetry":
-            continue  # the area below says it better
+        if position is None and (row["lane"] == "telemetry" or row["kind"] == "log"):
+            continue  # the area below shows the one; nobody acted in the other
         text = f"{incident.facts.when(row['occurred_at'])}: {cut(_what(row), 120)}"
-        mark = Mark(row["occurred_at"], curated.shape(row), text, row.get("ended_at"), position)
+        early, late = row["occurred_lo"], row["occurred_hi"]
+        if early is None or late is None or late - early <= timedelta(seconds=60):
+            early = late = None
+        mark = Mark(row["occurred_at"], curated.shape(row), text, position, early, late)
         marks.setdefault(str(row["lane"]), []).append(mark)
     lanes = tuple(
         Lane(_LANE_NAMES.get(name, name), tuple(found)) for name, found in marks.items() if found
@@ -334,7 +340,9 @@ def _in_words(facts: CaseFacts, picture: Swimlanes) -> str:
 def _moment(facts: CaseFacts, row: Row) -> str:
     lo, hi = row["occurred_lo"], row["occurred_hi"]
     if lo is not None and hi is not None and (hi - lo) > timedelta(seconds=60):
-        return f"{facts.day(lo)} … {facts.day(hi)}"
+        same = lo.astimezone(facts.zone).date() == hi.astimezone(facts.zone).date()
+        end = f"{hi.astimezone(facts.zone):%H:%M}" if same else facts.day(hi)
+        return f"{facts.day(lo)} … {end}"
     return f"{row['occurred_at'].astimezone(facts.zone):%Y-%m-%d %H:%M:%S}"
 
 
