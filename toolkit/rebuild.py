@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from toolkit import procedures, resources, sqlfile
+from toolkit.analysis import Step, steps
 from toolkit.casefile import PROCEDURES, CaseFolder
 from toolkit.errors import UsageError
 from toolkit.relations import RELATIONS, Relation
@@ -58,8 +59,11 @@ def rebuild(store: Store, case: CaseFolder) -> Rebuilt:
         _load_procedures(store, loaded)
         _expose_evidence(store)
         _load_catalogue(store, files)
-        for step in _plan(files):
-            file = files[step]
+        for name in _plan(files):
+            if name in steps():
+                _run_step(store, steps()[name])
+                continue
+            file = files[name]
             if file.is_rule:
                 _run_rule(store, file, LATE if _is_late(file, files) else EARLY)
             elif file.kind == "relation":
@@ -70,6 +74,11 @@ def rebuild(store: Store, case: CaseFolder) -> Rebuilt:
             file.id: store.value(f'select count(*) from "{file.id}"')
             for file in files.values()
             if file.kind == "relation"
+        }
+        | {
+            name: store.value(f'select count(*) from "{name}"')
+            for step in steps().values()
+            for name in step.writes
         },
         {
             row["status"]: row["n"]
@@ -236,7 +245,25 @@ def _plan(files: Mapping[str, SqlFile]) -> Sequence[str]:
         reads[name] = set(file.meta.reads)
         if "rule_result" in reads[name]:
             reads[name] |= rules - late if name == "finding_base" else rules
-    return sqlfile.order(reads)
+    for step in steps().values():
+        reads[step.id] = set(step.reads)
+    makers = {output: step.id for step in steps().values() for output in step.writes}
+    return sqlfile.order(
+        {name: {makers.get(read, read) for read in wanted} for name, wanted in reads.items()}
+    )
+
+
+def _run_step(store: Store, step: Step) -> None:
+    made = step.run(store)
+    for name, output in step.writes.items():
+        store.load(
+            name, {column: kind for column, (kind, _) in output.columns.items()}, made[name]
+        )
+        store.describe(
+            name,
+            comment=f"{output.title}. {output.grain}",
+            comments={column: comment for column, (_, comment) in output.columns.items()},
+        )
 
 
 def _run_relation(store: Store, file: SqlFile) -> None:
@@ -339,6 +366,11 @@ def _register_queries(store: Store, files: Mapping[str, SqlFile]) -> None:
         )
         count, digest = result_digest(store, sql)
         rows.append([name, file.kind, file.meta.title, file.sha256, file.sql, count, digest])
+    for step in steps().values():
+        digest = hashlib.sha256(step.source.encode()).hexdigest()
+        for name, output in step.writes.items():
+            count, result = result_digest(store, f'select * from "{name}"')
+            rows.append([name, "step", output.title, digest, step.source, count, result])
     store.load(
         "query_catalogue",
         {"query_id": "varchar", "kind": "varchar", "title": "varchar", "sha256": "varchar",

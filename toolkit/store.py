@@ -269,6 +269,10 @@ class Store:
     def derive(self, name: str, sql: str, *, comments: Mapping[str, str], comment: str) -> None:
         """Make a table of a query, with comments on the table and on every column."""
         self.execute(f"create or replace table {_quoted(name)} as {sql}")
+        self.describe(name, comment=comment, comments=comments)
+
+    def describe(self, name: str, *, comment: str, comments: Mapping[str, str]) -> None:
+        """Write comments on a table and its columns."""
         self.comment(name, comment)
         for column, text in comments.items():
             self.execute(f"comment on column {_quoted(name)}.{_quoted(column)} is {_literal(text)}")
