@@ -359,7 +359,7 @@ def test_an_onset_ends_when_the_share_falls_below_again() -> None:
 
 def test_a_dependency_has_an_onset_when_machines_fell_while_they_depended_on_it() -> None:
     telemetry = [*STEADY, *(row for name in "abc" for row in hourly(name, 0, 10))]
-    links = [{"from_asset": name, "to_asset": "array"} for name in "ab"]
+    links: list[dict[str, Any]] = [{"from_asset": name, "to_asset": "array"} for name in "ab"]
     links += [{"from_asset": "array", "to_asset": "rack"}]
     links += [{"from_asset": name, "to_asset": "old array", "valid_to": at(5)} for name in "abc"]
     links += [{"from_asset": name, "to_asset": "new array", "valid_from": at(30)} for name in "abc"]

@@ -3,7 +3,7 @@
 -- title = "What the status page said of a region, against what was measured"
 -- grain = "One row per region and interval in which both were constant. Without a dated update on record there is no row."
 -- reads = ["case_info", "known_asset", "machine_gap", "onset", "replication_run", "source", "status_region", "status_update"]
--- limitations = "Before its first post the page said operational, unless its export is known to be cut short. Where an update names no status, the incident's impact stands for it; where a closing update names no component, those that the incident named before are taken as operational. What the page said after its last capture is not known. A scheduled maintenance says nothing before it begins."
+-- limitations = "Before its first post the page said operational, unless its export is known to be cut short. Where an update names no status, the incident's impact stands for it, and an open incident without either counts as degraded performance; where a closing update names no component, those that the incident named before are taken as operational. What the page said after its last capture is not known. A scheduled maintenance says nothing before it begins."
 -- [columns]
 -- region = "The region; `all` where the page names no region."
 -- started_at = "Start of the interval."
@@ -27,6 +27,7 @@ with posts as (
             when lower(impact) = 'minor' then 'degraded_performance'
             when lower(impact) = 'major' then 'partial_outage'
             when lower(impact) = 'critical' then 'major_outage'
+            when impact is null then 'degraded_performance'
         end as implied_status
     from status_update
     where posted_at is not null and state <> 'scheduled'

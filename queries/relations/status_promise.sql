@@ -40,10 +40,11 @@ worded as (
             || '|(?:provide|post|share|give|send)(?: you)?(?: with)?'
             || '(?: an?| another| the next)? updates?'
             || '|update (?:you|again))[^.;\n]{0,40}?'
-            || '\b(?:in|within)(?: the next| about| approximately)?'
-            || ' (\d{1,3}|an?|one|two|three|four|six|eight|twelve|thirty|sixty)'
+            || '\b(?:in|within)(?: the(?: next)?(?: (\d{1,3}|two|three|four|six|twelve))?'
+            || '| (?:about |approximately )?'
+            || '(\d{1,3}|an?|one|two|three|four|six|eight|twelve|thirty|sixty))'
             || '[ -]?(minute|min|hour|hr|day)s?\b',
-            ['amount', 'unit']
+            ['next_amount', 'amount', 'unit']
         ) as relative,
         regexp_extract(
             body,
@@ -76,7 +77,9 @@ amounts as (
             when relative.unit <> '' then 'time'
             when regular.adverb <> '' or regular.unit <> '' then 'interval'
         end as promise_kind,
-        lower(if(relative.unit <> '', relative.amount, regular.amount)) as amount,
+        lower(
+            if(relative.unit <> '', relative.next_amount || relative.amount, regular.amount)
+        ) as amount,
         case lower(regular.adverb)
             when 'daily' then 'day'
             when 'hourly' then 'hour'
