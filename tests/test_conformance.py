@@ -387,6 +387,22 @@ def test_conditions_on_time_quiet_and_account_are_tested(tmp_path: Path) -> None
     assert (hasty["soon"], hasty["quiet"], hasty["four-eyes"]) == (
         "satisfied", "violated", "violated",
     )  # fmt: skip
+    store = derive(
+        tmp_path / "told", RELATIONS, change=CLOSED, procedures=PROCEDURE,
+        maintenance_event="""
+            occurred_at,action,outcome,actor,change_id
+            2022-03-01T10:00:00Z,drain,success,ann,C
+            2022-03-01T10:20:00Z,drain,success,ann,C
+            2022-03-01T10:30:00Z,wipe,success,Ann,C
+        """,
+    )  # fmt: skip
+    assert rows(store, "select witness_event, reason from conformance where rule_id = 'quiet'") == [
+        (
+            "2:3",
+            "Step wipe at 2022-03-01 10:30:00 UTC has no event of step drain before it with "
+            "15 min 0 s between; the nearest event is at 2022-03-01 10:20:00 UTC.",
+        )
+    ]
     alone = judged(tmp_path / "alone", "10:00 drain success ann\n10:30 verify success ann")
     assert alone["apart"] == "violated"
 

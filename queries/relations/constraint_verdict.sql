@@ -128,7 +128,7 @@ role as (
     from scope
 ),
 
--- An event is a number of source and record, a time the microseconds since the year 1, so that none
+-- An event is a number of source and record, a time the microseconds since year 1, so that none
 -- is negative. Packed into one integer they make the earliest event come out of one comparison,
 -- always the same one among equals. A `doubt` is why an event may not count: 1 tied by inference,
 -- 2 fits several steps, 4 outcome not known.
@@ -279,7 +279,7 @@ ordered as (
         and part.within_us is null and part.hold_us is null and part.by_actor is null
 ),
 
--- Conditions on time and actor are tested on every pair of events.
+-- Conditions on time and actor are tested on every pair.
 conditional as (
     select
         part.part_no,
@@ -378,7 +378,7 @@ neighbour as (
             and act.code <> wit.code
 ),
 
--- What is sure of a pair of events, and what may be. Distances leave out that a record states no
+-- What is sure of a pair of events, and what may be; distances leave out that a record states no
 -- fraction of its second.
 weighed as (
     select
@@ -431,9 +431,10 @@ conditioned as (
         any_value(doubt) as doubt,
         min(
             (case
-                when is_good and is_ordered then 0
-                when may_be_good then 1
-                else 2
+                when may_be_too_soon then 0
+                when is_good and is_ordered then 1
+                when may_be_good then 2
+                else 3
             end::hugeint << 116) | (gap_min::hugeint << 52) | wit_code
         ) as witness,
         coalesce(bit_or(wit_doubt) filter (may_be_good or is_beside), 0) as wit_doubt,
@@ -468,7 +469,7 @@ opening as (
     group by numbered.op_no, part.rule_no, part.side
 ),
 
--- Without the last select, a constraint that nothing activates would be left out.
+-- The last select keeps constraints that nothing activates.
 test as (
     select
         event.op_no,
@@ -532,7 +533,7 @@ settled as (
     from test
 ),
 
--- The worst state of all tests of a constraint, and the first event that has it.
+-- The worst state of a constraint's tests, and the first event that has it.
 result as (
     select
         cell >> 20 as op_no,
