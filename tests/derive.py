@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,10 +34,7 @@ def derive(
 
     Records are numbered from 1 in the order given, over all relations; their source is 1.
     """
-    store = Store.create(None)
-    number = iter(range(1, 1_000_000))
-    for relation, records in evidence.items():
-        _append(store, relation, records, number)
+    store = stored(**evidence)
     for declared in RELATIONS:
         store.execute(f'create view "{declared.name}" as select * from evidence."{declared.name}"')
     store.load(
@@ -80,19 +77,24 @@ _ARROW = {
 }
 
 
-def _append(store: Store, relation: str, records: Sequence[Record], number: Iterator[int]) -> None:
-    declared = BY_NAME[relation]
-    rows = []
-    for record in records:
-        row = {"source_id": 1, "record_no": next(number), **record}
-        for bound in declared.bounds or ():
-            row.setdefault(bound, row.get(declared.at or ""))
-        rows.append(row)
-    columns = columns_of(declared)
-    unknown = {name for row in rows for name in row} - {name for name, _ in columns}
-    assert not unknown, f"{relation} has no column {unknown}"
-    schema = pa.schema([(name, _ARROW[kind]) for name, kind in columns])
-    store.append(f"evidence.{relation}", pa.Table.from_pylist(rows, schema=schema))
+def stored(**evidence: Sequence[Record]) -> Store:
+    """A store that holds the evidence, and nothing derived yet."""
+    store = Store.create(None)
+    number = iter(range(1, 1_000_000))
+    for relation, records in evidence.items():
+        declared = BY_NAME[relation]
+        rows = []
+        for record in records:
+            row = {"source_id": 1, "record_no": next(number), **record}
+            for bound in declared.bounds or ():
+                row.setdefault(bound, row.get(declared.at or ""))
+            rows.append(row)
+        columns = columns_of(declared)
+        unknown = {name for row in rows for name in row} - {name for name, _ in columns}
+        assert not unknown, f"{relation} has no column {unknown}"
+        schema = pa.schema([(name, _ARROW[kind]) for name, kind in columns])
+        store.append(f"evidence.{relation}", pa.Table.from_pylist(rows, schema=schema))
+    return store
 
 
 def samples(
