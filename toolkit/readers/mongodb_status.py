@@ -51,8 +51,8 @@ class MongodbStatusReader(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        if "ISODate(" in file.head and "stateStr" in file.head and "optimeDate" in file.head:
-            return True
+        if file.head.lstrip()[:1] == "{" and "ISODate(" in file.head:
+            return "stateStr" in file.head and "optimeDate" in file.head
         found = peek(file)
         return bool(found) and all(
             {"set", "date", "members"} <= each.keys()
