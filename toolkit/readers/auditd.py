@@ -25,6 +25,7 @@ _LINE = re.compile(
     re.ASCII | re.DOTALL,
 )
 _PAIR = re.compile(r"([\w\-\[\]]+)=(\"[^\"]*\"|'[^']*'|[^\s']*)", re.ASCII)
+_ARGUMENT = re.compile(r"a(\d{1,6})(?:\[(\d{1,6})\])?", re.ASCII)
 _HEX = re.compile(r"(?:[0-9A-F]{2})+", re.ASCII)
 # Fields that the kernel writes in hexadecimal where they hold blanks, quotes or other bytes.
 _ENCODED = frozenset({"proctitle", "comm", "exe", "cwd", "name", "cmd", "acct", "path", "key"})
@@ -158,7 +159,7 @@ def _arguments(fields: Fields) -> list[str]:
     """
     pieces: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for key, value in fields.items():
-        match = re.fullmatch(r"a(\d{1,6})(?:\[(\d{1,6})\])?", key, re.ASCII)
+        match = _ARGUMENT.fullmatch(key)
         if match is not None:
             pieces[int(match[1])].append((int(match[2] or 0), value))
     return ["".join(value for _, value in sorted(pieces[number])) for number in sorted(pieces)]
