@@ -24,7 +24,8 @@ _PRI = r"(?:<\d{1,3}>)?"
 
 _OLD = re.compile(
     rf"{_PRI}(?P<month>{_NAMES}) {{1,2}}(?P<day>\d{{1,2}}) (?:(?P<year>\d{{4}}) )?"
-    r"(?P<time>\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?P<host>\S+)(?: (?P<rest>.*))?",
+    # A lone colon after the time, or after a year, is the log file of sudo.
+    r"(?P<time>\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?!(?:\d{4} )?: )(?P<host>\S+)(?: (?P<rest>.*))?",
     re.ASCII,
 )
 # The tag with its colon is required, and no level may stand for the host: application logs, too,
