@@ -20,6 +20,7 @@ from toolkit.readers import table
 from toolkit.relations import RELATIONS
 from toolkit.store import Store
 
+_SHIPPED = Path(__file__).parents[1] / "mappings"
 NOTE_TABLES = ("reject", "skipped", "time_note", "value_note", "source_column")
 Progress = Callable[[str, int, int], None]
 
@@ -180,21 +181,30 @@ def _settings(
     }
     values["clock_offset_seconds"] = declared.clock_offset_seconds
     if declared.mapping:
-        mapping = (case.path / declared.mapping).resolve()
-        if not mapping.is_relative_to(case.path.resolve()):
-            raise UsageError(
-                "the mapping lies outside of the case", path=declared.mapping,
-                remedy="copy it into the case folder",
-            )  # fmt: skip
-        if not mapping.is_file():
-            raise UsageError("no such mapping", path=case.path / declared.mapping)
-        values["mapping"] = str(mapping)
+        values["mapping"] = str(_mapping(case, declared.mapping))
     if overrides is not None:
         for name in SourceSettings.__dataclass_fields__:
             given = getattr(overrides, name)
             if given not in (None, 0.0):
                 values[name] = given
     return SourceSettings(**values)
+
+
+def _mapping(case: CaseFolder, name: str) -> Path:
+    """The mapping file that a case names: one of its own, or a shipped one by its bare name."""
+    shipped = {path.stem: path for path in _SHIPPED.glob("*.yaml")}
+    if name in shipped:
+        return shipped[name]
+    mapping = (case.path / name).resolve()
+    if not mapping.is_relative_to(case.path.resolve()):
+        raise UsageError(
+            "the mapping lies outside of the case", path=name, remedy="copy it into the case folder"
+        )
+    if not mapping.is_file():
+        raise UsageError(
+            "no such mapping", path=case.path / name, remedy=did_you_mean(name, shipped)
+        )
+    return mapping
 
 
 def _ingest_one(
