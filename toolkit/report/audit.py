@@ -308,7 +308,7 @@ def request_table(facts: CaseFacts) -> Table | None:
         return None
     return Table(
         "Evidence that would settle what is open",
-        columns("No. {5} | What {24} | Who holds it {16} | Why {44} | Rules"),
+        columns("No. {5} | What {23} | Who holds it {16} | Why {39} | Rules"),
         tuple(
             (
                 str(row["request_no"]),

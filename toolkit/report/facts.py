@@ -171,6 +171,14 @@ class CaseFacts:
         names = [row["relation"] for row in self._raw("relation_state") if row["row_count"]]
         return [name for name in names if name != "procedure" and self._store.has(name)]
 
+    @property
+    def has_telemetry(self) -> bool:
+        """Whether any record of replication is among the evidence."""
+        return any(
+            row["relation"] == "replication_sample" and row["row_count"]
+            for row in self.rows("relation_state")
+        )
+
     @cached_property
     def sources(self) -> dict[int, Row]:
         return {row["source_id"]: row for row in self.rows("source")}

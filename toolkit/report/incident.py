@@ -20,7 +20,7 @@ class Incident:
     @cached_property
     def onset(self) -> Row | None:
         """The main episode of the widest scope."""
-        return self.onset_of("all")
+        return self.onset_of("all") or self.onset_of("region")
 
     def onset_of(self, kind: str) -> Row | None:
         rows = [row for row in self.facts.rows("onset") if row["scope_kind"] == kind]
@@ -119,9 +119,7 @@ class Incident:
         row = self.operations.get(operation_id)
         if row is not None and row["change_id"]:
             return f"change {row['change_id']}"
-        return (
-            f"unregistered {operation_id}" if operation_id.startswith("session:") else operation_id
-        )
+        return f"unregistered session {operation_id.removeprefix('session:')}"
 
 
 def _stamp(at: datetime | None) -> float:

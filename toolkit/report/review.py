@@ -187,7 +187,7 @@ def _went_well(incident: Incident) -> Section:
     if items:
         blocks.append(Listing(tuple(items)))
     if not blocks:
-        blocks.append(Paragraph("No test was decided without exception.", query="finding"))
+        blocks.append(Paragraph("No test was decided as free of exceptions.", query="finding"))
     return Section("well", "What went well", tuple(blocks))
 
 
@@ -217,15 +217,15 @@ def _untested(incident: Incident) -> Section:
             )
         )
     if open_tests["not_run"]:
+        reasons: dict[str, list[str]] = defaultdict(list)
+        for row in incident.findings:
+            if row["status"] == "not_run":
+                reasons[str(row["reason"])].append(row["rule"])
         blocks.append(
             Table(
                 "Rules that could not run",
-                columns("Tested for {40} | Why not"),
-                tuple(
-                    ((Strong(row["rule"]), f" {row['title']}"), str(row["reason"]))
-                    for row in incident.findings
-                    if row["status"] == "not_run"
-                ),
+                columns("Why not {60} | Rules"),
+                tuple((reason, ", ".join(rules)) for reason, rules in sorted(reasons.items())),
                 "finding",
             )
         )

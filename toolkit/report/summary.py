@@ -25,7 +25,7 @@ from toolkit.report.model import (
     Text,
     columns,
 )
-from toolkit.report.words import be, capital, listed, number, percent, plural, rounded, size, span
+from toolkit.report.words import be, capital, hours_of, listed, number, percent, plural, size, span
 
 DECISIONS = 6
 
@@ -86,21 +86,23 @@ def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
     facts, onset = incident.facts, incident.onset
     if onset is None:
         yield Paragraph(
-            "The evidence shows no onset of an impairment: no telemetry is on record that would "
-            "show one, or the share of machines without a current recovery point never reached "
-            "the limit of the policy.",
+            "The share of machines without a current recovery point never reached the limit of the "
+            "policy, so the evidence shows no onset of an impairment."
+            if facts.has_telemetry
+            else "No replication telemetry is among the evidence, so it does not show whether and "
+            "when replication was impaired.",
             query="onset",
         )
     else:
-        share = _share(onset["affected"], onset["population"])
+        where = "" if onset["scope_kind"] == "all" else f" in {onset['scope']}"
         yield Paragraph(
             (
                 Strong(capital(facts.between(onset["onset_lo"], onset["onset_hi"]))),
                 _estimate(facts, onset),
-                " replication began to stand still: at the widest point "
-                f"{number(onset['affected'])} of {plural(onset['population'], 'machine')} with "
-                f"telemetry{share} had no current recovery point. "
-                f"{_until(facts, onset['ended_at'])}",
+                f" replication began to stand still{where}: of "
+                f"{plural(onset['population'], 'machine')} with telemetry, "
+                f"{number(onset['affected'])}{_share(onset)} came to have no current recovery "
+                f"point. {_until(facts, onset['ended_at'])}",
             ),
             query="onset",
         )
@@ -186,7 +188,10 @@ def _whom(incident: Incident) -> Iterable[Block]:
     machines = facts.rows("machine_impact")
     if not machines:
         yield Paragraph(
-            "No machine with an impaired recovery point is on record.", query="machine_impact"
+            "No machine without a current recovery point is on record."
+            if facts.has_telemetry
+            else "No replication telemetry is among the evidence, so it does not show whom it hit.",
+            query="machine_impact",
         )
         return
     regions = sorted({row["region"] for row in machines if row["region"]})
@@ -199,8 +204,8 @@ def _whom(incident: Incident) -> Iterable[Block]:
                 f"{plural(len(machines), 'machine')} of {plural(len(partners), 'partner')} in "
                 f"{listed(regions) if regions else 'regions that are not stated'}"
             ),
-            f" went without a current recovery point, for {number(round(hours))} machine-hours in "
-            f"total. {_at_risk(known, len(machines))}",
+            f" went without a current recovery point, for {number(hours_of(hours))} machine-hours "
+            f"in total. {_at_risk(known, len(machines))}",
         ),
         query="machine_impact",
     )
@@ -245,9 +250,10 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
         )
     if statuses["not_run"]:
         rules = sorted({row["rule"] for row in incident.findings if row["status"] == "not_run"})
+        named = f": {listed(rules)}" if len(rules) <= 8 else ""
         items.append(
-            f"{plural(len(rules), 'rule')} could not run, because records that they need are "
-            f"absent: {listed(rules)}."
+            f"{number(len(rules))} of {plural(len(incident.rules), 'rule')} could not run, "
+            f"because records that they need are absent{named}."
         )
     machines = facts.rows("machine_impact")
     unsure = [row for row in machines if (row["recovery_class"] or "unknown") == "unknown"]
@@ -312,8 +318,9 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
         )
 
 
-def _share(part: int | None, whole: int | None) -> str:
-    return f" ({percent(part / whole)})" if part is not None and whole else ""
+def _share(onset: Row) -> str:
+    affected, population = onset["affected"], onset["population"]
+    return f" ({percent(affected / population)})" if affected is not None and population else ""
 
 
 def _estimate(facts: CaseFacts, onset: Row) -> str:
@@ -387,7 +394,7 @@ def impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: lis
                 f"{number(row['machines_impacted'])} of {number(row['machines'])}",
                 number(row["machines_open"]),
                 number(row["machines_lost"]),
-                number(rounded(row["machine_hours"])),
+                number(hours_of(row["machine_hours"])),
                 size(row["data_at_risk_bytes"]) if row["machines_impacted"] else "none",
                 facts.day(row["first_impact_at"]) if row["first_impact_at"] else "none",
                 _notice(facts, row),

@@ -45,6 +45,11 @@ class Curated:
         self._incident = incident
         names = {row["operation_id"] for row in incident.reviewed}
         self._changes = {row["change_id"] for row in incident.reviewed}
+        self._onsets = {
+            (row["scope"], row["onset_at"])
+            for row in incident.facts.rows("onset")
+            if row["scope_kind"] in ("all", "region") and row.get("main", True)
+        }
         self._own = _pointers(
             event
             for event in incident.facts.rows("operation_event")
@@ -89,7 +94,7 @@ class Curated:
     def _rank(self, row: Row) -> int:
         pointer = pointer_of(row)
         if row["kind"] == "onset":
-            return 1 if row["region"] is None or row["subject"] in ("all", row["region"]) else 9
+            return 1 if (row["subject"], row["occurred_at"]) in self._onsets else 9
         if pointer in self._own:
             return 1
         if row["lane"] == "status":
@@ -254,12 +259,14 @@ def _views(incident: Incident, curated: Curated) -> Iterable[tuple[str, datetime
     early = min([early, *starts])
     if middle - early > timedelta(days=2):
         early = middle - timedelta(days=2)
-    disclosure = incident.phase("disclosure")
     late = middle + timedelta(hours=12)
+    disclosure = incident.phase("disclosure")
     if disclosure is not None and disclosure["started_at"] is not None:
         late = max(late, min(disclosure["started_at"], middle + timedelta(days=2)))
-    margin = (late - early) / 12
-    yield ("The hours around the onset, enlarged.", early - margin, late + margin)
+    late = min(late, max(last, end))
+    if (late - early) * 3 < max(last, end) - min(first, start):
+        margin = (late - early) / 12
+        yield "The hours around the onset, enlarged.", early - margin, late + margin
 
 
 def _swimlanes(incident: Incident, curated: Curated, start: datetime, end: datetime) -> Swimlanes:

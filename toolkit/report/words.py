@@ -45,17 +45,18 @@ def without_markup(text: str) -> str:
     return re.sub(r"[ \t]+", " ", re.sub(r"\n\s*\n+", "\n", stripped)).strip()
 
 
-def number(value: float | int | None, digits: int = 1) -> str:
+def number(value: float | int | None, digits: int = 2) -> str:
     """A number as it is read: thousands set apart, no digits that say nothing."""
     if value is None:
         return "unknown"
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}".replace(",", "\u00a0")
-    return f"{float(value):,.{digits}f}".replace(",", "\u00a0")
+    return f"{float(value):,.{digits}f}".rstrip("0").rstrip(".").replace(",", "\u00a0")
 
 
-def rounded(value: float | None) -> int | None:
-    return None if value is None else round(value)
+def hours_of(value: float | None) -> float | None:
+    """Hours with as many digits as they bear: whole ones from ten on."""
+    return None if value is None else round(value) if value >= 10 else round(value, 2)
 
 
 def size(count: float | int | None) -> str:
