@@ -10,14 +10,16 @@ import gzip
 import hashlib
 import io
 import json
-import os
+import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
+
+import numpy as np
 
 from toolkit.errors import EvidenceRefused
 
@@ -28,10 +30,21 @@ SPREAD = 200
 HEAD_BYTES = 1 << 16
 LARGE_BYTES = 1 << 24
 CHUNK_BYTES = 1 << 22
+# What is unpacked and larger than this goes to a file, so that memory stays bounded.
+MAX_HELD_BYTES = 1 << 24
+# A cell that is longer than the standard library's limit cannot be read.
+MAX_CELL_BYTES = 131_072
 _PACKED_OR_MARKED = (
     b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"LPKS", b"SQLi",
     b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff",
 )  # fmt: skip
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_REFUSED = {
+    b"PK\x03\x04": ("a zip archive", "unpack it, and give the files inside"),
+    b"LPKSHHRH": ("a binary journal", "export it with: journalctl -o json --file FILE"),
+    b"SQLite format 3": ("a SQLite database", "export its tables as CSV"),
+}
+_LINE_FEED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +91,55 @@ def _no_constant(word: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass over the bytes of a file shows: whether it is plain enough for the engine."""
+    """What one pass over the bytes of a file shows.
+
+    A file is plain if it holds neither quotes nor NUL bytes, and all its line ends are alike.
+    `separators` counts the separator that is the most frequent in the first line.
+    """
 
     sha256: str
     bytes: int
     newlines: int
+    separators: int
     is_plain: bool
     ends_with_newline: bool
+
+    @property
+    def lines(self) -> int:
+        return self.newlines + (not self.ends_with_newline)
 
 
 class EvidenceFile:
     """One file of evidence.
 
     Plain files stay on disk and are read in passes of bounded memory; packed and re-encoded ones
-    are unpacked into memory. `read_count` counts the records handed out, so that a reader cannot
-    pass over one unseen.
+    are unpacked into memory, or into a temporary file where they are large. `read_count` counts the
+    records handed out, so that a reader cannot pass over one unseen. `on_read`, where it is set, is
+    told how many bytes have been gone through since it was told last.
     """
 
     def __init__(self, path: Path, packed: bytes, *, name: str | None = None) -> None:
-        self._set(path, _scan(io.BytesIO(packed)), name)
-        self._held: bytes | None
-        self._held, self.encoding = _decode(path, _unpack(path, packed))
+        self._set(path, name)
+        self._read_packed(io.BytesIO(packed), len(packed))
         self._refuse_empty()
 
     @classmethod
-    def open(cls, path: Path) -> EvidenceFile:
+    def open(cls, path: Path, *, on_read: Callable[[int], None] | None = None) -> EvidenceFile:
         """Open a file; refuses folders, unreadable and empty files, and damaged containers."""
+        file = cls.__new__(cls)
+        file._set(path, None)
+        file.on_read = on_read
         try:
             before = path.stat()
             with path.open("rb") as stream:
                 head = stream.read(4)
                 stream.seek(0)
-                if not head.startswith(_PACKED_OR_MARKED):
-                    return cls._on_disk(path, _scan(stream), before)
-                packed = stream.read()
+                if head.startswith(_PACKED_OR_MARKED):
+                    file._read_packed(stream, before.st_size)
+                else:
+                    file._place = path
+                    file.scan = _scan(stream, on_read)
+                    file.sha256, file.bytes = file.scan.sha256, file.scan.bytes
         except FileNotFoundError:
             raise EvidenceRefused("no such file", path=path, remedy="check the path") from None
         except OSError as error:
@@ -119,32 +147,60 @@ class EvidenceFile:
             raise EvidenceRefused(
                 reason, path=path, remedy="check the path and its rights"
             ) from None
-        file = cls(path, packed)
-        file._stat = (before.st_size, before.st_mtime_ns)
-        file.verify_unchanged()
-        return file
-
-    @classmethod
-    def _on_disk(cls, path: Path, scan: Scan, before: os.stat_result) -> EvidenceFile:
-        file = cls.__new__(cls)
-        file._set(path, scan, None)
-        file._held, file.encoding = None, "utf-8"
         file._stat = (before.st_size, before.st_mtime_ns)
         file._refuse_empty()
         file.verify_unchanged()
         return file
 
-    def _set(self, path: Path, scan: Scan, name: str | None) -> None:
+    def _set(self, path: Path, name: str | None) -> None:
         self.path = path
         self.name = name or path.name
-        self.scan = scan
-        self.sha256 = scan.sha256
-        self.bytes = scan.bytes
+        self.sha256 = ""
+        self.bytes = 0
+        self.encoding = "utf-8"
         self.read_count = 0
+        self.on_read: Callable[[int], None] | None = None
+        self.scan: Scan
         self._stat: tuple[int, int] | None = None
+        self._place: Path | None = None
+        self._held = b""
+        self._temporary: IO[bytes] | None = None
+
+    def _read_packed(self, stream: BinaryIO, size: int) -> None:
+        """Read a container to its end, and keep what is in it as UTF-8 without a mark."""
+        raw = _scan(stream, self.on_read)
+        self.sha256, self.bytes = raw.sha256, raw.bytes
+        stream.seek(0)
+        with tempfile.SpooledTemporaryFile(MAX_HELD_BYTES) as unpacked:
+            _unpack(self.path, stream, size, unpacked)
+            unpacked.seek(0)
+            mark = unpacked.read(3)
+            encoding, skip = next(
+                ((name, len(bom)) for bom, name in _MARKS if mark.startswith(bom)), ("utf-8", 0)
+            )
+            self.encoding = encoding
+            unpacked.seek(skip if encoding == "utf-8-sig" else 0)
+            if encoding == "utf-16":
+                self._held = _from_utf16(self.path, unpacked.read())
+            else:
+                self._keep(unpacked)
+        with self.stream() as stream:
+            self.scan = _scan(stream)
+
+    def _keep(self, stream: IO[bytes]) -> None:
+        held = stream.read(MAX_HELD_BYTES)
+        if len(held) < MAX_HELD_BYTES:
+            self._held = held
+            return
+        self._temporary = tempfile.NamedTemporaryFile(prefix="evidence-")  # noqa: SIM115
+        self._temporary.write(held)
+        while chunk := stream.read(CHUNK_BYTES):
+            self._temporary.write(chunk)
+        self._temporary.flush()
+        self._place = Path(self._temporary.name)
 
     def _refuse_empty(self) -> None:
-        if not self._first.strip() and not (self.bytes > len(self._first) and self.data.strip()):
+        if not self._first.strip() and not (self._size > len(self._first) and self.data.strip()):
             raise EvidenceRefused(
                 "the file is empty",
                 path=self.path,
@@ -168,23 +224,28 @@ class EvidenceFile:
     @property
     def is_on_disk(self) -> bool:
         """Whether the bytes of the file are those that readers see: neither packed nor marked."""
-        return self._held is None
+        return self._place == self.path
 
-    @cached_property
+    @property
+    def place(self) -> Path | None:
+        """A file on disk that holds the bytes that readers see, or None where memory holds them."""
+        return self._place
+
+    @property
     def data(self) -> bytes:
         """All bytes, unpacked; for formats that cannot be read in passes."""
-        return self.path.read_bytes() if self._held is None else self._held
+        if self._place is not None and not self._held:
+            self._held = self._place.read_bytes()
+        return self._held
 
     @cached_property
     def _first(self) -> bytes:
-        if self._held is not None:
-            return self._held[:HEAD_BYTES]
-        with self.path.open("rb") as stream:
+        with self.stream() as stream:
             return stream.read(HEAD_BYTES)
 
     @property
     def _size(self) -> int:
-        return self.bytes if self._held is None else len(self._held)
+        return self.scan.bytes
 
     @cached_property
     def head(self) -> str:
@@ -246,7 +307,7 @@ class EvidenceFile:
 
     def _spread_of_large(self) -> list[Record]:
         found = []
-        with self._stream() as stream:
+        with self.stream() as stream:
             for index in range(SPREAD):
                 start = index * (self._size - HEAD_BYTES) // (SPREAD - 1)
                 stream.seek(start)
@@ -307,11 +368,28 @@ class EvidenceFile:
         """
         lines = self._lines()
         next(lines, None)
+        return self.rows_of(lines)
+
+    def rows_of(self, lines: Iterable[Record]) -> Iterator[tuple[Record, list[str] | None]]:
+        """The rows of a CSV that some of its lines make up; a row may span several of them."""
         pending: list[Record] = []
         is_open = False
+        separator = self.delimiter
         for record in lines:
+            raw = record.raw
+            is_plain = b'"' not in raw and b"\r" not in raw and b"\0" not in raw
+            if not is_open and is_plain and len(raw) < MAX_CELL_BYTES:
+                # Without quotes, the cells are what lies between the separators.
+                self.read_count += 1
+                try:
+                    text = raw.decode("utf-8")
+                except UnicodeDecodeError:
+                    yield record, None
+                else:
+                    yield record, text.split(separator) if text else []
+                continue
             pending.append(record)
-            is_open ^= record.raw.count(b'"') % 2 == 1
+            is_open ^= raw.count(b'"') % 2 == 1
             if not is_open:
                 yield self.row(pending)
                 pending = []
@@ -338,32 +416,59 @@ class EvidenceFile:
         return record, (rows[0] if rows else [])
 
     def numbered(self, numbers: Sequence[int]) -> Iterator[Record]:
-        """The lines of these numbers (ascending), in one pass."""
-        wanted = iter(numbers)
-        number = next(wanted, None)
-        for record in self._lines():
-            if number is None:
-                return
-            if record.number == number:
-                yield record
-                number = next(wanted, None)
+        """The lines of these numbers (ascending), in one pass that looks at no other line."""
+        wanted = np.asarray(numbers, np.int64)
+        line, offset, at = 1, 0, 0
+        for chunk in self.line_chunks():
+            inside = chunk.count(b"\n") + (not chunk.endswith(b"\n"))
+            upto = int(np.searchsorted(wanted, line + inside))
+            if upto > at:
+                ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == _LINE_FEED)
+                ends = np.append(ends, len(chunk))
+                for number in wanted[at:upto].tolist():
+                    index = number - line
+                    start = int(ends[index - 1]) + 1 if index else 0
+                    raw = chunk[start : int(ends[index])]
+                    raw = raw[:-1] if raw.endswith(b"\r") else raw
+                    yield Record(number, raw, offset + start)
+                at = upto
+            line += inside
+            offset += len(chunk)
+
+    def line_chunks(self) -> Iterator[bytes]:
+        """All bytes in pieces of whole lines, each of about CHUNK_BYTES."""
+        rest: list[bytes] = []
+        with self.stream() as stream:
+            while read := stream.read(CHUNK_BYTES):
+                if self.on_read:
+                    self.on_read(len(read))
+                cut = read.rfind(b"\n") + 1
+                if cut:
+                    yield b"".join((*rest, read[:cut]))
+                    rest = []
+                rest.append(read[cut:])
+        if last := b"".join(rest):
+            yield last
 
     @contextmanager
-    def _stream(self) -> Iterator[BinaryIO]:
-        if self._held is not None:
+    def stream(self) -> Iterator[BinaryIO]:
+        """The bytes that readers see, from the first on."""
+        if self._place is None:
             yield io.BytesIO(self._held)
             return
-        with self.path.open("rb") as stream:
+        with self._place.open("rb") as stream:
             yield stream
 
     def _lines(self) -> Iterator[Record]:
         offset, number = 0, 0
-        with self._stream() as stream:
-            for line in stream:
+        for chunk in self.line_chunks():
+            lines = chunk.split(b"\n")
+            if not lines[-1]:
+                lines.pop()
+            for raw in lines:
                 number += 1
-                raw = line[:-1] if line.endswith(b"\n") else line
                 yield Record(number, raw[:-1] if raw.endswith(b"\r") else raw, offset)
-                offset += len(line)
+                offset += len(raw) + 1
 
     def _count(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
@@ -371,89 +476,95 @@ class EvidenceFile:
             yield record
 
 
-def _scan(stream: BinaryIO) -> Scan:
+def _scan(stream: BinaryIO, on_read: Callable[[int], None] | None = None) -> Scan:
     digest = hashlib.sha256()
-    size = newlines = carriage = pairs = 0
+    size = newlines = carriage = pairs = separators = 0
+    separator = 0
     plain = True
     last = b""
     while chunk := stream.read(CHUNK_BYTES):
+        if not size:
+            separator = _separator(chunk)
         digest.update(chunk)
         size += len(chunk)
-        newlines += chunk.count(b"\n")
+        view = np.frombuffer(chunk, np.uint8)
+        newlines += int(np.count_nonzero(view == _LINE_FEED))
+        separators += int(np.count_nonzero(view == separator))
         if plain:
             plain = b'"' not in chunk and b"\0" not in chunk
             if b"\r" in chunk or last == b"\r":
                 carriage += chunk.count(b"\r")
                 pairs += (last + chunk).count(b"\r\n")
         last = chunk[-1:]
+        if on_read:
+            on_read(len(chunk))
     is_plain = plain and carriage == pairs and (not carriage or carriage == newlines)
-    return Scan(digest.hexdigest(), size, newlines, is_plain, last == b"\n")
+    return Scan(digest.hexdigest(), size, newlines, separators, is_plain, last == b"\n")
 
 
-def _unpack(path: Path, packed: bytes) -> bytes:
-    openers: tuple[tuple[bytes, Callable[[Path, bytes], bytes]], ...] = (
-        (b"\x1f\x8b", _gunzip),
-        (b"\x28\xb5\x2f\xfd", _unzstd),
-    )
-    for magic, opener in openers:
-        if packed.startswith(magic):
-            return opener(path, packed)
-    refusals = {
-        b"PK\x03\x04": ("a zip archive", "unpack it, and give the files inside"),
-        b"LPKSHHRH": ("a binary journal", "export it with: journalctl -o json --file FILE"),
-        b"SQLite format 3": ("a SQLite database", "export its tables as CSV"),
-    }
-    for magic, (what, remedy) in refusals.items():
-        if packed.startswith(magic):
+def _separator(first: bytes) -> int:
+    line = first.split(b"\n", 1)[0]
+    return max(b",;\t", key=lambda byte: line.count(bytes([byte])))
+
+
+def _unpack(path: Path, packed: BinaryIO, size: int, unpacked: IO[bytes]) -> None:
+    """Write what a container holds; refuses damaged ones and those that no reader takes."""
+    head = packed.read(16)
+    packed.seek(0)
+    for magic, (what, remedy) in _REFUSED.items():
+        if head.startswith(magic):
             raise EvidenceRefused(f"the file is {what}", path=path, remedy=remedy)
-    return packed
+    if head.startswith(b"\x1f\x8b"):
+        _gunzip(path, packed, size, unpacked)
+    elif head.startswith(b"\x28\xb5\x2f\xfd"):
+        _unzstd(path, packed, size, unpacked)
+    else:
+        while chunk := packed.read(CHUNK_BYTES):
+            unpacked.write(chunk)
 
 
-def _gunzip(path: Path, packed: bytes) -> bytes:
-    unpacked = io.BytesIO()
+def _gunzip(path: Path, packed: BinaryIO, size: int, unpacked: IO[bytes]) -> None:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+        with gzip.GzipFile(fileobj=packed) as stream:
             while chunk := stream.read(1 << 20):
                 unpacked.write(chunk)
-                _limit(path, len(packed), unpacked.tell())
+                _limit(path, size, unpacked.tell())
     except (EOFError, OSError, zlib.error) as error:
         raise EvidenceRefused(
             f"the gzip data is damaged or cut off ({error})",
             path=path,
             remedy="copy the file again from where it was exported",
         ) from None
-    return unpacked.getvalue()
 
 
-def _unzstd(path: Path, packed: bytes) -> bytes:
+def _unzstd(path: Path, packed: BinaryIO, size: int, unpacked: IO[bytes]) -> None:
     import zstandard
 
-    unpacked = io.BytesIO()
-    rest, whole = packed, True
+    # A file is a row of frames; one that is not over when the bytes end was cut off.
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    begun = False
     try:
-        while rest:
-            frame = zstandard.ZstdDecompressor().decompressobj()
-            for start in range(0, len(rest), 1 << 20):
-                unpacked.write(frame.decompress(rest[start : start + (1 << 20)]))
-                _limit(path, len(packed), unpacked.tell())
+        while rest := packed.read(1 << 20):
+            while rest:
+                unpacked.write(frame.decompress(rest))
+                begun, rest = True, b""
+                _limit(path, size, unpacked.tell())
                 if frame.eof:
-                    rest = frame.unused_data + rest[start + (1 << 20) :]
-                    break
-            else:
-                rest, whole = b"", False
+                    rest = frame.unused_data
+                    frame = zstandard.ZstdDecompressor().decompressobj()
+                    begun = False
     except zstandard.ZstdError as error:
         raise EvidenceRefused(
             f"the zstd data is damaged ({error})",
             path=path,
             remedy="copy the file again from where it was exported",
         ) from None
-    if not whole:
+    if begun:
         raise EvidenceRefused(
             "the zstd data is cut off",
             path=path,
             remedy="copy the file again from where it was exported",
         )
-    return unpacked.getvalue()
 
 
 def _limit(path: Path, packed: int, unpacked: int) -> None:
@@ -465,22 +576,12 @@ def _limit(path: Path, packed: int, unpacked: int) -> None:
         )
 
 
-def _decode(path: Path, data: bytes) -> tuple[bytes, str]:
-    """Bring text to UTF-8 bytes without a byte order mark; binary formats pass untouched."""
-    for mark, encoding in (
-        (b"\xef\xbb\xbf", "utf-8-sig"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-    ):
-        if data.startswith(mark):
-            try:
-                if encoding == "utf-8-sig":
-                    return data[3:], encoding
-                return data.decode(encoding).encode("utf-8"), encoding
-            except UnicodeDecodeError as error:
-                raise EvidenceRefused(
-                    f"the file is marked as {encoding}, but is not ({error.reason})",
-                    path=path,
-                    remedy="save it as UTF-8",
-                ) from None
-    return data, "utf-8"
+def _from_utf16(path: Path, data: bytes) -> bytes:
+    try:
+        return data.decode("utf-16").encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EvidenceRefused(
+            f"the file is marked as utf-16, but is not ({error.reason})",
+            path=path,
+            remedy="save it as UTF-8",
+        ) from None
