@@ -150,6 +150,21 @@ def test_a_job_with_a_new_id_for_every_run_is_continued_by_the_next() -> None:
     assert (gap["last_good_at"], gap["ended_at"], gap["ended_by"]) == (at(19), at(30), "continued")
 
 
+def test_a_recovery_counts_for_the_run_at_hand_and_not_for_all_earlier_ones() -> None:
+    asset = [{"asset_id": "m", "kind": "machine", "cadence_minutes": 60.0}]
+    runs = [
+        row
+        for hour in (*range(10), *range(40, 44))
+        for row in samples("m", [(hour, "success")], job_id=f"run-{hour:02d}")
+    ]
+    seed = samples("m", [(30, "success")], job_kind="seed")
+    found = gaps(runs, seed, asset=asset)
+    assert [(gap["last_good_at"], gap["ended_at"], gap["ended_by"]) for gap in found] == [
+        (at(9), at(30), "seed"),
+        (at(30), at(40), "continued"),
+    ]
+
+
 def test_the_end_of_an_assets_validity_ends_its_gap() -> None:
     asset = [{"asset_id": "m", "kind": "machine", "valid_to": at(20)}]
     (gap,) = gaps(hourly("m", 0, 10), asset=asset)

@@ -318,7 +318,7 @@ def test_silences_count_until_the_closing_post_or_the_capture() -> None:
                    (9, "postmortem", ""))  # fmt: skip
     found = measures(status_update=closed)
     assert found["gap_max", "all"]["value"] == 180
-    assert found["gap_median", "i1"]["value"] == 150
+    assert found["gap_median", "all"]["value"] == 150
     still = posts((0, "investigating", ""), (2, "identified", ""), captured_at=at(12))
     assert measures(status_update=still)["gap_max", "all"]["value"] == 600
 

@@ -9,7 +9,7 @@
 -- metric = "`time_to_first_post`, `posts`, `gap_median`, `gap_p90`, `gap_max` (between posts until the closing one, and from the last to the capture of the page where it is open), `promises_made`, `promises_kept`, `promises_broken`, `interval_promises_made`, `interval_promises_kept`, `retroactive_edits`, `premature_resolved`, `scope_overlap` (regions named and measured over regions named or measured), `over_claim`, `under_claim`."
 -- value = "Value of the metric; NULL where it cannot be told, see detail."
 -- unit = "`min`, `posts`, `promises` or `share`."
--- scope = "`all`, a region, or an incident of the page."
+-- scope = "`all` incidents in review, or a region."
 -- detail = "What the value rests on, in one sentence."
 -- evidence = "The updates that it rests on."
 -- value_lo = "Least value that the evidence allows, for times from the onset."
@@ -30,80 +30,67 @@ with posts as (
     )
 ),
 
--- Every count is taken for each incident and for all of them.
-scopes as (
-    select distinct
-        incident_id,
-        incident_id as scope
-    from posts
-    union all
-    select
-        null::varchar as incident_id,
-        'all' as scope
-    where exists (select 1 as one from status_incident)
-),
-
 counted as (
     select
-        scopes.scope,
+        'all' as scope,
         count(posts.evidence) as posts,
-        list(posts.evidence order by posts.posted_at, posts.evidence) as post_evidence,
+        list(posts.evidence order by posts.posted_at, posts.evidence) filter (
+            where posts.evidence is not null
+        ) as post_evidence,
         count(*) filter (where posts.edited_at > posts.posted_hi) as edits,
         list(posts.evidence order by posts.posted_at, posts.evidence) filter (
             where posts.edited_at > posts.posted_hi
         ) as edit_evidence
-    from scopes
-    left join posts on coalesce(scopes.incident_id, posts.incident_id) = posts.incident_id
-    group by scopes.scope
+    from (select count(*) as incidents from status_incident) as page
+    left join posts on true
+    where page.incidents > 0
+    group by page.incidents
 ),
 
 silences as (
     select
-        scopes.scope,
-        posts.evidence,
-        (
-            epoch_us(coalesce(posts.next_posted_at, posts.captured_at))
-            - epoch_us(posts.posted_at)
-        ) / 60e6 as minutes
-    from scopes
-    inner join posts on coalesce(scopes.incident_id, posts.incident_id) = posts.incident_id
+        evidence,
+        (epoch_us(coalesce(next_posted_at, captured_at)) - epoch_us(posted_at)) / 60e6 as minutes
+    from posts
     where
-        (posts.resolved_at is null or posts.posted_at < posts.resolved_at)
-        and coalesce(posts.next_posted_at, posts.captured_at) is not null
+        (resolved_at is null or posted_at < resolved_at)
+        and coalesce(next_posted_at, captured_at) is not null
 ),
 
 silent as (
     select
-        scope,
+        'all' as scope,
         count(*) as gaps,
         round(median(minutes), 6) as gap_median,
         round(quantile_cont(minutes, 0.9), 6) as gap_p90,
         round(max(minutes), 6) as gap_max,
         arg_max(evidence, (minutes, evidence)) as longest
     from silences
-    group by scope
+    having count(*) > 0
+),
+
+judged as (
+    select
+        status_promise.*,
+        row_number() over (
+            order by status_promise.posted_at, status_promise.evidence
+        ) as promise_no
+    from status_promise
+    inner join status_incident using (incident_id)
+    where status_incident.in_review
 ),
 
 promised as (
     select
-        scopes.scope,
-        status_promise.promise_kind,
+        promise_kind,
         count(*) as made,
-        count(*) filter (where status_promise.verdict = 'kept') as kept,
-        count(*) filter (where status_promise.verdict = 'broken') as broken,
-        list(status_promise.evidence order by status_promise.posted_at) as made_evidence,
-        list(status_promise.evidence order by status_promise.posted_at) filter (
-            where status_promise.verdict = 'broken'
-        ) as broken_evidence,
-        list(status_promise.evidence order by status_promise.posted_at) filter (
-            where status_promise.verdict = 'kept'
-        ) as kept_evidence
-    from scopes
-    inner join status_incident
-        on coalesce(scopes.incident_id, status_incident.incident_id) = status_incident.incident_id
-    inner join status_promise on status_incident.incident_id = status_promise.incident_id
-    where status_incident.in_review
-    group by scopes.scope, status_promise.promise_kind
+        count(*) filter (where verdict = 'kept') as kept,
+        count(*) filter (where verdict = 'broken') as broken,
+        list(evidence order by promise_no) as made_evidence,
+        list(evidence order by promise_no) filter (where verdict = 'kept') as kept_evidence,
+        list(evidence order by promise_no) filter (where verdict = 'broken') as broken_evidence
+    from judged
+    group by promise_kind
 ),
 
 promises as (
@@ -118,7 +105,7 @@ promises as (
         promised.broken_evidence
     from counted
     cross join (values ('time'), ('interval')) as kinds (promise_kind)
-    left join promised using (scope, promise_kind)
+    left join promised using (promise_kind)
 ),
 
 -- A closing post that a later post takes back, or that comes while machines are still without
@@ -147,15 +134,14 @@ premature as (
 
 prematurely as (
     select
-        scopes.scope,
+        counted.scope,
         count(premature.evidence) as premature,
         list(premature.evidence order by premature.posted_at, premature.evidence) filter (
             where premature.evidence is not null
         ) as evidence
-    from scopes
-    left join premature
-        on coalesce(scopes.incident_id, premature.incident_id) = premature.incident_id
-    group by scopes.scope
+    from counted
+    left join premature on true
+    group by counted.scope
 ),
 
 -- When each scope was first spoken of.

@@ -75,13 +75,13 @@ impacted as (
     select
         asset_id,
         count(*) as gaps,
-        arg_min(started_lo, started_hi) as first_gap_lo,
+        arg_min(started_lo, (started_hi, started_lo)) as first_gap_lo,
         min(started_hi) as first_gap_at,
-        arg_min(started_lo, started_hi) filter (where in_onset) as onset_gap_lo,
+        arg_min(started_lo, (started_hi, started_lo)) filter (where in_onset) as onset_gap_lo,
         min(started_hi) filter (where in_onset) as onset_gap_at,
         bool_or(open) as open,
         max(ended_at) as last_ended_at,
-        arg_max(ended_by, ended_at) filter (
+        arg_max(ended_by, (ended_at, ended_by)) filter (
             where ended_by in ('seed', 'relink')
         ) as restored_by,
         count(*) filter (where rpo_breach) as breaches,

@@ -65,6 +65,25 @@ jobs as (
     group by asset_id, job_id, target_asset
 ),
 
+later as (
+    select *
+    from jobs
+    where first_good_at is not null
+),
+
+-- Where a job reports nothing more, the next job of the asset that begins later continues it.
+continued as (
+    select
+        jobs.asset_id,
+        jobs.job_id,
+        jobs.target_asset,
+        later.first_good_at as next_at,
+        later.first_good_evidence as next_evidence
+    from jobs
+    asof inner join later on jobs.asset_id = later.asset_id and jobs.last_at < later.first_at
+),
+
+-- A recovery restores the jobs that had begun before it and that no other job continues.
 restored as (
     select
         jobs.asset_id,
@@ -81,14 +100,21 @@ restored as (
         on
             jobs.asset_id = recovery.asset_id
             and coalesce(jobs.target_asset = recovery.target_asset, true)
+            and jobs.first_at < recovery.started_at
             and recovery.job_kind in ('seed', 'relink')
             and recovery.state = 'success'
+    left join continued
+        on
+            jobs.asset_id = continued.asset_id
+            and jobs.job_id is not distinct from continued.job_id
+            and jobs.target_asset is not distinct from continued.target_asset
     anti join good
         on
             jobs.asset_id = good.asset_id
             and jobs.job_id is not distinct from good.job_id
             and jobs.target_asset is not distinct from good.target_asset
             and recovery.started_at between good.first_at and good.last_at
+    where coalesce(recovery.started_at < continued.next_at, true)
 ),
 
 -- Each good stretch opens an episode that lasts until the next one.
@@ -145,9 +171,11 @@ episodes as (
         min(first_at) filter (where worth = 'good') as good_from,
         max(first_evidence) filter (where worth = 'good') as good_from_evidence,
         min(first_at) filter (where worth <> 'good') as bad_at,
-        arg_min(worth, first_at) filter (where worth <> 'good') as bad_worth,
-        arg_min(first_evidence, first_at) filter (where worth <> 'good') as bad_evidence,
-        arg_min(error, first_at) filter (where worth <> 'good') as error,
+        arg_min(worth, (first_at, first_evidence)) filter (where worth <> 'good') as bad_worth,
+        arg_min(first_evidence, (first_at, first_evidence)) filter (
+            where worth <> 'good'
+        ) as bad_evidence,
+        arg_min(error, (first_at, first_evidence)) filter (where worth <> 'good') as error,
         coalesce(sum(samples), 0)::bigint as failures
     from numbered
     group by asset_id, job_id, target_asset, episode_no
@@ -163,32 +191,23 @@ followed as (
     window job as (partition by asset_id, job_id, target_asset order by episode_no)
 ),
 
-later as (
-    select *
-    from jobs
-    where first_good_at is not null
-),
-
--- Where a job reports nothing more, the next job of the asset that begins later continues it.
-continued as (
+-- A recovery after which the job itself reports nothing, while another one goes on: that one keeps
+-- the copy.
+last_good as (
     select
-        jobs.asset_id,
-        jobs.job_id,
-        jobs.target_asset,
-        later.first_good_at as next_at,
-        later.first_good_evidence as next_evidence
-    from jobs
-    asof inner join later on jobs.asset_id = later.asset_id and jobs.last_at < later.first_at
+        asset_id,
+        max(last_at) as last_at
+    from good
+    group by asset_id
 ),
 
--- A recovery that the job's own record never follows: the copy is kept by another job.
 handed_over as (
-    select distinct
+    select
         jobs.asset_id,
         jobs.job_id,
         jobs.target_asset
     from jobs
-    inner join good on jobs.asset_id = good.asset_id and jobs.last_at < good.last_at
+    inner join last_good on jobs.asset_id = last_good.asset_id and jobs.last_at < last_good.last_at
 ),
 
 bounded as (
@@ -203,7 +222,7 @@ bounded as (
         known_asset.site,
         record.ends_at as record_ends_at,
         coalesce(followed.recovery_point_at, followed.bad_at) as since,
-        coalesce(followed.next_at, continued.next_at) as good_again_at,
+        least(followed.next_at, continued.next_at) as good_again_at,
         case
             when known_asset.valid_to > since and known_asset.valid_to <= record.ends_at
                 then known_asset.valid_to
@@ -212,7 +231,8 @@ bounded as (
         case
             when ended_at is null then null
             when good_again_at is null or retired_at < good_again_at then 'retired'
-            when followed.next_at is null then 'continued'
+            when followed.next_at <= continued.next_at then followed.next_kind
+            when continued.next_at is not null then 'continued'
             else followed.next_kind
         end as ended_by,
         case
@@ -234,6 +254,7 @@ bounded as (
         on
             followed.good_kind <> 'job'
             and followed.next_at is null
+            and continued.next_at is null
             and followed.bad_at is null
             and followed.asset_id = handed_over.asset_id
             and followed.job_id is not distinct from handed_over.job_id

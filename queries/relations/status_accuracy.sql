@@ -25,8 +25,8 @@ with posts as (
             when state in ('resolved', 'completed', 'postmortem') then 'operational'
             when kind = 'maintenance' or lower(impact) = 'maintenance' then 'under_maintenance'
             when lower(impact) = 'minor' then 'degraded_performance'
-            when lower(impact) = 'major' then 'partial_outage'
-            when lower(impact) = 'critical' then 'major_outage'
+            when lower(impact) in ('major', 'disrupted') then 'partial_outage'
+            when lower(impact) in ('critical', 'down') then 'major_outage'
             when impact is null then 'degraded_performance'
         end as implied_status
     from status_update
