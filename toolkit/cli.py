@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from toolkit import __version__
 from toolkit.errors import ConditionMet, EvidenceRefused, ToolkitError, UsageError
@@ -330,11 +330,11 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         code = 1
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+    except TyperException as error:
+        _say(f"postmortem: {error}; --help shows what can be given")
+        code = 2
     except ToolkitError as error:
         if debug:
             raise

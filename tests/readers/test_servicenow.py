@@ -41,7 +41,7 @@ def test_an_event_log_of_incidents_is_not_taken_for_changes(shared_data: Path) -
 
 def test_tasks_of_changes_are_not_taken_for_changes() -> None:
     header = "number,change_request,state,work_start,work_end,close_code"
-    assert claimed_by(f"{header}\nCTASK1,CHG1,Open,,,\n".encode()) == []
+    assert claimed_by(f"{header}\nCTASK1,CHG1,Open,,,\n".encode()) == ["servicenow_task"]
 
 
 def test_times_without_a_zone_refuse_the_file() -> None:

@@ -111,7 +111,7 @@ class ServiceNow(Reader):
             and len(columns & OF_A_CHANGE) >= 2
             and bool(columns & OF_A_TASK)
             # A task of a change names it; the event log of an incident has a state of its own.
-            and not columns & {"change_request", "change_task_type", "incident_state"}
+            and not columns & {"change_request", "change request", "change_task_type", "incident_state"}
         )
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
