@@ -58,6 +58,7 @@ OF_A_CHANGE = {
     "start_date", "end_date", "work_start", "work_end", "backout_plan", "risk_impact_analysis",
     "implementation_plan", "test_plan", "cab_required", "close_code",
 }  # fmt: skip
+OF_ANOTHER_TABLE = {"change_request", "change request", "change_task_type", "incident_state"}
 OF_A_TASK = {"type", "state", "sys_id", "sys_created_on"}
 
 RISK = {
@@ -111,7 +112,7 @@ class ServiceNow(Reader):
             and len(columns & OF_A_CHANGE) >= 2
             and bool(columns & OF_A_TASK)
             # A task of a change names it; the event log of an incident has a state of its own.
-            and not columns & {"change_request", "change request", "change_task_type", "incident_state"}
+            and not columns & OF_ANOTHER_TABLE
         )
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
