@@ -68,8 +68,10 @@ looked_at as (
         drain.event as drain_row,
         coalesce(drain.occurred_lo, hit.occurred_lo - policy_hours('live_use_lookback_hours'))
             as since_lo,
-        coalesce(drain.occurred_hi, hit.occurred_hi - policy_hours('live_use_lookback_hours'))
-            as since_hi
+        coalesce(
+            drain.occurred_hi,
+            for_limit(hit.occurred_at, hit.occurred_hi) - policy_hours('live_use_lookback_hours')
+        ) as since_hi
     from hit
     left join drain
         on

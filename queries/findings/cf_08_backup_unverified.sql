@@ -95,11 +95,13 @@ compared as (
         bool_or(
             (
                 passed.last_hi < hit.occurred_lo
-                and passed.last_lo >= hit.occurred_hi - policy_days('backup_verification_age_days')
+                and passed.last_lo >= for_limit(hit.occurred_at, hit.occurred_hi)
+                - policy_days('backup_verification_age_days')
             )
             or (
                 passed.first_hi < hit.occurred_lo
-                and passed.first_lo >= hit.occurred_hi - policy_days('backup_verification_age_days')
+                and passed.first_lo >= for_limit(hit.occurred_at, hit.occurred_hi)
+                - policy_days('backup_verification_age_days')
             )
         ) as surely_tested,
         bool_or(

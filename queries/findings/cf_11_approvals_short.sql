@@ -76,7 +76,8 @@ decision as (
             approval.decided_hi < tested.first_lo + tested.grace
             or (
                 tested.grace > interval 0 second
-                and approval.decided_hi <= tested.first_lo + tested.grace
+                and for_limit(approval.decided_at, approval.decided_hi)
+                <= tested.first_lo + tested.grace
             ),
             false
         ) as is_before,

@@ -73,7 +73,7 @@ judged as (
             when compared.decided_hi < least(compared.first_lo, compared.inferred_lo) then 'ok'
             when
                 compared.is_emergency
-                and compared.decided_hi
+                and for_limit(compared.decided_at, compared.decided_hi)
                 <= least(compared.first_lo, compared.inferred_lo) + compared.grace
                 then 'ok'
             else 'undetermined'

@@ -35,7 +35,11 @@ placed as (
         coalesce(operation_event.occurred_hi < operation_span.window_start, false) as is_early,
         coalesce(operation_event.occurred_lo > operation_span.window_end, false) as is_late,
         coalesce(operation_event.occurred_lo >= operation_span.window_start, true)
-        and coalesce(operation_event.occurred_hi <= operation_span.window_end, true) as is_inside
+        and coalesce(
+            for_limit(operation_event.occurred_at, operation_event.occurred_hi)
+            <= operation_span.window_end,
+            true
+        ) as is_inside
     from operation_event
     inner join operation_span on operation_event.operation_id = operation_span.operation_id
     where

@@ -56,7 +56,8 @@ on_duty as (
         -- Past the end on the roster only a duty that went on is meant, which is not on record.
         coalesce(roster.duty_end < irreversible.occurred_hi, false) as is_past_end,
         irreversible.occurred_lo - roster.duty_start as shortest,
-        irreversible.occurred_hi - roster.duty_start as longest
+        for_limit(irreversible.occurred_at, irreversible.occurred_hi) - roster.duty_start
+            as longest
     from irreversible
     left join roster
         on

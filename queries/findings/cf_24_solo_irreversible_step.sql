@@ -55,7 +55,8 @@ near_by as (
             witness.person <> irreversible.person
             and witness.occurred_hi < irreversible.occurred_lo
             and witness.occurred_lo
-            >= irreversible.occurred_hi - policy_minutes('witness_minutes'),
+            >= for_limit(irreversible.occurred_at, irreversible.occurred_hi)
+            - policy_minutes('witness_minutes'),
             false
         )) as is_witnessed,
         bool_or(coalesce(witness.person <> irreversible.person, true)) as may_be_witnessed,

@@ -48,8 +48,14 @@ paced as (
         lag(action.basis) over in_order as before_basis,
         lag(action.evidence) over in_order as before_evidence,
         epoch(action.occurred_at - lag(action.occurred_at) over in_order) as seconds,
-        epoch(action.occurred_lo - lag(action.occurred_hi) over in_order) as seconds_lo,
-        epoch(action.occurred_hi - lag(action.occurred_lo) over in_order) as seconds_hi
+        epoch(
+            action.occurred_lo
+            - lag(for_limit(action.occurred_at, action.occurred_hi)) over in_order
+        ) as seconds_lo,
+        epoch(
+            for_limit(action.occurred_at, action.occurred_hi)
+            - lag(action.occurred_lo) over in_order
+        ) as seconds_hi
     from action
     window in_order as (
         partition by action.operation_id

@@ -16,11 +16,29 @@
 -- candidate_codes = ["hfacs-7.0:AV001", "veris:misuse.unapproved_workaround"]
 -- controls = ["nist800-53r5:CM-3", "nist800-53r5:CM-5", "soc2:CC8.1", "nis2:6.4.2"]
 -- needs = ["maintenance_event", "change"]
--- reads = ["operation_event", "operation_span"]
+-- reads = ["change", "operation_event", "operation_span"]
 -- policy = ["privileged_actions"]
 -- limitations = "An action that an inferred link ties to a registered change counts as found."
 -- ///
 with
+
+scope as (
+    select
+        change.change_id,
+        change.window_start,
+        coalesce(change.window_end, change.closed_at) as window_end,
+        unnest(split_list(change.targets)) as name
+    from change
+),
+
+named as (
+    select
+        scope.change_id,
+        scope.window_start,
+        scope.window_end,
+        asset_name(scope.name) as asset
+    from scope
+),
 
 action as (
     select
@@ -28,6 +46,8 @@ action as (
         operation_event.change_id,
         operation_event.basis,
         operation_event.occurred_at,
+        operation_event.occurred_lo,
+        operation_event.occurred_hi,
         operation_event.action,
         operation_event.target,
         operation_event.evidence as event,
@@ -40,6 +60,21 @@ action as (
     inner join operation_span on operation_event.operation_id = operation_span.operation_id
 ),
 
+-- An action without a number that lies in the window and on a target of more than one change.
+fitting as (
+    select
+        action.event,
+        list(distinct named.change_id order by named.change_id) as changes
+    from action
+    inner join named
+        on
+            asset_name(action.target) = named.asset
+            and action.occurred_lo >= named.window_start
+            and action.occurred_hi <= named.window_end
+    where action.change_id is null
+    group by action.event
+),
+
 judged as (
     select
         action.operation_id,
@@ -47,7 +82,7 @@ judged as (
         case
             when action.registered and action.is_in_scope is null then 'not_applicable'
             when action.registered then 'ok'
-            when action.is_in_scope is null then 'undetermined'
+            when action.is_in_scope is null or fitting.event is not null then 'undetermined'
             else 'exception'
         end as status,
         action.occurred_at,
@@ -65,11 +100,14 @@ judged as (
                     end
             when action.change_id is not null
                 then ' names ' || action.change_id || ', which is not in the register'
+            when fitting.event is not null
+                then ' may belong to any of ' || array_to_string(fitting.changes, ', ')
             else ' belongs to no registered change'
         end
         || if(action.is_in_scope is null, '; whether it can be undone is not known', '') as reason,
         [action.event, action.change_row] as evidence
     from action
+    left join fitting on action.event = fitting.event
     where coalesce(action.is_in_scope, true)
 ),
 

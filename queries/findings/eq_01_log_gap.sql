@@ -29,9 +29,13 @@ followed as (
         maintenance_event.occurred_at as from_at,
         lead(maintenance_event.occurred_at) over in_order as to_at,
         greatest(maintenance_event.occurred_lo, maintenance_event.ended_at) as from_lo,
-        greatest(maintenance_event.occurred_hi, maintenance_event.ended_at) as from_hi,
+        greatest(
+            for_limit(maintenance_event.occurred_at, maintenance_event.occurred_hi),
+            maintenance_event.ended_at
+        ) as from_hi,
         lead(maintenance_event.occurred_lo) over in_order as to_lo,
-        lead(maintenance_event.occurred_hi) over in_order as to_hi,
+        lead(for_limit(maintenance_event.occurred_at, maintenance_event.occurred_hi)) over in_order
+            as to_hi,
         pointer(maintenance_event.source_id, maintenance_event.record_no) as from_row,
         lead(pointer(maintenance_event.source_id, maintenance_event.record_no)) over in_order
             as to_row

@@ -46,7 +46,7 @@ compared as (
     select
         written.*,
         coalesce(
-            written.recorded_at - greatest(written.occurred_hi, written.occurred_at)
+            written.recorded_at - for_limit(written.occurred_at, written.occurred_hi)
             > policy_hours('late_entry_hours'),
             false
         ) as is_late,

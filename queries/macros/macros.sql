@@ -128,3 +128,9 @@ create or replace macro fits(value, patterns) as (
         len(list_filter(patterns, lambda pattern: lower(value) glob lower(pattern))) > 0, false
     )
 );
+
+-- A time as it is held against a limit: what is uncertain only within its own second is taken as
+-- stated, since limits are stated no finer. Between two events this would claim an order too much.
+create or replace macro for_limit(stated, bound) as (
+    if(abs(epoch(bound - stated)) < 1, stated, bound)
+);
