@@ -139,29 +139,45 @@ def test_protection_that_stops_again_after_a_seed_is_a_gap_again() -> None:
     ]
 
 
-def test_a_job_with_a_new_id_for_every_run_is_continued_by_the_next() -> None:
-    asset = [{"asset_id": "m", "kind": "machine", "cadence_minutes": 60.0}]
-    runs = [
-        row
-        for hour in (*range(20), *range(30, 48))
-        for row in samples("m", [(hour, "success")], job_id=f"run-{hour:02d}")
+def runs(*hours: int, state: str = "success") -> list[dict[str, object]]:
+    """Job records of `m` where every run has an id of its own."""
+    return [
+        row for hour in hours for row in samples("m", [(hour, state)], job_id=f"run-{hour:02d}")
     ]
-    (gap,) = gaps(runs, asset=asset)
-    assert (gap["last_good_at"], gap["ended_at"], gap["ended_by"]) == (at(19), at(30), "continued")
 
 
-def test_a_recovery_counts_for_the_run_at_hand_and_not_for_all_earlier_ones() -> None:
-    asset = [{"asset_id": "m", "kind": "machine", "cadence_minutes": 60.0}]
-    runs = [
-        row
-        for hour in (*range(10), *range(40, 44))
-        for row in samples("m", [(hour, "success")], job_id=f"run-{hour:02d}")
-    ]
+def test_ids_that_name_runs_are_taken_as_one_job() -> None:
+    (gap,) = gaps(runs(*range(20), *range(30, 48)), runs(*range(20, 30), state="failure"))
+    assert (gap["job_id"], gap["cadence_minutes"], gap["failures"]) == (None, 60, 10)
+    assert (gap["started_lo"], gap["started_hi"], gap["ended_at"]) == (at(19), at(20), at(30))
+
+
+def test_a_recovery_counts_between_runs_with_ids_of_their_own() -> None:
     seed = samples("m", [(30, "success")], job_kind="seed")
-    found = gaps(runs, seed, asset=asset)
+    found = gaps(runs(*range(10), *range(40, 48)), seed)
     assert [(gap["last_good_at"], gap["ended_at"], gap["ended_by"]) for gap in found] == [
         (at(9), at(30), "seed"),
-        (at(30), at(40), "continued"),
+        (at(30), at(40), "job"),
+    ]
+
+
+def test_a_job_that_reports_nothing_more_is_continued_by_one_that_begins_later() -> None:
+    found = gaps(hourly("m", 0, 20, job_id="old"), hourly("m", 30, 48, job_id="new"))
+    assert [(gap["job_id"], gap["ended_at"], gap["ended_by"]) for gap in found] == [
+        ("old", at(30), "continued")
+    ]
+
+
+def test_a_recovery_restores_the_job_at_hand_and_none_that_came_before_or_after() -> None:
+    seed = samples("m", [(30, "success")], job_kind="seed")
+    found = gaps(
+        hourly("m", 0, 20, job_id="a"),
+        hourly("m", 20, 28, job_id="b"),
+        seed,
+        hourly("m", 36, 48, job_id="c"),
+    )
+    assert [(gap["job_id"], gap["ended_at"], gap["ended_by"]) for gap in found] == [
+        ("b", at(36), "continued")
     ]
 
 

@@ -7,7 +7,7 @@
 -- [columns]
 -- asset_id = "Machine or asset that is protected, by its canonical name."
 -- job_kind = "Kind of job; `replicate` where not stated."
--- job_id = "Job or link."
+-- job_id = "Job or link; NULL where the ids of three or more jobs each name one run only."
 -- target_asset = "Where the copy goes."
 -- run_no = "Number of the run within its job and target."
 -- state = "State of every sample of the run."
@@ -24,12 +24,14 @@
 -- last_evidence = "Last sample of the run."
 -- ///
 with named as (
-    select distinct
+    select
         asset_id,
         coalesce(job_kind, 'replicate') as job_kind,
         job_id,
-        target_asset
+        target_asset,
+        count(*) filter (where state <> 'running') as ends
     from replication_sample
+    group by asset_id, coalesce(job_kind, 'replicate'), job_id, target_asset
 ),
 
 canonical as (
@@ -41,23 +43,33 @@ canonical as (
     group by alias
 ),
 
+-- An id that never comes back names a run of a job and not the job.
+known as (
+    select
+        coalesce(canonical.asset_id, named.asset_id) as asset_id,
+        named.asset_id as recorded_as,
+        named.job_kind,
+        named.job_id as recorded_id,
+        named.target_asset,
+        if(
+            max(named.ends) over kind <= 1 and count(named.job_id) over kind >= 3,
+            null,
+            named.job_id
+        ) as job_id
+    from named
+    left join canonical on named.asset_id = canonical.alias
+    window kind as (
+        partition by
+            coalesce(canonical.asset_id, named.asset_id), named.job_kind, named.target_asset
+    )
+),
+
 -- Numbers stand for names from here on: the ordering of millions of rows compares no text.
 jobs as (
     select
-        named.asset_id as recorded_as,
-        coalesce(canonical.asset_id, named.asset_id) as asset_id,
-        named.job_kind,
-        named.job_id,
-        named.target_asset,
-        dense_rank() over (
-            order by
-                coalesce(canonical.asset_id, named.asset_id),
-                named.job_kind,
-                named.job_id,
-                named.target_asset
-        )::integer as job_no
-    from named
-    left join canonical on named.asset_id = canonical.alias
+        *,
+        dense_rank() over (order by asset_id, job_kind, job_id, target_asset)::integer as job_no
+    from known
 ),
 
 -- Instants are whole microseconds here, since arithmetic on intervals costs several times as much.
@@ -88,7 +100,7 @@ samples as (
         on
             replication_sample.asset_id = jobs.recorded_as
             and coalesce(replication_sample.job_kind, 'replicate') = jobs.job_kind
-            and replication_sample.job_id is not distinct from jobs.job_id
+            and replication_sample.job_id is not distinct from jobs.recorded_id
             and replication_sample.target_asset is not distinct from jobs.target_asset
 ),
 
