@@ -85,7 +85,7 @@ def _samples() -> str:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Store]]:
     source = tmp_path_factory.mktemp("source") / "small" / "case"
     (source / "procedures").mkdir(parents=True)
     for name, text in CASE.items():
@@ -97,9 +97,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         'title = "Small <i>case</i>"\n[window]\nstart = 2022-03-01T00:00:00Z\n'
         "end = 2022-03-12T00:00:00Z\n"
     )
-    _, made = golden.build(source, tmp_path_factory.mktemp("case") / "small")
-    yield made
+    case, made = golden.build(source, tmp_path_factory.mktemp("case") / "small")
+    yield case.path, made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def store(built: tuple[Path, Store]) -> Store:
+    return built[1]
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +247,12 @@ def test_attachments_carry_the_full_lists(written: Path) -> None:
             assert specification.AFRelationship == pikepdf.Name.Data
 
 
+def test_what_leaves_the_house_carries_no_lists_and_no_partner(written: Path) -> None:
+    with pikepdf.open(written / "summary.pdf") as pdf:
+        assert not pdf.attachments
+    assert "partner-0" not in (written / "summary.json").read_text()
+
+
 def test_an_empty_store_still_gives_reports(tmp_path: Path) -> None:
     with Store.create(None) as empty:
         told = report.build(empty, case_title="Nothing yet")
@@ -269,6 +280,21 @@ def test_original_lines_replace_the_values_where_they_can_be_had(store: Store) -
     told = report.build(store, originals=lambda source, record: f"line {record} by bert.example")
     text = json.dumps(_data(told.documents["audit"].sections))
     assert re.search(r"line \d+ by Operator [A-C]", text)
+
+
+def test_original_lines_are_those_of_the_unchanged_file(
+    built: tuple[Path, Store], tmp_path: Path
+) -> None:
+    folder, store = built
+    row = store.rows("select source_id, path from source where path like '%approval.csv'")[0]
+    line = report.original_lines(store, folder)
+    assert line(row["source_id"], 3) == "CHG2,ada.example,approved,2022-03-08T08:00:00Z"
+    assert line(row["source_id"], 99) is None
+    assert line(999, 1) is None
+    changed = tmp_path / row["path"]
+    changed.parent.mkdir(parents=True)
+    changed.write_text((folder / row["path"]).read_text().replace("CHG2", "CHG3"))
+    assert report.original_lines(store, tmp_path)(row["source_id"], 3) is None
 
 
 def test_the_report_reads_only_what_the_store_holds(store: Store) -> None:

@@ -14,10 +14,11 @@ from toolkit.errors import UsageError
 from toolkit.report import attach, audit, review, summary
 from toolkit.report.facts import CaseFacts, case_digest
 from toolkit.report.model import KINDS, Kind, Report
+from toolkit.report.originals import original_lines
 from toolkit.report.render import RENDERERS
 from toolkit.store import Store
 
-__all__ = ["FORMATS", "KINDS", "Kind", "Report", "build", "case_digest", "write"]
+__all__ = ["FORMATS", "KINDS", "Kind", "Report", "build", "case_digest", "original_lines", "write"]
 
 FORMATS = tuple(RENDERERS)
 Originals = Callable[[int, int], str | None]

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,6 +37,30 @@ _WORDS = (
     ("maintenance_event", ("action", "target", "host", "outcome")),
     ("change", ("kind",)),
     ("asset", ("asset_id", "kind", "site", "region", "organization")),
+)
+# Accounts that belong to a program on every machine: they name no person.
+_PROGRAMS = frozenset(
+    [
+        "ansible",
+        "apache",
+        "backup",
+        "cron",
+        "daemon",
+        "git",
+        "jenkins",
+        "mariadb",
+        "mongodb",
+        "mysql",
+        "nginx",
+        "nobody",
+        "oracle",
+        "postgres",
+        "puppet",
+        "redis",
+        "system",
+        "systemd",
+        "www-data",
+    ]
 )
 PEOPLE = frozenset(
     {"actor", "effective_actor", "actors", "requested_by", "implementer", "approver", "from_actor",
@@ -208,11 +233,17 @@ class CaseFacts:
             for row in self._raw("alias")
             if (row.get("kind") or "").lower() == "person"
         }
-        shared = {name.strip() for name in (self.policy("shared_accounts") or "").split(",")}
+        patterns = [name.strip() for name in (self.policy("shared_accounts") or "").split(",")]
+        shared = {
+            name
+            for name in first
+            if name.lower() in _PROGRAMS or any(fnmatchcase(name, pattern) for pattern in patterns)
+        }
         accounts = [
-            name for name in sorted(first, key=lambda name: (first[name], name))
+            name
+            for name in sorted(first, key=lambda name: (first[name], name))
             if name not in shared
-        ]  # fmt: skip
+        ]
         for canonical in sorted(set(aliases.values())):
             if canonical not in accounts:
                 accounts.append(canonical)

@@ -284,12 +284,15 @@ def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:
         )
         return
     yield Paragraph(
-        (Strong("Evidence"), f" ({plural(len(pointers), 'record')}; source and record number)")
+        (
+            Strong("Evidence"),
+            f" ({plural(len(pointers), 'record')}, by source and record number; people as roles)",
+        )
     )
     for pointer in pointers[:RECORDS]:
         found = facts.record(pointer)
         if found is not None:
-            yield Record(f"{pointer.source_id}:{pointer.record_no}", found[0], cut(found[1], 420))
+            yield Record(f"{pointer.source_id}:{pointer.record_no}", found[0], cut(found[1], 700))
     if len(pointers) > RECORDS:
         more = pointers[RECORDS:]
         told = ", ".join(f"{pointer.source_id}:{pointer.record_no}" for pointer in more[:24])

@@ -293,7 +293,7 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
     own = [row for row in incident.exceptions if row["operation_id"] in reviewed]
     names = dict.fromkeys(row["rule"] for row in own or incident.exceptions)
     items: list[Text] = [
-        (Strong(f"{name} "), str(incident.rules[name]["recommendation"]))
+        (Strong(name), f" {incident.rules[name]['recommendation']}")
         for name in list(names)[:DECISIONS]
         if name in incident.rules
     ]
