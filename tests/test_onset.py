@@ -1,0 +1,204 @@
+"""Change points: planted ones are found, chance is not, and the intervals hold the truth."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from toolkit.onset import ChangePoint, Kind, segment
+
+WEEK, DAY = 2016, 288  # samples of five minutes
+FIRST, LAST = 700, 1300  # the degraded stretch
+NEAR = 6
+
+# Means over 30 series of the Turing change-point benchmark, as published for the defaults.
+PUBLISHED = {"pelt": (0.695, 0.728), "binseg": (0.693, 0.738)}
+
+
+def noise(rng: np.random.Generator, length: int, phi: float) -> NDArray[np.float64]:
+    """Autoregressive noise of unit variance."""
+    shocks = rng.normal(size=length) * np.sqrt(1 - phi**2)
+    made = np.empty(length)
+    made[0] = rng.normal()
+    for t in range(1, length):
+        made[t] = phi * made[t - 1] + shocks[t]
+    return made
+
+
+def lag(rng: np.random.Generator, factor: float) -> NDArray[np.float64]:
+    """A week of lag with a daily pattern, memory and spikes, that rises by a factor and falls."""
+    level = np.log(300) + 0.35 * noise(rng, WEEK, 0.6)
+    level += 0.5 * np.sin(2 * np.pi * np.arange(WEEK) / DAY)
+    level[FIRST:LAST] += np.log(factor)
+    spikes = rng.random(WEEK) < 0.01
+    level[spikes] += rng.exponential(2, spikes.sum())
+    return np.exp(level)
+
+
+def counts(rng: np.random.Generator, rate: float) -> NDArray[np.float64]:
+    """A week of failed jobs, more widely spread than a Poisson law allows."""
+    mean = np.full(WEEK, 0.5)
+    mean[FIRST:LAST] = rate
+    return rng.negative_binomial(2, 2 / (2 + mean)).astype(np.float64)
+
+
+def hits(found: list[list[ChangePoint]], place: int) -> int:
+    return sum(any(abs(point.index - place) <= NEAR for point in one) for one in found)
+
+
+def spurious(found: list[list[ChangePoint]]) -> int:
+    return sum(
+        min(abs(point.index - FIRST), abs(point.index - LAST)) > 2 * NEAR
+        for one in found
+        for point in one
+    )
+
+
+def searched(make: object, level: float, kind: Kind, period: int | None) -> list[list[ChangePoint]]:
+    return [
+        segment(make(np.random.default_rng(seed), level), kind=kind, period=period)  # type: ignore[operator]
+        for seed in range(8)
+    ]
+
+
+def test_a_rise_of_lag_is_found_and_chance_is_not() -> None:
+    twice, four = searched(lag, 2, "lag", DAY), searched(lag, 4, "lag", DAY)
+    assert hits(twice, FIRST) + hits(twice, LAST) >= 13  # of 16
+    assert hits(four, FIRST) == hits(four, LAST) == 8
+    assert spurious(twice) + spurious(four) <= 4
+    assert not any(searched(lag, 1, "lag", DAY))
+
+
+def test_a_rise_of_failures_is_found_and_chance_is_not() -> None:
+    found = searched(counts, 2.5, "count", None)
+    assert hits(found, FIRST) + hits(found, LAST) >= 15  # of 16
+    assert spurious(found) <= 2
+    assert not any(searched(counts, 0.5, "count", None))
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.3, 0.6])
+def test_the_interval_of_a_change_covers_it(phi: float) -> None:
+    covered = []
+    for factor in (1.5, 2.0):
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            level = 0.35 * noise(rng, 400, phi)
+            level[200:] += np.log(factor)
+            near = [point for point in segment(np.exp(level)) if abs(point.index - 200) < 60]
+            if near:
+                covered.append(any(point.lo <= 200 <= point.hi for point in near))
+    assert len(covered) >= 100
+    assert np.mean(covered) >= 0.93
+
+
+def test_levels_are_told_in_the_unit_of_the_series() -> None:
+    (point,) = segment([10.0, 11.0, 9.5, 9.0, 10.5] * 8 + [40.0, 44.0, 39.0, 36.0, 42.0] * 8)
+    assert (point.index, point.lo, point.hi) == (40, 40, 40)
+    assert (round(point.before), round(point.after)) == (10, 40)
+    assert point.score > 3
+
+
+def test_missing_values_widen_the_interval_to_the_samples_around_them() -> None:
+    series = np.array([10.0, 11.0, 9.5, 9.0, 10.5] * 8 + [40.0, 44.0, 39.0, 36.0, 42.0] * 8)
+    series[38:42] = np.nan
+    (point,) = segment(series)
+    assert (point.lo, point.index, point.hi) == (38, 42, 42)
+
+
+@pytest.mark.parametrize("series", [[], [1.0], [5.0] * 50, [0.0] * 50, [np.nan] * 50])
+@pytest.mark.parametrize("kind", ["lag", "count"])
+def test_a_series_without_variation_has_no_change(series: list[float], kind: Kind) -> None:
+    assert segment(series, kind=kind) == []
+
+
+def test_what_is_no_series_is_refused() -> None:
+    with pytest.raises(ValueError, match="infinite"):
+        segment([1.0, float("inf")])
+    with pytest.raises(ValueError, match="below zero"):
+        segment([1.0, -1.0], kind="count")
+    with pytest.raises(ValueError, match="unknown kind"):
+        segment([1.0, 2.0], kind="speed")  # type: ignore[arg-type]
+
+
+def test_a_long_series_is_searched_in_blocks_and_placed_to_the_sample() -> None:
+    rng = np.random.default_rng(3)
+    series = np.exp(0.3 * rng.normal(size=40_000))
+    series[25_001:] *= 4
+    (point,) = segment(series)
+    assert abs(point.index - 25_001) <= 2
+    assert point.lo <= 25_001 <= point.hi
+
+
+# -- real series -------------------------------------------------------------------------------
+
+
+def cover(annotated: dict[str, list[int]], found: list[int], length: int) -> float:
+    """How well the segments cover those of the annotators, on average over them."""
+
+    def parts(changes: list[int]) -> list[set[int]]:
+        bounds = [0, *sorted(set(changes) - {0}), length]
+        return [set(range(*pair)) for pair in pairwise(bounds)]
+
+    return float(
+        np.mean([
+            sum(
+                len(part) * max(len(part & own) / len(part | own) for own in parts(found))
+                for part in parts(changes)
+            ) / length
+            for changes in annotated.values()
+        ])
+    )  # fmt: skip
+
+
+def matched(true: set[int], found: set[int]) -> int:
+    left, count = set(found), 0
+    for place in sorted(true):
+        near = [other for other in left if abs(other - place) <= 5]
+        if near:
+            left.discard(min(near, key=lambda other: (abs(other - place), other)))
+            count += 1
+    return count
+
+
+def f1(annotated: dict[str, list[int]], found: list[int]) -> float:
+    """F1 of the benchmark: precision against all annotators, recall as the mean over them."""
+    own = {0, *found}
+    everyone = {0}.union(*annotated.values())
+    precision = matched(everyone, own) / len(own)
+    recall = float(
+        np.mean([matched({0, *each}, own) / len({0, *each}) for each in annotated.values()])
+    )
+    return 2 * precision * recall / (precision + recall)
+
+
+def test_annotated_series_are_cut_no_worse_than_by_published_defaults(shared_data: Path) -> None:
+    folder = shared_data / "tcpd5"
+    annotated = json.loads((folder / "annotations.json").read_text())
+    covers, scores = [], []
+    for name, by_annotator in annotated.items():
+        raw = json.loads((folder / f"{name}.json").read_text())["series"][0]["raw"]
+        found = [point.index for point in segment(np.array(raw, dtype=float))]
+        covers.append(cover(by_annotator, found, len(raw)))
+        scores.append(f1(by_annotator, found))
+    for published_cover, published_f1 in PUBLISHED.values():
+        assert np.mean(covers) >= published_cover
+        assert np.mean(scores) >= published_f1
+
+
+def test_real_metrics_are_cut_into_few_pieces(shared_data: Path) -> None:
+    folder = shared_data / "nab_cloudwatch" / "realAWSCloudwatch"
+    pieces = []
+    for path in sorted(folder.rglob("*.csv")):
+        with path.open(newline="") as file:
+            series = [float(row["value"]) for row in csv.DictReader(file)]
+        found = segment(series, period=DAY)
+        assert all(point.lo <= point.index <= point.hi for point in found)
+        pieces.append(len(found) * WEEK / len(series))
+    assert len(pieces) >= 15
+    assert np.median(pieces) <= 6  # a week
