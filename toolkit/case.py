@@ -181,7 +181,7 @@ def report(
     _require_evidence(folder)
     Case(folder)._require_rebuilt()
     with Store.open(folder.database) as store:
-        model = reports.build(store)
+        model = reports.build(store, originals=reports.original_lines(store, folder.path))
     written: list[Path] = []
     for kind in kinds:
         written += reports.write(model, kind, formats, folder.output)
