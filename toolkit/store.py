@@ -242,13 +242,13 @@ class Store:
         objects, which DuckDB 2.0.0 is known to get wrong), and check that all have arrived."""
         if not rows.num_rows:
             return
-        target = _quoted(relation)
+        target = quoted(relation)
         before = self.value(f"select count(*) from {target}")
         handle, name = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
         try:
             pq.write_table(rows, name)
-            columns = ", ".join(_quoted(column) for column in rows.column_names)
+            columns = ", ".join(quoted(column) for column in rows.column_names)
             self.execute(
                 f"insert into {target} ({columns}) select {columns} from read_parquet(?)", [name]
             )
@@ -258,27 +258,33 @@ class Store:
         if arrived != rows.num_rows:
             raise ToolkitError(f"{arrived} of {rows.num_rows} rows arrived in {relation}")
 
+    def insert(self, table: str, row: Mapping[str, object]) -> None:
+        """Add one row by column name."""
+        names = ", ".join(quoted(column) for column in row)
+        marks = ", ".join("?" for _ in row)
+        self.execute(f"insert into {quoted(table)} ({names}) values ({marks})", list(row.values()))
+
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Replace a small table by the given rows; `columns` maps names to SQL types."""
-        layout = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns.items())
-        self.execute(f"create or replace table {_quoted(name)} ({layout})")
+        layout = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
+        self.execute(f"create or replace table {quoted(name)} ({layout})")
         marks = ", ".join(f"?::{kind}" for kind in columns.values())
         for row in rows:
-            self.execute(f"insert into {_quoted(name)} values ({marks})", row)
+            self.execute(f"insert into {quoted(name)} values ({marks})", row)
 
     def derive(self, name: str, sql: str, *, comments: Mapping[str, str], comment: str) -> None:
         """Make a table of a query, with comments on the table and on every column."""
-        self.execute(f"create or replace table {_quoted(name)} as {sql}")
+        self.execute(f"create or replace table {quoted(name)} as {sql}")
         self.describe(name, comment=comment, comments=comments)
 
     def describe(self, name: str, *, comment: str, comments: Mapping[str, str]) -> None:
         """Write comments on a table and its columns."""
         self.comment(name, comment)
         for column, text in comments.items():
-            self.execute(f"comment on column {_quoted(name)}.{_quoted(column)} is {_literal(text)}")
+            self.execute(f"comment on column {quoted(name)}.{quoted(column)} is {literal(text)}")
 
     def comment(self, table: str, text: str, *, kind: str = "table") -> None:
-        self.execute(f"comment on {kind} {_quoted(table)} is {_literal(text)}")
+        self.execute(f"comment on {kind} {quoted(table)} is {literal(text)}")
 
     def has(self, table: str) -> bool:
         """Whether a table or view of that name stands in the main schema."""
@@ -292,7 +298,7 @@ class Store:
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table or view, in order."""
-        return [row["column_name"] for row in self.rows(f"describe {_quoted(table)}")]
+        return [row["column_name"] for row in self.rows(f"describe {quoted(table)}")]
 
     def reads(self, sql: str) -> set[str]:
         """The tables that a query names, without those that it defines itself."""
@@ -368,11 +374,13 @@ def _pandas_type(kind: pa.DataType) -> object | None:
     return None
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name of a table or column, as it stands in a statement."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A text, as it stands in a statement."""
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration
 from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean
+from toolkit.ingest.bulk import Trust, Unfit
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.reader import Reader, SourceSettings, readers
-from toolkit.ingest.sink import EvidenceSink
+from toolkit.ingest.sink import Account, EvidenceSink
 from toolkit.readers import table
 from toolkit.relations import RELATIONS
 from toolkit.store import Store
@@ -242,117 +241,97 @@ def _ingest_one(
         if here
         else store.value("select coalesce(max(source_id), 0) + 1 from source")
     )
-    sink = EvidenceSink(source_id, settings)
-    reader.read(file, settings, sink)
-    account = sink.account
-    file.verify_unchanged()
-    if account.total != file.read_count:
-        raise ToolkitError(
-            f"reader {reader.name} accounted for {account.total} of {file.read_count} records",
-            path=path,
-        )
-    if account.rejected and not (account.accepted or account.skipped):
-        raise _all_rejected(path, sink)
-    loaded = Loaded(
+    source = {
+        "source_id": source_id, "sha256": file.sha256, "path": name, "format": reader.name,
+        "reader": reader.name, "reader_version": reader.version, "detected_by": how,
+        "zone": settings.zone, "year": settings.year, "asset_id": settings.asset_id,
+        "mapping": declared.mapping, "mapping_sha256": mapping_sha256,
+        "declaration_sha256": declaration, "bytes": file.bytes, "encoding": file.encoding,
+        "clock_offset_seconds": settings.clock_offset_seconds,
+        "clock_basis": "declared" if settings.clock_offset_seconds else "none",
+        "system_of_record": declared.system_of_record, "obtained_by": declared.obtained_by,
+        "obtained_at": declared.obtained_at, "obtained_how": declared.obtained_how,
+        "expected_records": declared.expected_records,
+    }  # fmt: skip
+    account = _load(store, file, reader, settings, source, is_new=not here, dry_run=dry_run)
+    return Loaded(
         name, "reloaded" if here else "loaded", reader.name, how, account.total, account.accepted,
         account.continued, account.skipped, account.rejected,
     )  # fmt: skip
-    if dry_run:
-        return loaded
-    with store.transaction():
-        if here:
-            _forget(store, source_id)
-        for relation, rows in sink.tables():
-            store.append(f"evidence.{relation}", rows)
-        _write_notes(store, sink)
-        columns = {
-            "source_id": source_id, "sha256": file.sha256, "path": name, "format": reader.name,
-            "reader": reader.name, "reader_version": reader.version, "detected_by": how,
-            "zone": settings.zone, "year": settings.year, "asset_id": settings.asset_id,
-            "mapping": declared.mapping, "mapping_sha256": mapping_sha256,
-            "declaration_sha256": declaration, "bytes": file.bytes, "encoding": file.encoding,
-            "records_read": account.total, "accepted": account.accepted,
-            "continued": account.continued, "skipped": account.skipped,
-            "rejected": account.rejected, "first_at": account.first_at,
-            "last_at": account.last_at,
-            "clock_offset_seconds": settings.clock_offset_seconds,
-            "clock_basis": "declared" if settings.clock_offset_seconds else "none",
-            "export_complete": not account.incomplete,
-            "export_note": "; ".join(account.incomplete) or None,
-            "system_of_record": declared.system_of_record, "obtained_by": declared.obtained_by,
-            "obtained_at": declared.obtained_at, "obtained_how": declared.obtained_how,
-            "expected_records": declared.expected_records,
-        }  # fmt: skip
-        marks = ", ".join("?" for _ in columns)
-        store.execute(
-            f"insert into source ({', '.join(columns)}) values ({marks})", list(columns.values())
+
+
+class _DryRun(Exception):
+    """Ends a transaction whose outcome is not wanted."""
+
+
+def _load(
+    store: Store,
+    file: EvidenceFile,
+    reader: Reader,
+    settings: SourceSettings,
+    source: dict[str, Any],
+    *,
+    is_new: bool,
+    dry_run: bool,
+) -> Account:
+    """Read a file into the store, all of it or nothing."""
+    trusts: tuple[Trust, ...] = ("plain", "copy", "none")
+    for trust in trusts:
+        file.read_count = 0
+        sink = EvidenceSink(source["source_id"], settings, store, trust=trust)
+        try:
+            with store.transaction():
+                if not is_new:
+                    _forget(store, source["source_id"])
+                reader.read(file, settings, sink)
+                sink.close()
+                file.verify_unchanged()
+                _check(file, reader, sink)
+                store.insert("source", source | _accounted(sink.account))
+                if dry_run:
+                    raise _DryRun
+        except Unfit:
+            continue
+        except _DryRun:
+            pass
+        return sink.account
+    raise AssertionError("a file that the engine does not touch cannot be unfit for it")
+
+
+def _check(file: EvidenceFile, reader: Reader, sink: EvidenceSink) -> None:
+    account = sink.account
+    if account.total != file.read_count:
+        raise ToolkitError(
+            f"reader {reader.name} accounted for {account.total} of {file.read_count} records",
+            path=file.path,
         )
-    return loaded
+    if sink.first_reject is not None and not (account.accepted or account.skipped):
+        raise _all_rejected(file.path, sink.first_reject, account.rejected)
 
 
-def _all_rejected(path: Path, sink: EvidenceSink) -> EvidenceRefused:
+def _accounted(account: Account) -> dict[str, Any]:
+    return {
+        "records_read": account.total, "accepted": account.accepted,
+        "continued": account.continued, "skipped": account.skipped, "rejected": account.rejected,
+        "first_at": account.first_at, "last_at": account.last_at,
+        "export_complete": not account.incomplete,
+        "export_note": "; ".join(account.incomplete) or None,
+    }  # fmt: skip
+
+
+def _all_rejected(path: Path, first: tuple[Any, ...], rejected: int) -> EvidenceRefused:
     """A file of which no record can be read is refused: its structure is not what it seems."""
-    _, number, _, column, code, reason, _ = sink.rejects[0]
+    _, number, _, column, code, reason, _ = first
     remedies = {
         "TIME_NO_ZONE": 'declare zone = "…" in case.toml, or give --zone',
         "TIME_NO_YEAR": "declare year = … in case.toml, or give --year",
         "TIME_ORDER": 'declare order = "day-first" or "month-first" in case.toml',
     }
     return EvidenceRefused(
-        f"no record can be read ({sink.account.rejected} rejected); the first: {reason}",
+        f"no record can be read ({rejected} rejected); the first: {reason}",
         path=path, line=number, field=column,
         remedy=remedies.get(code, "check the format, or declare it in case.toml"),
     )  # fmt: skip
-
-
-def _write_notes(store: Store, sink: EvidenceSink) -> None:
-    instant = pa.timestamp("us", tz="UTC")
-    layouts: dict[str, tuple[Iterable[tuple[Any, ...]], dict[str, pa.DataType]]] = {
-        "reject": (
-            sink.rejects,
-            {
-                "source_id": pa.uint16(), "record_no": pa.int64(), "byte_offset": pa.int64(),
-                "field": pa.string(), "code": pa.string(), "reason": pa.string(),
-                "raw": pa.binary(),
-            },
-        ),
-        "skipped": (
-            sink.skips(),
-            {
-                "source_id": pa.uint16(), "reason": pa.string(), "records": pa.int64(),
-                "first_record_no": pa.int64(),
-            },
-        ),
-        "time_note": (
-            sink.time_notes,
-            {
-                "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
-                "raw": pa.string(), "basis": pa.string(), "flags": pa.string(), "lo": instant,
-                "hi": instant,
-            },
-        ),
-        "value_note": (
-            sink.value_notes,
-            {
-                "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
-                "code": pa.string(), "raw": pa.string(),
-            },
-        ),
-        "source_column": (
-            sink.source_columns(),
-            {
-                "source_id": pa.uint16(), "relation": pa.string(), "column_name": pa.string(),
-                "format": pa.string(), "basis": pa.string(), "readings": pa.int64(),
-                "deviating": pa.int64(),
-            },
-        ),
-    }  # fmt: skip
-    for name, (rows, layout) in layouts.items():
-        columns = list(zip(*rows, strict=True)) or [()] * len(layout)
-        arrays = [
-            pa.array(values, kind) for values, kind in zip(columns, layout.values(), strict=True)
-        ]
-        store.append(name, pa.table(arrays, names=list(layout)))
 
 
 def _forget(store: Store, source_id: int) -> None:

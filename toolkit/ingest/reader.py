@@ -53,9 +53,7 @@ class Sink(Protocol):
     def skip(self, record: Record, reason: str) -> None:
         """The record says nothing by its format's own definition (a blank line, a comment)."""
 
-    def reject(
-        self, record: Record, code: str, reason: str, *, field: str | None = None
-    ) -> None:
+    def reject(self, record: Record, code: str, reason: str, *, field: str | None = None) -> None:
         """The record cannot be read; it is kept with its bytes."""
 
     def rule(self, column: str, rule: TimeRule) -> None:

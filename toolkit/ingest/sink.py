@@ -1,29 +1,37 @@
 """The sink: values of records are read, checked against the contract, and accounted for.
 
 A record is taken whole or rejected whole. Words, numbers and instants are read here and nowhere
-else, so that every format treats them alike and every deviation leaves a note.
+else, so that every format treats them alike and every deviation leaves a note. Records come one by
+one (`accept`), many at once as columns of raw values (`accept_columns`) or of typed ones
+(`accept_table`), or the engine itself reads those of a whole file (`accept_file`); what becomes of
+a record does not depend on the way it comes.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.errors import ToolkitError
-from toolkit.ingest.container import Record
-from toolkit.ingest.reader import Row, SourceSettings
+from toolkit.ingest.bulk import ORDERED, EngineRead, Trust, Unfit, read_by_engine
+from toolkit.ingest.container import EvidenceFile, Record
+from toolkit.ingest.reader import Row, SourceSettings, Value
+from toolkit.ingest.values import Unreadable, is_blank, read_value
 from toolkit.relations import BY_NAME, SQL_TYPE, Column, Relation
-from toolkit.store import columns_of
+from toolkit.store import Store, columns_of
 from toolkit.timestamps import Instant, TimeError, TimeRule, parse
 
+BATCH_ROWS = 1 << 16
+_MAX_INSTANTS = 1 << 17
 _INSTANT = pa.timestamp("us", tz="UTC")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _ARROW = {
     "TIMESTAMPTZ": _INSTANT,
     "VARCHAR": pa.string(),
@@ -32,18 +40,32 @@ _ARROW = {
     "BOOLEAN": pa.bool_(),
     "USMALLINT": pa.uint16(),
 }
-_TRUE = frozenset({"true", "t", "yes", "y", "1"})
-_FALSE = frozenset({"false", "f", "no", "n", "0"})
-# Lines of a log are expected in order; job records and tickets are not.
-_ORDERED = frozenset({"maintenance_event"})
-
-
-class _Unreadable(ValueError):
-    """A value that cannot be read as its column demands."""
-
-    def __init__(self, code: str, reason: str, field: str) -> None:
-        super().__init__(reason)
-        self.code, self.reason, self.field = code, reason, field
+# The tables of notes, column by column.
+_NOTES: dict[str, dict[str, pa.DataType]] = {
+    "reject": {
+        "source_id": pa.uint16(), "record_no": pa.int64(), "byte_offset": pa.int64(),
+        "field": pa.string(), "code": pa.string(), "reason": pa.string(), "raw": pa.binary(),
+    },
+    "skipped": {
+        "source_id": pa.uint16(), "reason": pa.string(), "records": pa.int64(),
+        "first_record_no": pa.int64(),
+    },
+    "time_note": {
+        "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
+        "raw": pa.string(), "basis": pa.string(), "flags": pa.string(), "lo": _INSTANT,
+        "hi": _INSTANT,
+    },
+    "value_note": {
+        "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
+        "code": pa.string(), "raw": pa.string(),
+    },
+    "source_column": {
+        "source_id": pa.uint16(), "relation": pa.string(), "column_name": pa.string(),
+        "format": pa.string(), "basis": pa.string(), "readings": pa.int64(),
+        "deviating": pa.int64(),
+    },
+}  # fmt: skip
+_Note = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -63,84 +85,177 @@ class Account:
         return self.accepted + self.continued + self.skipped + self.rejected
 
 
-class EvidenceSink:
-    """Gathers what one file says, ready to be written in one transaction."""
+@dataclass(slots=True)
+class _Reading:
+    """One row as it was read, before it is known whether its record is taken."""
 
-    def __init__(self, source_id: int, settings: SourceSettings) -> None:
+    relation: Relation
+    values: dict[str, Any]
+    instants: list[tuple[Column, Instant, object]]
+    words: list[tuple[str, str]]
+
+
+class EvidenceSink:
+    """Gathers what one file says, and writes it.
+
+    With a `store`, rows and notes go to the database in batches, inside of the caller's
+    transaction, so that memory stays bounded; without one they are kept, to be looked at. `trust`
+    is how far the engine may read files by itself (see `accept_file`).
+    """
+
+    def __init__(
+        self,
+        source_id: int,
+        settings: SourceSettings,
+        store: Store | None = None,
+        *,
+        trust: Trust = "none",
+    ) -> None:
         self.source_id = source_id
         self.settings = settings
         self.account = Account()
+        self.first_reject: _Note | None = None
+        self._store = store
+        self._trust = trust
+        self._engine: EngineRead | None = None
         self._shift = timedelta(seconds=settings.clock_offset_seconds)
-        self._rows: dict[str, dict[str, list[Any]]] = {}
+        self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._tables: dict[str, list[pa.Table]] = defaultdict(list)
+        self._notes: dict[str, list[_Note]] = {name: [] for name in _NOTES}
+        self._time_notes: list[pa.Table] = []
+        self._held = 0
         self._rules: dict[str, TimeRule] = {}
+        self._instants: dict[str, dict[str, Instant]] = defaultdict(dict)
         self._usual: dict[tuple[str, str], str] = {}
-        self._readings: Counter[tuple[str, ...]] = Counter()
-        self._deviating: Counter[tuple[str, ...]] = Counter()
+        self._readings: Counter[tuple[str, str]] = Counter()
+        self._deviating: Counter[tuple[str, str]] = Counter()
         self._skips: dict[str, list[int]] = {}
         self._latest: datetime | None = None
-        self.rejects: list[tuple[Any, ...]] = []
-        self.time_notes: list[tuple[Any, ...]] = []
-        self.value_notes: list[tuple[Any, ...]] = []
 
     # -- what readers call ---------------------------------------------------------------------
 
     def accept(self, record: Record, *rows: tuple[str, Row]) -> bool:
         """Take the rows of a record, or reject the record where one value cannot be read."""
-        notes: list[tuple[str, tuple[Any, ...]]] = []
+        found = []
         try:
-            read = [
-                (relation, self._read(BY_NAME[relation], row, record.number, notes))
-                for relation, row in rows
-            ]
-        except _Unreadable as fault:
+            for relation, row in rows:
+                found.append(self._read(BY_NAME[relation], row, record.number))
+        except Unreadable as fault:
             self.reject(record, fault.code, fault.reason, field=fault.field)
             return False
-        for relation, values in read:
-            self._keep(relation, values)
-        for kind, note in notes:
-            if kind == "reading":
-                self._readings[note[:2]] += 1
-                self._deviating[note[:2]] += note[2]
-            else:
-                (self.time_notes if kind == "time" else self.value_notes).append(note)
+        for reading in found:
+            for column, instant, raw in reading.instants:
+                self._keep_instant(reading.relation, column, instant, raw, record.number)
+            for name, word in reading.words:
+                self.note(record, name, "UNKNOWN_WORD", word)
+            self._rows[reading.relation.name].append(reading.values)
         self.account.accepted += 1
+        self._hold(len(found))
         return True
 
-    def accept_table(self, relation: str, rows: pa.Table) -> None:
+    def accept_columns(
+        self, relation: str, records: Sequence[Record], columns: Mapping[str, Sequence[Value]]
+    ) -> None:
+        """Take many records, one row each, as columns of values that may be raw text.
+
+        What becomes of each record is what `accept` makes of it.
+        """
+        form = BY_NAME[relation]
+        _refuse_unknown(form, columns.keys())
+        faults: dict[int, Unreadable] = {}
+        words: list[tuple[int, str, str]] = []
+        read: dict[str, list[Any]] = {}
+        for column in form.columns:
+            raws = columns.get(column.name) or [None] * len(records)
+            if column.kind == "instant":
+                read[column.name] = self._read_instants(column, raws, faults)
+            else:
+                read[column.name] = _read_values(column, raws, faults, words)
+        for index, fault in sorted(faults.items()):
+            self.reject(records[index], fault.code, fault.reason, field=fault.field)
+        kept: Sequence[int] = range(len(records))
+        if faults:
+            kept = [index for index in kept if index not in faults]
+            read = {name: [values[index] for index in kept] for name, values in read.items()}
+        numbers = [records[index].number for index in kept]
+        arrays: dict[str, Any] = {"record_no": pa.array(numbers, pa.int64())}
+        for column in form.columns:
+            values = read[column.name]
+            if column.kind != "instant":
+                arrays[column.name] = pa.array(values, _ARROW[SQL_TYPE[column.kind]])
+                continue
+            raws = columns.get(column.name) or [None] * len(records)
+            self._keep_instants(form, column, numbers, values, [raws[index] for index in kept])
+            arrays[column.name] = _instants([each and each.at for each in values])
+            if column.name == form.at and form.bounds:
+                arrays[form.bounds[0]] = _instants([each and each.lo for each in values])
+                arrays[form.bounds[1]] = _instants([each and each.hi for each in values])
+        for index, name, word in words:
+            if index not in faults:
+                self.note(records[index], name, "UNKNOWN_WORD", word)
+        self.account.accepted += len(kept)
+        self._keep_table(relation, arrays, len(kept))
+
+    def accept_table(self, relation: str, rows: pa.Table, notes: pa.Table | None = None) -> None:
         """Take many records at once: one row each, columns typed as the relation demands, with
-        `record_no`; what cannot be taken has been sent to `reject` before."""
-        columns = dict(columns_of(BY_NAME[relation]))
-        arrays = {
-            name: (
-                rows.column(name).cast(_ARROW[columns[name]])
-                if name in rows.column_names
-                else pa.nulls(rows.num_rows, _ARROW[columns[name]])
-            )
-            for name in columns
-            if name != "source_id"
-        }
-        for column in BY_NAME[relation].columns:
+        `record_no`; what cannot be taken has been sent to `reject` before.
+
+        `notes` has a row for each time that was not read in the usual way of its column, with
+        `record_no, column_name, raw, basis, flags, lo, hi` as in `time_note`.
+        """
+        form = BY_NAME[relation]
+        bounds = form.bounds or ()
+        _refuse_unknown(form, set(rows.column_names) - {"record_no", *bounds})
+        arrays: dict[str, Any] = dict(zip(rows.column_names, rows.columns, strict=True))
+        if notes is not None and notes.num_rows:
+            self._take_time_notes(relation, notes)
+        for column in form.columns:
+            if column.name not in arrays or not rows.num_rows:
+                continue
             if column.default is not None:
-                arrays[column.name] = pc.fill_null(arrays[column.name], column.default)
-        arrays["source_id"] = pa.array([self.source_id] * rows.num_rows, pa.uint16())
-        at, bounds = BY_NAME[relation].at, BY_NAME[relation].bounds
-        if at is not None:
-            if self._shift:
-                arrays[at] = pc.subtract(arrays[at], pa.scalar(self._shift, pa.duration("us")))
-            for bound in bounds or ():
-                arrays[bound] = arrays[at]
-            if rows.num_rows:
-                extent = pc.min_max(arrays[at]).as_py()
+                filled = _plainly(arrays[column.name], pa.string())
+                arrays[column.name] = pc.fill_null(filled, column.default)
+            if column.kind == "instant":
+                place = relation, column.name
+                self._usual.setdefault(place, "utc")
+                self._readings[place] += rows.num_rows - arrays[column.name].null_count
+        if form.at is not None and form.at in arrays:
+            for name in bounds:
+                arrays.setdefault(name, arrays[form.at])
+            for name in (form.at, *bounds):
+                arrays[name] = self._shifted(arrays[name])
+            extent = pc.min_max(arrays[form.at]).as_py()
+            if extent["min"] is not None:
                 self._extend(extent["min"], extent["max"])
-        for column in BY_NAME[relation].columns:
-            if column.kind == "instant" and column.name in rows.column_names:
-                self._usual.setdefault((relation, column.name), "utc")
-                self._readings[relation, column.name] += (
-                    rows.num_rows - rows.column(column.name).null_count
-                )
-        self._tables[relation].append(pa.table(arrays))
         self.account.accepted += rows.num_rows
+        self._keep_table(relation, arrays, rows.num_rows)
+
+    accept_timed = accept_table
+
+    def accept_file(self, relation: str, file: EvidenceFile) -> Sequence[int] | None:
+        """Let the engine read the rows of a CSV whose header is that of a relation.
+
+        Takes every record that needs no second look, and returns the numbers of the lines that are
+        left, ascending, for the reader to send as it sends any other. None where the engine cannot
+        read the file: then all lines are left. Raises Unfit where the engine's answer does not
+        stand a check; the caller then begins anew with less trust.
+        """
+        if self._store is None:
+            return None
+        self.flush()
+        found = read_by_engine(
+            self._store, self.source_id, file, BY_NAME[relation], self.settings, self._trust
+        )
+        if found is None:
+            return None
+        self._engine = found
+        self.account.accepted += found.accepted
+        file.read_count += found.accepted
+        if found.first_at is not None and found.last_at is not None:
+            self._extend(found.first_at, found.last_at)
+        for name, times in found.times.items():
+            self._readings[relation, name] += times.readings
+        return found.left
 
     def continued(self, record: Record) -> None:
         """The record is part of the one before it."""
@@ -148,23 +263,28 @@ class EvidenceSink:
 
     def skip(self, record: Record, reason: str) -> None:
         """The record says nothing by its format's own definition."""
-        self._skips.setdefault(reason, [0, record.number])[0] += 1
+        held = self._skips.setdefault(reason, [0, record.number])
+        held[0] += 1
+        held[1] = min(held[1], record.number)
         self.account.skipped += 1
 
     def reject(self, record: Record, code: str, reason: str, *, field: str | None = None) -> None:
         """The record cannot be read; its bytes are kept."""
-        self.rejects.append(
-            (self.source_id, record.number, record.offset, field, code, reason, record.raw)
-        )
+        fault = (self.source_id, record.number, record.offset, field, code, reason, record.raw)
+        if self.first_reject is None or record.number < self.first_reject[1]:
+            self.first_reject = fault
+        self._notes["reject"].append(fault)
         self.account.rejected += 1
+        self._hold(1 + len(record.raw) // 256)
 
     def rule(self, column: str, rule: TimeRule) -> None:
         """State how the times of a column are read."""
         self._rules[column] = rule
+        self._instants.pop(column, None)
 
     def note(self, record: Record, column: str, code: str, raw: str) -> None:
         """Keep a value that was accepted, but not as it stood."""
-        self.value_notes.append((self.source_id, record.number, column, code, raw))
+        self._notes["value_note"].append((self.source_id, record.number, column, code, raw))
 
     def incomplete(self, reason: str) -> None:
         """The export may not hold all records."""
@@ -173,16 +293,64 @@ class EvidenceSink:
 
     # -- what is written -----------------------------------------------------------------------
 
-    def tables(self) -> Iterable[tuple[str, pa.Table]]:
-        """The rows by relation, as Arrow tables with the columns of the evidence tables."""
-        for relation, columns in self._rows.items():
-            types = dict(columns_of(BY_NAME[relation]))
-            arrays = {name: pa.array(held, _ARROW[types[name]]) for name, held in columns.items()}
-            yield relation, pa.table(arrays)
-        for relation, parts in self._tables.items():
-            yield relation, pa.concat_tables(parts)
+    @property
+    def rejects(self) -> list[_Note]:
+        """The rejects that are held."""
+        return self._notes["reject"]
 
-    def source_columns(self) -> list[tuple[Any, ...]]:
+    @property
+    def value_notes(self) -> list[_Note]:
+        """The notes on values that are held, in the order of the file."""
+        return sorted(self._notes["value_note"], key=lambda note: note[1])
+
+    @property
+    def time_notes(self) -> list[_Note]:
+        """The notes on times that are held, in the order of the file."""
+        rows = [row for table in self._time_notes for row in table.to_pylist()]
+        held = [tuple(row[name] for name in _NOTES["time_note"]) for row in rows]
+        return sorted([*self._notes["time_note"], *held], key=lambda note: note[1])
+
+    def tables(self) -> Iterable[tuple[str, pa.Table]]:
+        """The rows that are held, by relation and in the order of the file."""
+        for relation, rows in self._joined_tables():
+            yield relation, rows.sort_by("record_no")
+
+    def _joined_tables(self) -> Iterable[tuple[str, pa.Table]]:
+        for relation in list(self._rows):
+            self._flush_rows(relation)
+        for relation, parts in self._tables.items():
+            yield relation, _joined(parts)
+
+    def flush(self) -> None:
+        """Write what is held to the store."""
+        if self._store is None:
+            return
+        for relation, rows in self._joined_tables():
+            self._store.append(f"evidence.{relation}", rows)
+        self._tables.clear()
+        for rows in self._time_notes:
+            self._store.append("time_note", rows)
+        self._time_notes.clear()
+        for name, notes in self._notes.items():
+            self._store.append(name, _note_table(name, notes))
+            notes.clear()
+        self._held = 0
+
+    def close(self) -> None:
+        """Write all that remains, after the last record.
+
+        Raises Unfit where the engine took times in another way than the usual one of the file.
+        """
+        if self._engine is not None:
+            for name, times in self._engine.times.items():
+                place = self._engine.relation, name
+                if times.readings and self._usual.setdefault(place, times.basis) != times.basis:
+                    raise Unfit(f"{name} is usually read otherwise")
+        self._notes["skipped"] += self.skips()
+        self._notes["source_column"] += self.source_columns()
+        self.flush()
+
+    def source_columns(self) -> list[_Note]:
         """How each time column was read."""
         found = []
         for (relation, column), basis in sorted(self._usual.items()):
@@ -195,7 +363,7 @@ class EvidenceSink:
             )  # fmt: skip
         return found
 
-    def skips(self) -> list[tuple[Any, ...]]:
+    def skips(self) -> list[_Note]:
         """Why records were skipped, with how many and the first of them."""
         return [
             (self.source_id, reason, count, first)
@@ -204,114 +372,201 @@ class EvidenceSink:
 
     # -- reading values ------------------------------------------------------------------------
 
-    def _read(
-        self, relation: Relation, row: Row, number: int, notes: list[tuple[str, tuple[Any, ...]]]
-    ) -> dict[str, Any]:
-        unknown = row.keys() - relation.by_column.keys()
-        if unknown:
-            raise ToolkitError(f"{relation.name} has no column {sorted(unknown)[0]!r}")
-        values: dict[str, Any] = {"record_no": number}
+    def _read(self, relation: Relation, row: Row, number: int) -> _Reading:
+        if not row.keys() <= relation.by_column.keys():
+            _refuse_unknown(relation, row.keys())
+        reading = _Reading(relation, {"record_no": number}, [], [])
+        values = reading.values
         for column in relation.columns:
             raw = row.get(column.name)
-            if raw is None or (isinstance(raw, str) and not raw.strip()):
-                if not column.may_be_empty:
-                    raise _Unreadable("VALUE_MISSING", "the value is missing", column.name)
+            if raw is None and column.may_be_empty:
                 if column.default is not None:
                     values[column.name] = column.default
-                continue
-            if column.kind == "instant":
-                self._read_instant(relation, column, raw, number, values, notes)
+            elif column.kind == "instant":
+                instant = self._read_instant(column, raw)
+                if instant is None:
+                    continue
+                values[column.name] = instant.at
+                if column.name == relation.at and relation.bounds:
+                    values[relation.bounds[0]] = instant.lo
+                    values[relation.bounds[1]] = instant.hi
+                reading.instants.append((column, instant, raw))
             else:
-                values[column.name] = self._read_value(column, raw, number, notes)
-        return values
+                values[column.name], word = read_value(column, raw)
+                if word is not None:
+                    reading.words.append((column.name, word))
+        return reading
 
-    def _read_instant(
-        self,
-        relation: Relation,
-        column: Column,
-        raw: object,
-        number: int,
-        values: dict[str, Any],
-        notes: list[tuple[str, tuple[Any, ...]]],
-    ) -> None:
-        instant = raw if isinstance(raw, Instant) else self._parse(column, str(raw))
-        if self._shift:
-            instant = replace(
-                instant,
-                at=instant.at - self._shift,
-                lo=instant.lo - self._shift,
-                hi=instant.hi - self._shift,
-            )
-        place = (relation.name, column.name)
-        flags = set(instant.flags)
-        if column.name == relation.at:
-            if relation.name in _ORDERED:
-                if self._latest is not None and instant.hi < self._latest:
-                    flags.add("out_of_order")
-                self._latest = max(self._latest or instant.at, instant.at)
-            if relation.bounds:
-                values[relation.bounds[0]], values[relation.bounds[1]] = instant.lo, instant.hi
-            self._extend(instant.at, instant.at)
-        values[column.name] = instant.at
-        usual = self._usual.setdefault(place, instant.basis)
-        deviates = bool(flags) or instant.basis != usual
-        notes.append(("reading", (*place, deviates)))
-        if deviates:
-            text = raw if isinstance(raw, str) else instant.at.isoformat()
-            notes.append(
-                (
-                    "time",
-                    (
-                        self.source_id, number, column.name, text, instant.basis,
-                        ",".join(sorted(flags)), instant.lo, instant.hi,
-                    ),
-                )
-            )  # fmt: skip
-
-    def _parse(self, column: Column, text: str) -> Instant:
+    def _read_instant(self, column: Column, raw: object) -> Instant | None:
+        """The instant of a cell, on the true clock; None where it is blank."""
+        if isinstance(raw, Instant):
+            return self._on_true_clock(raw)
+        text = raw if isinstance(raw, str) else "" if raw is None else str(raw)
+        known = self._instants[column.name]
+        instant = known.get(text)
+        if instant is not None:
+            return instant
+        if is_blank(text):
+            if not column.may_be_empty:
+                raise Unreadable("VALUE_MISSING", "the value is missing", column.name)
+            return None
         rule = self._rules.get(column.name) or TimeRule()
         if rule.zone is None and self.settings.zone:
             rule = replace(rule, zone=self.settings.zone)
         if rule.order is None and self.settings.order:
             rule = replace(rule, order=self.settings.order)
         try:
-            return parse(text.strip(), rule)
+            instant = self._on_true_clock(parse(text.strip(), rule))
         except TimeError as error:
-            raise _Unreadable(error.code, error.reason, column.name) from None
+            raise Unreadable(error.code, error.reason, column.name) from None
+        if len(known) >= _MAX_INSTANTS:
+            known.clear()
+        known[text] = instant
+        return instant
 
-    def _read_value(
-        self, column: Column, raw: object, number: int, notes: list[tuple[str, tuple[Any, ...]]]
-    ) -> object:
-        if column.kind == "text":
-            return _text(raw)
-        text = _text(raw).strip()
-        if column.kind == "word":
-            word = text.lower()
-            if word in column.words:
-                return word
-            if "unknown" not in column.words:
-                raise _Unreadable(
-                    "WORD_UNKNOWN",
-                    f"{text!r} is none of {', '.join(column.words)}",
-                    column.name,
+    def _read_instants(
+        self, column: Column, values: Sequence[Value], faults: dict[int, Unreadable]
+    ) -> list[Instant | None]:
+        read: list[Instant | None] = []
+        known = self._instants[column.name]
+        for index, raw in enumerate(values):
+            instant = known.get(raw) if isinstance(raw, str) else None
+            if instant is None:
+                try:
+                    instant = self._read_instant(column, raw)
+                except Unreadable as fault:
+                    faults.setdefault(index, fault)
+            read.append(instant)
+        return read
+
+    def _on_true_clock(self, instant: Instant) -> Instant:
+        if not self._shift:
+            return instant
+        return replace(
+            instant,
+            at=instant.at - self._shift,
+            lo=instant.lo - self._shift,
+            hi=instant.hi - self._shift,
+        )
+
+    def _keep_instants(
+        self,
+        relation: Relation,
+        column: Column,
+        numbers: Sequence[int],
+        instants: Sequence[Instant | None],
+        raws: Sequence[object],
+    ) -> None:
+        """Note how the times of accepted records were read."""
+        present = [each for each in instants if each is not None]
+        if not present:
+            return
+        place = relation.name, column.name
+        is_ordered = column.name == relation.at and relation.name in ORDERED
+        usual = self._usual.get(place)
+        if is_ordered or any(each.flags or each.basis != usual for each in present):
+            for number, instant, raw in zip(numbers, instants, raws, strict=True):
+                if instant is not None:
+                    self._keep_instant(relation, column, instant, raw, number)
+            return
+        self._readings[place] += len(present)
+        if column.name == relation.at:
+            times = [each.at for each in present]
+            self._extend(min(times), max(times))
+
+    def _keep_instant(
+        self, relation: Relation, column: Column, instant: Instant, raw: object, number: int
+    ) -> None:
+        place = relation.name, column.name
+        flags = instant.flags
+        if column.name == relation.at:
+            if relation.name in ORDERED:
+                if self._latest is not None and instant.hi < self._latest:
+                    flags = tuple(sorted({*flags, "out_of_order"}))
+                self._latest = max(self._latest or instant.at, instant.at)
+            self._extend(instant.at, instant.at)
+        usual = self._usual.get(place)
+        if usual is None:
+            usual = self._usual[place] = self._first_basis(place, instant.basis, number)
+        self._readings[place] += 1
+        if flags or instant.basis != usual:
+            self._deviating[place] += 1
+            text = raw if isinstance(raw, str) else instant.at.isoformat()
+            self._notes["time_note"].append(
+                (
+                    self.source_id, number, column.name, text, instant.basis, ",".join(flags),
+                    instant.lo, instant.hi,
                 )
-            notes.append(("value", (self.source_id, number, column.name, "UNKNOWN_WORD", text)))
-            return "unknown"
-        if column.kind == "flag":
-            if text.lower() in _TRUE:
-                return True
-            if text.lower() in _FALSE:
-                return False
-            raise _Unreadable("FLAG_UNREADABLE", f"{text!r} is neither yes nor no", column.name)
-        return _number(column, text)
+            )  # fmt: skip
 
-    def _keep(self, relation: str, values: Mapping[str, Any]) -> None:
-        columns = self._rows.get(relation)
-        if columns is None:
+    def _first_basis(self, place: tuple[str, str], basis: str, number: int) -> str:
+        """The basis of the first time of a column: that of this record, or of one before it that
+        the engine has read."""
+        if self._engine is not None and place[0] == self._engine.relation:
+            times = self._engine.times.get(place[1])
+            if times is not None and times.readings and times.first_record < number:
+                return times.basis
+        return basis
+
+    def _take_time_notes(self, relation: str, notes: pa.Table) -> None:
+        arrays: dict[str, Any] = {
+            "source_id": pa.repeat(pa.scalar(self.source_id, pa.uint16()), notes.num_rows)
+        }
+        for name, kind in _NOTES["time_note"].items():
+            if name in ("lo", "hi"):
+                arrays[name] = self._shifted(notes.column(name))
+            elif name != "source_id":
+                arrays[name] = _plainly(notes.column(name), kind)
+        self._time_notes.append(pa.table(arrays))
+        self._held += notes.num_rows
+        names = notes.column("column_name").cast(pa.string())
+        for counted in pc.value_counts(names).to_pylist():
+            place = relation, counted["values"]
+            self._deviating[place] += counted["counts"]
+            if place not in self._usual:
+                first = pc.index(names, counted["values"]).as_py()
+                self._usual[place] = notes.column("basis")[first].as_py()
+
+    def _shifted(self, times: Any) -> Any:
+        if not self._shift:
+            return times
+        return pc.subtract(times.cast(_INSTANT), pa.scalar(self._shift, pa.duration("us")))
+
+    # -- holding rows --------------------------------------------------------------------------
+
+    def _keep_table(self, relation: str, arrays: Mapping[str, Any], rows: int) -> None:
+        if not rows:
+            return
+        self._flush_rows(relation)
+        self._tables[relation].append(self._table(relation, arrays, rows))
+        self._hold(rows)
+
+    def _flush_rows(self, relation: str) -> None:
+        rows = self._rows.pop(relation, None)
+        if rows:
             names = [name for name, _ in columns_of(BY_NAME[relation])]
-            columns = self._rows[relation] = {name: [] for name in names}
-        for name, held in columns.items():
-            held.append(self.source_id if name == "source_id" else values.get(name))
+            columns = {name: [row.get(name) for row in rows] for name in names}
+            self._tables[relation].append(self._table(relation, columns, len(rows)))
+
+    def _table(self, relation: str, columns: Mapping[str, Any], rows: int) -> pa.Table:
+        arrays = {}
+        for name, sql_type in columns_of(BY_NAME[relation]):
+            kind = _ARROW[sql_type]
+            held = columns.get(name)
+            if name == "source_id":
+                arrays[name] = pa.repeat(pa.scalar(self.source_id, kind), rows)
+            elif held is None:
+                arrays[name] = pa.nulls(rows, kind)
+            else:
+                arrays[name] = (
+                    pa.array(held, kind) if isinstance(held, list) else _plainly(held, kind)
+                )
+        return pa.table(arrays)
+
+    def _hold(self, rows: int) -> None:
+        self._held += rows
+        if self._store is not None and self._held >= BATCH_ROWS:
+            self.flush()
 
     def _extend(self, first: datetime, last: datetime) -> None:
         account = self.account
@@ -319,27 +574,71 @@ class EvidenceSink:
         account.last_at = max(account.last_at or last, last)
 
 
-def _text(raw: object) -> str:
-    if isinstance(raw, bool):
-        return "true" if raw else "false"
-    return raw if isinstance(raw, str) else str(raw)
+def _read_values(
+    column: Column,
+    values: Sequence[Value],
+    faults: dict[int, Unreadable],
+    words: list[tuple[int, str, str]],
+) -> list[Any]:
+    """Values of one column; equal texts are read once."""
+    known: dict[str, tuple[object, str | None]] = {}
+    read = []
+    for index, raw in enumerate(values):
+        found = known.get(raw) if isinstance(raw, str) else None
+        if found is None:
+            try:
+                found = read_value(column, raw)
+            except Unreadable as fault:
+                faults.setdefault(index, fault)
+                found = None, None
+            else:
+                if isinstance(raw, str):
+                    known[raw] = found
+        read.append(found[0])
+        if found[1] is not None:
+            words.append((index, column.name, found[1]))
+    return read
 
 
-def _number(column: Column, text: str) -> float | int:
-    try:
-        number = float(text)
-        whole = int(text) if column.kind == "count" and text.lstrip("+-").isdigit() else None
-    except ValueError:
-        raise _Unreadable("NUMBER_UNREADABLE", f"{text!r} is no number", column.name) from None
-    if not math.isfinite(number):
-        raise _Unreadable("NUMBER_NOT_FINITE", f"{text!r} is no finite number", column.name)
-    if column.kind == "number":
-        return number
-    if whole is None and number.is_integer() and abs(number) < 2**53:
-        whole = int(number)
-    if whole is None or not -(2**63) <= whole < 2**63:
-        raise _Unreadable("NUMBER_NOT_WHOLE", f"{text!r} is no whole number", column.name)
-    return whole
+def _refuse_unknown(relation: Relation, names: Collection[str]) -> None:
+    unknown = sorted(set(names) - relation.by_column.keys())
+    if unknown:
+        raise ToolkitError(f"{relation.name} has no column {unknown[0]!r}")
+
+
+def _instants(times: Sequence[datetime | None]) -> pa.Array:
+    known: dict[datetime | None, int | None] = {None: None}
+    for time in set(times):
+        if time is not None:
+            known[time] = (time - _EPOCH) // _MICROSECOND
+    return pa.array([known[time] for time in times], pa.int64()).cast(_INSTANT)
+
+
+def _joined(parts: Sequence[pa.Table]) -> pa.Table:
+    """Tables below one another, with their dictionaries where all have the same."""
+    schema = parts[0].schema
+    if any(part.schema != schema for part in parts):
+        plain = [
+            pa.field(each.name, each.type.value_type) if pa.types.is_dictionary(each.type) else each
+            for each in schema
+        ]
+        schema = pa.schema(plain)
+        parts = [part.cast(schema) for part in parts]
+    return pa.concat_tables(parts)
+
+
+def _plainly(values: Any, kind: pa.DataType) -> Any:
+    """Values of a type; a dictionary of texts stays one, because a file holds it as well."""
+    if pa.types.is_dictionary(values.type) and pa.types.is_string(kind):
+        return values
+    return values.cast(kind)
+
+
+def _note_table(name: str, notes: Sequence[_Note]) -> pa.Table:
+    layout = _NOTES[name]
+    columns = list(zip(*notes, strict=True)) or [()] * len(layout)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, layout.values(), strict=True)]
+    return pa.table(arrays, names=list(layout))
 
 
 assert set(_ARROW) >= set(SQL_TYPE.values())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -14,9 +15,11 @@ import pyarrow.parquet as pq
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record, parse_json
 from toolkit.ingest.reader import Reader, Row, Sink, SourceSettings
+from toolkit.ingest.sink import EvidenceSink
 from toolkit.relations import BY_NAME, COMPONENT_COLUMNS, Column, table_headers
 from toolkit.timestamps import TimeError, TimeRule, prove_order
 
+BATCH_ROWS = 1 << 13
 _DAY_MONTH = re.compile(r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b")
 
 
@@ -49,15 +52,13 @@ class TableReader(Reader):
         if file.is_parquet:
             _read_parquet(file, relation, settings, sink)
             return
-        records = list(_json_rows(file) if file.json_lines is not None else _csv_rows(file))
-        _state_order(file, relation, settings, sink, (row for _, row, _ in records if row))
-        for record, row, fault in records:
-            if fault:
-                sink.reject(record, *fault)
-            elif row is None:
-                sink.skip(record, "blank line")
-            else:
-                sink.accept(record, *_rows(relation, row, settings))
+        if file.json_lines is not None:
+            _send(file, relation, settings, sink, lambda: _json_rows(file))
+            return
+        left = None
+        if isinstance(sink, EvidenceSink) and relation != "status_update":
+            left = sink.accept_file(relation, file)
+        _send(file, relation, settings, sink, lambda: _csv_rows(file, left))
 
 
 def why_not(file: EvidenceFile, settings: SourceSettings) -> EvidenceRefused:
@@ -148,11 +149,56 @@ def _why_none(columns: Sequence[str]) -> tuple[str]:
 
 
 _Fault = tuple[str, str]
+_Rows = Iterator[tuple[Record, Row | None, _Fault | None]]
 
 
-def _csv_rows(file: EvidenceFile) -> Iterator[tuple[Record, Row | None, _Fault | None]]:
+def _send(
+    file: EvidenceFile,
+    relation: str,
+    settings: SourceSettings,
+    sink: Sink,
+    read: Callable[[], _Rows],
+) -> None:
+    """Send rows to the sink in batches."""
+    order_is_known = settings.order is not None
+    times = [column.name for column in table_headers()[relation] if column.kind == "instant"]
+    rows = read()
+    while batch := list(islice(rows, BATCH_ROWS)):
+        good: list[tuple[Record, Row]] = []
+        for record, row, fault in batch:
+            if fault:
+                sink.reject(record, *fault)
+            elif row is None:
+                sink.skip(record, "blank line")
+            else:
+                good.append((record, row))
+        if not order_is_known and any(_has_day_and_month(row, times) for _, row in good):
+            _state_order(file, relation, sink, read)
+            order_is_known = True
+        _send_batch(relation, settings, sink, good)
+
+
+def _send_batch(
+    relation: str, settings: SourceSettings, sink: Sink, rows: Sequence[tuple[Record, Row]]
+) -> None:
+    is_split = relation == "status_update" and any("component" in row for _, row in rows)
+    if is_split or not isinstance(sink, EvidenceSink):
+        for record, row in rows:
+            sink.accept(record, *_rows(relation, row, settings))
+        return
+    names = dict.fromkeys(name for _, row in rows for name in row)
+    columns = {name: [row.get(name) for _, row in rows] for name in names}
+    if settings.asset_id and "asset_id" in BY_NAME[relation].by_column:
+        given = columns.get("asset_id", [None] * len(rows))
+        columns["asset_id"] = [value or settings.asset_id for value in given]
+    sink.accept_columns(relation, [record for record, _ in rows], columns)
+
+
+def _csv_rows(file: EvidenceFile, numbers: Sequence[int] | None = None) -> _Rows:
+    """The rows of a CSV, or those of its lines that have one of the numbers."""
     header = list(file.header or ())
-    for record, cells in file.rows():
+    rows = file.rows() if numbers is None else file.rows_of(file.numbered(numbers))
+    for record, cells in rows:
         if cells is None:
             yield record, None, _undecodable(record)
         elif not cells:
@@ -174,7 +220,7 @@ def _undecodable(record: Record) -> _Fault:
     return "CSV_QUOTE", "a quote that opens in or before this line does not close"
 
 
-def _json_rows(file: EvidenceFile) -> Iterator[tuple[Record, Row | None, _Fault | None]]:
+def _json_rows(file: EvidenceFile) -> _Rows:
     for record in file.lines():
         if not record.raw.strip():
             yield record, None, None
@@ -210,23 +256,25 @@ def _rows(relation: str, row: Row, settings: SourceSettings) -> Iterable[tuple[s
         yield "status_component", shared | {name: row.get(name) for name in COMPONENT_COLUMNS}
 
 
-def _state_order(
-    file: EvidenceFile,
-    relation: str,
-    settings: SourceSettings,
-    sink: Sink,
-    rows: Iterable[Row],
-) -> None:
+def _has_day_and_month(row: Row, times: Sequence[str]) -> bool:
+    for name in times:
+        value = row.get(name)
+        if isinstance(value, str) and not value[:4].isdigit() and _DAY_MONTH.match(value):
+            return True
+    return False
+
+
+def _state_order(file: EvidenceFile, relation: str, sink: Sink, read: Callable[[], _Rows]) -> None:
     """Where days and months stand in numbers, let the file's own rows prove their order."""
-    if settings.order:
-        return
-    instants = [column.name for column in table_headers()[relation] if column.kind == "instant"]
-    seen: dict[str, list[str]] = {}
-    for row in rows:
-        for name in instants:
-            value = row.get(name)
+    times = [column.name for column in table_headers()[relation] if column.kind == "instant"]
+    seen: dict[str, set[str]] = {}
+    read_count = file.read_count
+    for _, row, _ in read():
+        for name in times if row else ():
+            value = row.get(name) if row else None
             if isinstance(value, str) and _DAY_MONTH.match(value):
-                seen.setdefault(name, []).append(value)
+                seen.setdefault(name, set()).add(value)
+    file.read_count = read_count
     for name, values in seen.items():
         try:
             order, _, _ = prove_order(values)
