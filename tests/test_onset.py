@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import random
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from derive import at, derive, samples
 from numpy.typing import NDArray
 
 from toolkit.onset import ChangePoint, Kind, segment
@@ -202,3 +205,62 @@ def test_real_metrics_are_cut_into_few_pieces(shared_data: Path) -> None:
         pieces.append(len(found) * WEEK / len(series))
     assert len(pieces) >= 15
     assert np.median(pieces) <= 6  # a week
+
+
+# -- onset of a scope ----------------------------------------------------------------------------
+
+
+def fleet(
+    seed: int, *, delay_hours: float = 0.0, later_wave: bool = False
+) -> tuple[list[dict[str, object]], list[dict[str, object]], dict[str, float], dict[str, float]]:
+    """Job records of 20 regions of machines with cadences from 15 minutes to a day, their
+    inventory, the onset of each region, and its median cadence, in hours."""
+    rng = random.Random(seed)
+    telemetry, inventory, onset, beat = [], [], {}, {}
+    for number in range(20):
+        region = f"r{number:02d}"
+        onset[region] = 50 + 20 * rng.random()
+        second = onset[region] + rng.choice((0.3, 2, 6))
+        share = rng.choice((0.2, 0.5, 1.0))
+        beats = []
+        for machine in range(30):
+            name = f"{region}-{machine:02d}"
+            inventory.append({"asset_id": name, "kind": "machine", "region": region})
+            beats.append(rng.choice((0.25, 1, 1, 1, 2, 4, 24)))
+            fell = second if later_wave and rng.random() < 0.5 else onset[region]
+            if delay_hours:
+                fell += rng.expovariate(1 / delay_hours)
+            if rng.random() > share:
+                fell = math.inf
+            hour, states = rng.random() * beats[-1], []
+            while hour < 96:
+                bad = hour > fell or rng.random() < 0.004
+                states.append((hour, "failure" if bad else "success"))
+                hour += beats[-1] * rng.uniform(0.95, 1.05)
+            telemetry += samples(name, states)
+        beat[region] = sorted(beats)[15]
+    return telemetry, inventory, onset, beat
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("delay_hours", "later_wave"), [(0.0, False), (0.1, False), (0.0, True)], ids=str
+)
+def test_the_onset_of_machines_with_mixed_cadences_is_covered_and_narrow(
+    delay_hours: float, later_wave: bool
+) -> None:
+    covered, narrow = [], []
+    for seed in (11, 12):
+        telemetry, inventory, truth, beat = fleet(
+            seed, delay_hours=delay_hours, later_wave=later_wave
+        )
+        with derive("onset", replication_sample=telemetry, asset=inventory) as store:
+            found = store.rows("select * from onset where scope_kind = 'region' and main")
+        for row in found:
+            region = row["scope"]
+            covered.append(row["onset_lo"] <= at(truth[region]) <= row["onset_hi"])
+            width = (row["onset_hi"] - row["onset_lo"]).total_seconds() / 3600
+            narrow.append(width <= 2 * beat[region])
+    assert len(covered) >= 36
+    assert sum(covered) >= 0.95 * len(covered)
+    assert sum(narrow) >= 0.95 * len(narrow)
