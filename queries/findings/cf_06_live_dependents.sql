@@ -84,25 +84,36 @@ looked_at as (
     ) = 1
 ),
 
+edge as (
+    select
+        asset_name(dependency.from_asset) as asset,
+        asset_name(dependency.to_asset) as needed,
+        dependency.from_asset as name,
+        dependency.valid_from,
+        dependency.valid_to,
+        pointer(dependency.source_id, dependency.record_no) as dependency_row
+    from dependency
+),
+
 dependent as (
     select
         looked_at.event,
         looked_at.occurred_lo,
         looked_at.occurred_hi,
-        greatest(looked_at.since_lo, coalesce(dependency.valid_from, looked_at.since_lo))
+        greatest(looked_at.since_lo, coalesce(edge.valid_from, looked_at.since_lo))
             as since_lo,
-        greatest(looked_at.since_hi, coalesce(dependency.valid_from, looked_at.since_hi))
+        greatest(looked_at.since_hi, coalesce(edge.valid_from, looked_at.since_hi))
             as since_hi,
-        asset_name(dependency.from_asset) as asset,
-        dependency.from_asset as name,
-        coalesce(dependency.valid_from <= looked_at.occurred_lo, true)
-        and coalesce(dependency.valid_to > looked_at.occurred_hi, true) as surely_valid,
-        pointer(dependency.source_id, dependency.record_no) as dependency_row
+        edge.asset,
+        edge.name,
+        coalesce(edge.valid_from <= looked_at.occurred_lo, true)
+        and coalesce(edge.valid_to > looked_at.occurred_hi, true) as surely_valid,
+        edge.dependency_row
     from looked_at
-    inner join dependency on looked_at.asset = asset_name(dependency.to_asset)
+    inner join edge on looked_at.asset = edge.needed
     where
-        coalesce(dependency.valid_from <= looked_at.occurred_hi, true)
-        and coalesce(dependency.valid_to > looked_at.occurred_lo, true)
+        coalesce(edge.valid_from <= looked_at.occurred_hi, true)
+        and coalesce(edge.valid_to > looked_at.occurred_lo, true)
 ),
 
 job_run as (
@@ -118,7 +129,7 @@ job_run as (
 ),
 
 -- First and last sample of a run are known; a run that begins before and ends after a time longer
--- than its limit has a sample in it, since a longer silence would have ended the job_run.
+-- than its limit has a sample in it, since a longer silence would have ended the run.
 last_use as (
     select
         dependent.event,

@@ -36,31 +36,43 @@ named as (
     from target
 ),
 
+registered as (
+    select
+        asset_name(asset.asset_id) as asset,
+        asset.criticality,
+        asset.valid_from,
+        asset.valid_to,
+        asset.source_id,
+        asset.record_no
+    from asset
+),
+
 -- The register's row at the planned start, else the one that last began.
 rated as (
     select
         named.change_id,
         named.name,
-        asset.criticality,
-        pointer(asset.source_id, asset.record_no) as asset_row
+        registered.criticality,
+        pointer(registered.source_id, registered.record_no) as asset_row
     from named
     inner join operation_span on named.change_id = operation_span.change_id
-    left join asset on named.asset = asset_name(asset.asset_id)
+    left join registered on named.asset = registered.asset
     qualify row_number() over (
         partition by named.change_id, named.name
         order by
             coalesce(
-                asset.valid_from
+                registered.valid_from
                 <= coalesce(operation_span.window_start, operation_span.started_at),
                 true
             )
             and coalesce(
-                asset.valid_to > coalesce(operation_span.window_start, operation_span.started_at),
+                registered.valid_to
+                > coalesce(operation_span.window_start, operation_span.started_at),
                 true
             ) desc,
-            asset.valid_from desc nulls last,
-            asset.source_id asc,
-            asset.record_no asc
+            registered.valid_from desc nulls last,
+            registered.source_id asc,
+            registered.record_no asc
     ) = 1
 ),
 

@@ -30,53 +30,82 @@ target as (
     from change
 ),
 
-scope as (
-    select
+named as (
+    select distinct
         target.change_id,
-        list(asset_name(target.name)) as assets
+        asset_name(target.name) as asset
     from target
-    group by target.change_id
 ),
 
 looked_at as (
     select
         operation_span.operation_id,
+        operation_span.change_id,
         operation_span.window_start as from_at,
         coalesce(operation_span.closed_at, operation_span.window_end) as to_at,
-        operation_span.evidence as change_row,
-        scope.assets
+        operation_span.evidence as change_row
     from operation_span
-    left join scope on operation_span.change_id = scope.change_id
     where operation_span.registered
 ),
 
-raised as (
+fired as (
     select
-        looked_at.operation_id,
-        looked_at.change_row,
         alert.target,
+        asset_name(alert.target) as asset,
         alert.fired_at,
+        alert.fired_lo,
+        alert.fired_hi,
         alert.acked_at,
-        pointer(alert.source_id, alert.record_no) as alert_row,
-        -- Whether the alert surely belongs: in scope, and in the time looked at.
-        list_contains(looked_at.assets, asset_name(alert.target))
-        and coalesce(looked_at.from_at, looked_at.to_at) is not null
-        and coalesce(alert.fired_lo >= looked_at.from_at, true)
-        and coalesce(alert.fired_hi <= looked_at.to_at, true) as is_sure,
-        coalesce(alert.acked_at - alert.fired_hi > policy_minutes('alert_ack_minutes'), true)
-            as is_late,
-        coalesce(alert.acked_at - alert.fired_lo <= policy_minutes('alert_ack_minutes'), false)
-            as is_timely
+        pointer(alert.source_id, alert.record_no) as alert_row
+    from alert
+),
+
+-- Alerts on a target of the change; where the change names none, or the alert none, those that
+-- fell into its stated time may concern it.
+concerning as (
+    select
+        looked_at.*,
+        fired.*,
+        true as is_in_scope
     from looked_at
-    inner join alert
-        on
-            coalesce(list_contains(looked_at.assets, asset_name(alert.target)), true)
-            and coalesce(looked_at.from_at <= alert.fired_hi, true)
-            and coalesce(looked_at.to_at >= alert.fired_lo, true)
-    -- Without targets only a stated time ties an alert to the change.
+    inner join named on looked_at.change_id = named.change_id
+    inner join fired on named.asset = fired.asset
+    union all
+    select
+        looked_at.*,
+        fired.*,
+        false as is_in_scope
+    from looked_at
+    left join target on looked_at.change_id = target.change_id
+    inner join fired
+        on looked_at.from_at <= fired.fired_hi and looked_at.to_at >= fired.fired_lo
+    where target.change_id is null or fired.asset is null
+),
+
+raised as (
+    select distinct
+        concerning.operation_id,
+        concerning.change_row,
+        concerning.target,
+        concerning.fired_at,
+        concerning.acked_at,
+        concerning.alert_row,
+        concerning.is_in_scope
+        and coalesce(concerning.from_at, concerning.to_at) is not null
+        and coalesce(concerning.fired_lo >= concerning.from_at, true)
+        and coalesce(
+            for_limit(concerning.fired_at, concerning.fired_hi) <= concerning.to_at, true
+        ) as is_sure,
+        coalesce(
+            concerning.acked_at - concerning.fired_hi > policy_minutes('alert_ack_minutes'), true
+        ) as is_late,
+        coalesce(
+            concerning.acked_at - concerning.fired_lo <= policy_minutes('alert_ack_minutes'), false
+        ) as is_timely
+    from concerning
     where
-        list_contains(looked_at.assets, asset_name(alert.target))
-        or (looked_at.from_at is not null and looked_at.to_at is not null)
+        coalesce(concerning.from_at <= concerning.fired_hi, true)
+        and coalesce(concerning.to_at >= concerning.fired_lo, true)
 ),
 
 judged as (
@@ -84,8 +113,8 @@ judged as (
         raised.operation_id,
         raised.target,
         case
-            when raised.is_timely then if(coalesce(raised.is_sure, false), 'ok', 'not_applicable')
-            when raised.is_late and coalesce(raised.is_sure, false) then 'exception'
+            when raised.is_timely then if(raised.is_sure, 'ok', 'not_applicable')
+            when raised.is_late and raised.is_sure then 'exception'
             else 'undetermined'
         end as status,
         raised.fired_at as occurred_at,
@@ -97,7 +126,7 @@ judged as (
         end
         || '; the limit is ' || plain(policy_number('alert_ack_minutes')) || ' min'
         || case
-            when coalesce(raised.is_sure, false) then ''
+            when raised.is_sure then ''
             else '; whether it concerns the change is not sure'
         end as reason,
         [raised.alert_row, raised.change_row] as evidence

@@ -76,108 +76,144 @@ planned as (
     group by all
 ),
 
-pair as (
+-- Changes that touch the same asset, the same group, or two ends of a dependency.
+touching as (
     select
-        planned.operation_id,
-        planned.change_id,
-        planned.change_row,
-        planned.window_start,
-        planned.window_end,
-        other.change_id as other_id,
-        other.change_row as other_row,
-        greatest(planned.window_start, other.window_start) as from_at,
-        planned.implementer <> other.implementer as is_apart,
-        planned.window_start < other.window_end and other.window_start < planned.window_end
-            as is_simultaneous,
-        planned.has_unknown_target or other.has_unknown_target as is_doubtful
-    from planned
-    inner join planned as other
-        on
-            planned.operation_id <> other.operation_id
-            and coalesce(planned.implementer <> other.implementer, true)
-            and coalesce(planned.window_start < other.window_end, true)
-            and coalesce(planned.window_end > other.window_start, true)
+        mine.change_id,
+        theirs.change_id as other_id,
+        'both act on ' || mine.asset as tie,
+        null::timestamptz as valid_from,
+        null::timestamptz as valid_to
+    from named as mine
+    inner join named as theirs on mine.asset = theirs.asset and mine.change_id <> theirs.change_id
+    union all
+    select
+        mine.change_id,
+        theirs.change_id as other_id,
+        mine.asset || ' and ' || theirs.asset || ' are of group ' || own.redundancy_group as tie,
+        greatest(own.valid_from, peer.valid_from) as valid_from,
+        least(own.valid_to, peer.valid_to) as valid_to
+    from named as mine
+    inner join member as own on mine.asset = own.asset
+    inner join member as peer
+        on own.redundancy_group = peer.redundancy_group and own.asset <> peer.asset
+    inner join named as theirs on peer.asset = theirs.asset and mine.change_id <> theirs.change_id
+    union all
+    select
+        mine.change_id,
+        theirs.change_id as other_id,
+        mine.asset || ' depends on ' || theirs.asset as tie,
+        edge.valid_from,
+        edge.valid_to
+    from named as mine
+    inner join edge on mine.asset = edge.from_asset
+    inner join named as theirs
+        on edge.to_asset = theirs.asset and mine.change_id <> theirs.change_id
+    union all
+    select
+        mine.change_id,
+        theirs.change_id as other_id,
+        theirs.asset || ' depends on ' || mine.asset as tie,
+        edge.valid_from,
+        edge.valid_to
+    from named as mine
+    inner join edge on mine.asset = edge.to_asset
+    inner join named as theirs
+        on edge.from_asset = theirs.asset and mine.change_id <> theirs.change_id
 ),
 
-relation as (
+meeting as (
     select
-        pair.change_id,
-        pair.other_id,
-        min(case
-            when mine.asset = theirs.asset then 'both act on ' || mine.asset
-            when group_of_mine.redundancy_group is not null
-                then
-                    mine.asset || ' and ' || theirs.asset || ' are of group '
-                    || group_of_mine.redundancy_group
-            when down.from_asset is not null then mine.asset || ' depends on ' || theirs.asset
-            when up.from_asset is not null then theirs.asset || ' depends on ' || mine.asset
-        end) as tie
-    from pair
-    inner join named as mine on pair.change_id = mine.change_id
-    inner join named as theirs on pair.other_id = theirs.change_id
-    left join member as group_of_mine
+        planned.operation_id,
+        planned.change_row,
+        other.change_id as other_id,
+        other.change_row as other_row,
+        min(touching.tie) as tie,
+        greatest(planned.window_start, other.window_start) as from_at,
+        planned.implementer <> other.implementer
+        and planned.window_start < other.window_end
+        and other.window_start < planned.window_end as is_sure
+    from touching
+    inner join planned on touching.change_id = planned.change_id
+    inner join planned as other on touching.other_id = other.change_id
+    where
+        coalesce(planned.implementer <> other.implementer, true)
+        and coalesce(planned.window_start < other.window_end, true)
+        and coalesce(other.window_start < planned.window_end, true)
+        and coalesce(touching.valid_from < least(planned.window_end, other.window_end), true)
+        and coalesce(touching.valid_to > greatest(planned.window_start, other.window_start), true)
+    group by all
+),
+
+suspect as (
+    select *
+    from planned
+    where planned.has_unknown_target
+),
+
+-- Where the register does not hold the targets of both, overlapping windows leave it open.
+doubtful as (
+    select
+        suspect.operation_id,
+        suspect.change_row,
+        planned.change_id as other_id,
+        planned.change_row as other_row,
+        greatest(suspect.window_start, planned.window_start) as from_at
+    from suspect
+    inner join planned
         on
-            mine.asset = group_of_mine.asset
-            and coalesce(pair.from_at < group_of_mine.valid_to, true)
-            and coalesce(pair.window_end >= group_of_mine.valid_from, true)
-            and exists (
-                select 1
-                from member as group_of_theirs
-                where
-                    group_of_theirs.asset = theirs.asset
-                    and group_of_theirs.redundancy_group = group_of_mine.redundancy_group
-                    and coalesce(group_of_theirs.valid_to > pair.from_at, true)
-                    and coalesce(group_of_theirs.valid_from <= pair.window_end, true)
-            )
-    left join edge as down
+            suspect.window_start < planned.window_end
+            and suspect.window_end > planned.window_start
+    where
+        suspect.operation_id <> planned.operation_id
+        and suspect.implementer <> planned.implementer
+    union all
+    select
+        planned.operation_id,
+        planned.change_row,
+        suspect.change_id as other_id,
+        suspect.change_row as other_row,
+        greatest(suspect.window_start, planned.window_start) as from_at
+    from suspect
+    inner join planned
         on
-            mine.asset = down.from_asset
-            and theirs.asset = down.to_asset
-            and coalesce(pair.from_at < down.valid_to, true)
-            and coalesce(pair.window_end >= down.valid_from, true)
-    left join edge as up
-        on
-            theirs.asset = up.from_asset
-            and mine.asset = up.to_asset
-            and coalesce(pair.from_at < up.valid_to, true)
-            and coalesce(pair.window_end >= up.valid_from, true)
-    group by pair.change_id, pair.other_id
+            suspect.window_start < planned.window_end
+            and suspect.window_end > planned.window_start
+    where
+        not planned.has_unknown_target
+        and suspect.operation_id <> planned.operation_id
+        and suspect.implementer <> planned.implementer
 ),
 
 judged as (
     select
-        pair.operation_id,
+        meeting.operation_id,
         null::varchar as target,
-        case
-            when
-                relation.tie is not null and pair.is_apart and pair.is_simultaneous
-                then 'exception'
-            when relation.tie is not null then 'undetermined'
-            when pair.is_doubtful and pair.is_apart and pair.is_simultaneous then 'undetermined'
-            else 'ok'
-        end as status,
-        pair.from_at as occurred_at,
+        if(meeting.is_sure, 'exception', 'undetermined') as status,
+        meeting.from_at as occurred_at,
         null::varchar as event,
         case
-            when relation.tie is not null and pair.is_apart and pair.is_simultaneous
+            when meeting.is_sure
                 then
-                    pair.other_id || ' of another implementer overlaps the window from '
-                    || utc(pair.from_at) || ', and ' || relation.tie
-            when relation.tie is not null
-                then
-                    pair.other_id || ' meets the change (' || relation.tie
-                    || '), but a window or an implementer is not stated'
-            when pair.is_doubtful and pair.is_apart and pair.is_simultaneous
-                then
-                    pair.other_id || ' of another implementer overlaps the window, and the '
-                    || 'register does not hold the targets of both'
-            else pair.other_id || ' overlaps the window, on assets that are not related'
+                    meeting.other_id || ' of another implementer overlaps the window from '
+                    || utc(meeting.from_at) || ', and ' || meeting.tie
+            else
+                meeting.other_id || ' meets the change (' || meeting.tie
+                || '), but a window or an implementer is not stated'
         end as reason,
-        [pair.change_row, pair.other_row] as evidence
-    from pair
-    left join relation
-        on pair.change_id = relation.change_id and pair.other_id = relation.other_id
-    where relation.tie is not null or (pair.is_apart and pair.is_simultaneous)
+        [meeting.change_row, meeting.other_row] as evidence
+    from meeting
+    union all
+    select
+        doubtful.operation_id,
+        null as target,
+        'undetermined' as status,
+        doubtful.from_at as occurred_at,
+        null as event,
+        doubtful.other_id || ' of another implementer overlaps the window, and the register does '
+        || 'not hold the targets of both' as reason,
+        [doubtful.change_row, doubtful.other_row] as evidence
+    from doubtful
     union all
     select
         planned.operation_id,

@@ -74,19 +74,46 @@ step_pace as (
     group by paced.operation_id, paced.kind, paced.step
 ),
 
+ranked as (
+    select
+        step_pace.*,
+        count(*) over same_step as operations,
+        row_number() over (
+            partition by step_pace.kind, step_pace.step
+            order by step_pace.seconds, step_pace.operation_id
+        ) as place
+    from step_pace
+    window same_step as (partition by step_pace.kind, step_pace.step)
+),
+
+-- Without one of n values, the median of the rest stands at one of three places in the middle.
+middle as (
+    select
+        ranked.kind,
+        ranked.step,
+        max(ranked.seconds) filter (where ranked.place = ranked.operations // 2) as below,
+        max(ranked.seconds) filter (where ranked.place = ranked.operations // 2 + 1) as at_middle,
+        max(ranked.seconds) filter (where ranked.place = ranked.operations // 2 + 2) as above
+    from ranked
+    group by ranked.kind, ranked.step
+),
+
 usual as (
     select
-        step_pace.operation_id,
-        step_pace.step,
-        count(other.operation_id) as operations,
-        median(other.seconds) as seconds
-    from step_pace
-    left join step_pace as other
-        on
-            step_pace.kind = other.kind
-            and step_pace.step = other.step
-            and step_pace.operation_id <> other.operation_id
-    group by step_pace.operation_id, step_pace.step
+        ranked.operation_id,
+        ranked.step,
+        ranked.operations - 1 as operations,
+        case
+            when ranked.operations % 2 = 0
+                then if(ranked.place <= ranked.operations // 2, middle.at_middle, middle.below)
+            when ranked.place <= ranked.operations // 2
+                then (middle.at_middle + middle.above) / 2
+            when ranked.place = ranked.operations // 2 + 1
+                then (middle.below + middle.above) / 2
+            else (middle.below + middle.at_middle) / 2
+        end as seconds
+    from ranked
+    inner join middle on ranked.kind = middle.kind and ranked.step = middle.step
 ),
 
 compared as (

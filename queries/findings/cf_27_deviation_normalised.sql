@@ -50,7 +50,6 @@ present as (
         registered.started_at,
         registered.started_lo,
         registered.started_hi,
-        registered.started_basis,
         deviation.rule
     from registered
     inner join deviation
@@ -59,36 +58,84 @@ present as (
             and deviation.status = 'exception'
 ),
 
+-- Deviations in changes that closed as success, counted up to each closing.
+earlier as (
+    select
+        deviation.rule,
+        registered.kind,
+        registered.closed_at,
+        registered.operation_id,
+        deviation.evidence,
+        deviation.status,
+        count(*) filter (where deviation.status = 'exception') over by_closing as exceptions,
+        count(*) over by_closing as perhaps
+    from registered
+    inner join deviation on registered.operation_id = deviation.operation_id
+    where
+        registered.outcome = 'success'
+        and registered.closed_at >= registered.started_lo
+    window by_closing as (
+        partition by deviation.rule, registered.kind
+        order by registered.closed_at
+    )
+),
+
+latest as (
+    select
+        earlier.rule,
+        earlier.kind,
+        earlier.closed_at,
+        earlier.exceptions,
+        list(earlier.operation_id) over last_five as changes,
+        list(earlier.evidence) over last_five as evidence
+    from earlier
+    where earlier.status = 'exception'
+    window
+        last_five as (
+            partition by earlier.rule, earlier.kind
+            order by earlier.closed_at, earlier.operation_id
+            rows between 4 preceding and current row
+        )
+    qualify
+        row_number() over (
+            partition by earlier.rule, earlier.kind, earlier.closed_at
+            order by earlier.operation_id desc
+        ) = 1
+),
+
+totals as (
+    select distinct
+        earlier.rule,
+        earlier.kind,
+        earlier.closed_at,
+        earlier.perhaps
+    from earlier
+),
+
+surely as (
+    select
+        present.*,
+        coalesce(latest.exceptions, 0) as sure,
+        latest.changes,
+        flatten(latest.evidence) as evidence
+    from present
+    asof left join latest
+        on
+            present.rule = latest.rule
+            and present.kind = latest.kind
+            and present.started_lo > latest.closed_at
+),
+
 counted as (
     select
-        present.operation_id,
-        present.kind,
-        present.started_at,
-        present.rule,
-        count(earlier.operation_id) filter (
-            where deviation.status = 'exception' and earlier.closed_at < present.started_lo
-        ) as sure,
-        count(earlier.operation_id) filter (
-            where deviation.status is not null
-        ) as possible,
-        list(distinct earlier.operation_id order by earlier.operation_id) filter (
-            where deviation.status = 'exception' and earlier.closed_at < present.started_lo
-        ) as changes,
-        flatten(list(deviation.evidence order by earlier.operation_id) filter (
-            where deviation.status = 'exception' and earlier.closed_at < present.started_lo
-        )) as evidence
-    from present
-    left join registered as earlier
+        surely.*,
+        coalesce(totals.perhaps, 0) as possible
+    from surely
+    asof left join totals
         on
-            present.kind = earlier.kind
-            and present.operation_id <> earlier.operation_id
-            and earlier.outcome = 'success'
-            and present.started_hi >= earlier.closed_at
-    left join deviation
-        on
-            earlier.operation_id = deviation.operation_id
-            and present.rule = deviation.rule
-    group by present.operation_id, present.kind, present.started_at, present.rule
+            surely.rule = totals.rule
+            and surely.kind = totals.kind
+            and surely.started_hi >= totals.closed_at
 ),
 
 judged as (
@@ -112,8 +159,8 @@ judged as (
                 || case
                     when counted.sure > 0
                         then
-                            ' (' || array_to_string(counted.changes[:5], ', ')
-                            || if(counted.sure > 5, ', …', '') || ')'
+                            ' (' || if(counted.sure > 5, 'the last: ', '')
+                            || array_to_string(counted.changes, ', ') || ')'
                     else ''
                 end
                 || case

@@ -50,6 +50,7 @@ action as (
         operation_event.occurred_hi,
         operation_event.action,
         operation_event.target,
+        asset_name(operation_event.target) as asset,
         operation_event.evidence as event,
         operation_span.registered,
         operation_span.evidence as change_row,
@@ -68,7 +69,7 @@ fitting as (
     from action
     inner join named
         on
-            asset_name(action.target) = named.asset
+            action.asset = named.asset
             and action.occurred_lo >= named.window_start
             and action.occurred_hi <= named.window_end
     where action.change_id is null

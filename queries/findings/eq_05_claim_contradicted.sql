@@ -45,6 +45,20 @@ record_end as (
     select max(replication_run.last_sample_at) as ends_at from replication_run
 ),
 
+-- A run tells of the machine that is protected, and of the target that holds the copy.
+subject_run as (
+    select
+        job_run.asset as subject,
+        job_run.*
+    from job_run
+    union all
+    select
+        job_run.target_name as subject,
+        job_run.*
+    from job_run
+    where job_run.target_name <> job_run.asset
+),
+
 -- 1. Operators: a repair, a restoration or the like is stated as done.
 
 stated as (
@@ -113,9 +127,9 @@ answer as (
             and job_run.last_sample_at > stated.occurred_hi
         ) as evidence
     from stated
-    inner join job_run
+    inner join subject_run as job_run
         on
-            stated.asset in (job_run.asset, job_run.target_name)
+            stated.asset = job_run.subject
             and job_run.job_kind = 'replicate'
     group by stated.event, job_run.series
     -- Jobs whose records begin after the claim say nothing of it.
@@ -157,27 +171,36 @@ measured as (
     group by answer.event
 ),
 
+state as (
+    select
+        asset_name(asset_state.asset_id) as asset,
+        asset_state.state,
+        asset_state.observed_at,
+        asset_state.observed_lo,
+        asset_state.observed_hi,
+        pointer(asset_state.source_id, asset_state.record_no) as state_row
+    from asset_state
+    where asset_state.state <> 'unknown'
+),
+
 -- For what has no jobs, the state that was observed before the claim and next after it.
 observed as (
     select
         stated.event,
-        arg_max(asset_state.state, asset_state.observed_at) filter (
-            where asset_state.observed_hi < stated.occurred_lo
+        arg_max(state.state, state.observed_at) filter (
+            where state.observed_hi < stated.occurred_lo
         ) as state_before,
-        arg_min(asset_state.state, asset_state.observed_at) filter (
-            where asset_state.observed_lo > stated.occurred_hi
+        arg_min(state.state, state.observed_at) filter (
+            where state.observed_lo > stated.occurred_hi
         ) as state_after,
-        arg_max(asset_state.state, asset_state.observed_at) as last_state,
-        min(asset_state.observed_at) filter (where asset_state.observed_lo > stated.occurred_hi)
+        arg_max(state.state, state.observed_at) as last_state,
+        min(state.observed_at) filter (where state.observed_lo > stated.occurred_hi)
             as after_at,
         arg_min(
-            pointer(asset_state.source_id, asset_state.record_no), asset_state.observed_at
-        ) filter (where asset_state.observed_lo > stated.occurred_hi) as after_row
+            state.state_row, state.observed_at
+        ) filter (where state.observed_lo > stated.occurred_hi) as after_row
     from stated
-    inner join asset_state
-        on
-            stated.asset = asset_name(asset_state.asset_id)
-            and asset_state.state <> 'unknown'
+    inner join state on stated.asset = state.asset
     group by stated.event
 ),
 
@@ -252,11 +275,20 @@ safe as (
         )
 ),
 
+edge as (
+    select
+        asset_name(dependency.from_asset) as asset,
+        asset_name(dependency.to_asset) as needed,
+        dependency.valid_from,
+        dependency.valid_to
+    from dependency
+),
+
 used as (
     select
         safe.event,
-        count(distinct dependency.from_asset) as dependents,
-        count(distinct dependency.from_asset) filter (
+        count(distinct edge.asset) as dependents,
+        count(distinct edge.asset) filter (
             where job_run.state in ('success', 'running', 'connected')
             and job_run.started_at <= safe.occurred_hi + job_run.next_cadence
             and job_run.last_sample_at > safe.occurred_hi
@@ -268,12 +300,12 @@ used as (
         ) as evidence,
         count(job_run.series) as runs
     from safe
-    inner join dependency
+    inner join edge
         on
-            safe.asset = asset_name(dependency.to_asset)
-            and coalesce(safe.occurred_at >= dependency.valid_from, true)
-            and coalesce(safe.occurred_at < dependency.valid_to, true)
-    left join job_run on asset_name(dependency.from_asset) = job_run.asset
+            safe.asset = edge.needed
+            and coalesce(safe.occurred_at >= edge.valid_from, true)
+            and coalesce(safe.occurred_at < edge.valid_to, true)
+    left join job_run on edge.asset = job_run.asset
     group by safe.event
 ),
 

@@ -39,6 +39,7 @@ decided as (
         and operation_span.registered
         and operation_span.kind is not null
         and operation_span.closed_at is not null
+        and coalesce(operation_span.closed_at >= operation_span.started_lo, true)
 ),
 
 -- Counts of decided operations at each closing, so that an operation meets one row, not all.

@@ -74,47 +74,93 @@ tool_point as (
     where job_run.state in ('success', 'warning', 'failure')
 ),
 
-tied as (
+-- By which names a record of a tool can be that of a claimed job: the same target, the claim's
+-- target as the machine, or the claim's host where the tool names no target.
+tool_name as (
+    select
+        'asset' as via,
+        tool_point.asset as name,
+        tool_point.*
+    from tool_point
+    union all
+    select
+        'target' as via,
+        tool_point.target_name as name,
+        tool_point.*
+    from tool_point
+    where tool_point.target_name is not null
+    union all
+    select
+        'host' as via,
+        tool_point.asset as name,
+        tool_point.*
+    from tool_point
+    where tool_point.target_name is null
+),
+
+claim_name as (
     select
         job_claim.event,
-        tool_point.recorded_at,
-        tool_point.state,
-        tool_point.error,
-        tool_point.evidence,
-        abs(epoch(tool_point.recorded_at - job_claim.occurred_at)) as seconds_apart
+        job_claim.occurred_at,
+        unnest(['asset', 'target', 'host']) as via,
+        unnest([job_claim.asset, job_claim.asset, job_claim.host]) as name,
+        sampled.asset as sampled_host
     from job_claim
     left join sampled on job_claim.host = sampled.asset
-    inner join tool_point
-        on (
-            job_claim.asset = tool_point.asset
-            or (
-                job_claim.asset = tool_point.target_name
-                and (sampled.asset is null or job_claim.host = tool_point.asset)
-            )
-            or (job_claim.host = tool_point.asset and tool_point.target_name is null)
+),
+
+tool_log as (
+    select
+        maintenance_event.source_id,
+        asset_name(maintenance_event.target) as asset,
+        maintenance_event.occurred_at,
+        maintenance_event.outcome,
+        maintenance_event.message,
+        pointer(maintenance_event.source_id, maintenance_event.record_no) as evidence
+    from maintenance_event
+    where
+        maintenance_event.outcome in ('success', 'failure')
+        and (
+            lower(trim(maintenance_event.action)) = 'log'
+            or list_contains(policy_list('job_actions'), lower(trim(maintenance_event.action)))
         )
-        and tool_point.recorded_at
-        >= job_claim.occurred_at - policy_minutes('job_record_minutes')
-        and tool_point.recorded_at
-        <= job_claim.occurred_at + policy_minutes('job_record_minutes')
+),
+
+tied as (
+    select distinct
+        claim_name.event,
+        tool_name.recorded_at,
+        tool_name.state,
+        tool_name.error,
+        tool_name.evidence,
+        abs(epoch(tool_name.recorded_at - claim_name.occurred_at)) as seconds_apart
+    from claim_name
+    inner join tool_name
+        on
+            claim_name.via = tool_name.via
+            and claim_name.name = tool_name.name
+            and claim_name.occurred_at
+            >= tool_name.recorded_at - policy_minutes('job_record_minutes')
+            and claim_name.occurred_at
+            <= tool_name.recorded_at + policy_minutes('job_record_minutes')
+    -- A target holds the copies of many machines; the host tells which one is meant.
+    where
+        claim_name.via <> 'target'
+        or claim_name.sampled_host is null
+        or claim_name.sampled_host = tool_name.asset
     union all
     select
         job_claim.event,
         tool_log.occurred_at as recorded_at,
         tool_log.outcome as state,
         tool_log.message as error,
-        pointer(tool_log.source_id, tool_log.record_no) as evidence,
+        tool_log.evidence,
         abs(epoch(tool_log.occurred_at - job_claim.occurred_at)) as seconds_apart
     from job_claim
-    inner join maintenance_event as tool_log
+    inner join tool_log
         on
-            job_claim.asset = asset_name(tool_log.target)
+            job_claim.asset = tool_log.asset
             and job_claim.source_id <> tool_log.source_id
-            and tool_log.outcome in ('success', 'failure')
-            and (
-                lower(trim(tool_log.action)) = 'log'
-                or list_contains(policy_list('job_actions'), lower(trim(tool_log.action)))
-            )
             and tool_log.occurred_at >= job_claim.occurred_at - policy_minutes('job_record_minutes')
             and tool_log.occurred_at <= job_claim.occurred_at + policy_minutes('job_record_minutes')
 ),
@@ -139,26 +185,44 @@ last_word as (
 ),
 
 -- Where no record of the tool lies near, a run of like samples may span the time of the job.
+run_name as (
+    select
+        'asset' as via,
+        job_run.asset as name,
+        job_run.*
+    from job_run
+    union all
+    select
+        'target' as via,
+        job_run.target_name as name,
+        job_run.*
+    from job_run
+    where job_run.target_name is not null
+    union all
+    select
+        'host' as via,
+        job_run.asset as name,
+        job_run.*
+    from job_run
+    where job_run.target_name is null
+),
+
 spanned as (
     select
-        job_claim.event,
-        bool_and(job_run.state = 'success') as is_good,
-        bool_and(job_run.state in ('failure', 'warning')) filter (
-            where job_claim.asset in (job_run.asset, job_run.target_name)
-        ) as is_bad,
-        min(job_run.state) as state,
-        min(job_run.evidence) as evidence
-    from job_claim
-    inner join job_run
+        claim_name.event,
+        bool_and(run_name.state = 'success') as is_good,
+        bool_and(run_name.state <> 'success') filter (where run_name.via <> 'host') as is_bad,
+        min(run_name.state) as state,
+        min(run_name.evidence) as evidence
+    from claim_name
+    inner join run_name
         on
-            job_claim.occurred_at >= job_run.started_at
-            and job_claim.occurred_at <= job_run.last_sample_at
-            and job_run.state in ('success', 'warning', 'failure')
-            and (
-                job_claim.asset in (job_run.asset, job_run.target_name)
-                or (job_claim.host = job_run.asset and job_run.target_name is null)
-            )
-    group by job_claim.event
+            claim_name.via = run_name.via
+            and claim_name.name = run_name.name
+            and claim_name.occurred_at >= run_name.started_at
+            and claim_name.occurred_at <= run_name.last_sample_at
+    where run_name.state in ('success', 'warning', 'failure')
+    group by claim_name.event
 ),
 
 telemetered as (
