@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from toolkit.casefile import CaseFolder
@@ -18,7 +19,9 @@ from toolkit.store import Store
 FOLDER = Path(__file__).parent / "golden"
 
 
-def build(golden: Path, into: Path) -> tuple[CaseFolder, Store]:
+def build(
+    golden: Path, into: Path, only: Collection[str] | None = None
+) -> tuple[CaseFolder, Store]:
     """Make a case of a golden folder, ingest and rebuild it; the caller closes the store."""
     (into / "evidence").mkdir(parents=True)
     for file in golden.glob("*.csv"):
@@ -36,7 +39,7 @@ def build(golden: Path, into: Path) -> tuple[CaseFolder, Store]:
     done = ingest(store, case)
     assert not done.refusals, [str(refusal) for refusal in done.refusals]
     assert not [loaded for loaded in done.files if loaded.rejected], done.files
-    rebuild(store, case)
+    rebuild(store, case, only)
     return case, store
 
 

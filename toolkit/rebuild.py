@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,8 +45,11 @@ def query_folders(case: CaseFolder) -> list[Any]:
     return [resources.queries(), *([own] if own.is_dir() else [])]
 
 
-def rebuild(store: Store, case: CaseFolder) -> Rebuilt:
+def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None) -> Rebuilt:
     """Derive every relation and finding anew, in one transaction.
+
+    `only` restricts the work to these relations and rules and what they read; the register of
+    queries is then left out.
 
     The result depends on the evidence tables, the case file, the procedures and the catalogue
     alone. Raises UsageError where one of them cannot be understood; the database then is as before.
@@ -59,7 +62,8 @@ def rebuild(store: Store, case: CaseFolder) -> Rebuilt:
         _load_procedures(store, loaded)
         _expose_evidence(store)
         _load_catalogue(store, files)
-        for name in _plan(files):
+        plan = _plan(files, only)
+        for name in plan:
             if name in steps():
                 _run_step(store, steps()[name])
                 continue
@@ -68,18 +72,12 @@ def rebuild(store: Store, case: CaseFolder) -> Rebuilt:
                 _run_rule(store, file, LATE if _is_late(file, files) else EARLY)
             elif file.kind == "relation":
                 _run_relation(store, file)
-        _register_queries(store, files)
+        if only is None:
+            _register_queries(store, files)
+    made = [name for name in plan if name in files and not files[name].is_rule]
+    made += [name for step in steps().values() if step.id in plan for name in step.writes]
     return Rebuilt(
-        {
-            file.id: store.value(f'select count(*) from "{file.id}"')
-            for file in files.values()
-            if file.kind == "relation"
-        }
-        | {
-            name: store.value(f'select count(*) from "{name}"')
-            for step in steps().values()
-            for name in step.writes
-        },
+        {name: store.value(f'select count(*) from "{name}"') for name in made},
         {
             row["status"]: row["n"]
             for row in store.rows(
@@ -235,7 +233,8 @@ def _is_late(file: SqlFile, files: Mapping[str, SqlFile]) -> bool:
     return False
 
 
-def _plan(files: Mapping[str, SqlFile]) -> Sequence[str]:
+def _plan(files: Mapping[str, SqlFile], only: Collection[str] | None) -> Sequence[str]:
+    """The steps in order; all of them, or those that `only` and what it reads ask for."""
     rules = {name for name, file in files.items() if file.is_rule}
     late = {name for name in rules if _is_late(files[name], files)}
     reads: dict[str, set[str]] = {}
@@ -248,9 +247,16 @@ def _plan(files: Mapping[str, SqlFile]) -> Sequence[str]:
     for step in steps().values():
         reads[step.id] = set(step.reads)
     makers = {output: step.id for step in steps().values() for output in step.writes}
-    return sqlfile.order(
-        {name: {makers.get(read, read) for read in wanted} for name, wanted in reads.items()}
-    )
+    reads = {name: {makers.get(read, read) for read in wanted} for name, wanted in reads.items()}
+    if only is not None:
+        pending, needed = [makers.get(name, name) for name in only], set()
+        while pending:
+            name = pending.pop()
+            if name in reads and name not in needed:
+                needed.add(name)
+                pending += reads[name]
+        reads = {name: reads[name] for name in needed}
+    return sqlfile.order(reads)
 
 
 def _run_step(store: Store, step: Step) -> None:

@@ -2,9 +2,9 @@
 -- id = "protection_gap"
 -- title = "Intervals without a good recovery point"
 -- grain = "One row per asset, job, target and interval in which the last good recovery point was older than the objective, else than so many cadences."
--- reads = ["known_asset", "replication_run"]
+-- reads = ["known_asset", "replication_run", "source"]
 -- policy = ["missed_cadence_factor"]
--- limitations = "A job that neither states a cadence nor has three samples, and whose machine has no objective, shows a gap only by a failure. The record ends with the last sample of any job. A job that reports nothing more while a later job of the same asset begins is taken to be continued by it."
+-- limitations = "A job that neither states a cadence nor has three samples, and whose machine has no objective, shows a gap only by a failure. The record of a job ends with the last sample of any file in its format. A job that reports nothing more while a later job of the same asset begins is taken to be continued by it."
 -- [columns]
 -- asset_id = "Machine or asset without a good recovery point."
 -- job_id = "Job or link."
@@ -25,11 +25,43 @@
 -- error = "First error within it, as recorded."
 -- cadence_minutes = "Planned or median interval between recovery points, in minutes."
 -- limit_minutes = "Age of a recovery point beyond which it is a gap, in minutes."
--- record_ends_at = "Last sample of any job."
+-- record_ends_at = "Last sample of any file in the format of the job."
 -- evidence = "Last good sample, first failure, and what ended it, where they exist."
 -- ///
-with record as (
-    select max(last_sample_at) as ends_at from replication_run
+-- The record of a job ends with the last sample of any file in its format: what is silent while
+-- others of its kind report is missing, what ends together with them may only not have been
+-- exported.
+with formats as (
+    select
+        replication_run.asset_id,
+        replication_run.job_id,
+        replication_run.target_asset,
+        replication_run.job_kind,
+        replication_run.last_sample_at,
+        source.format
+    from replication_run
+    left join source
+        on split_part(replication_run.last_evidence, ':', 1)::integer = source.source_id
+),
+
+format_end as (
+    select
+        format,
+        max(last_sample_at) as ends_at
+    from formats
+    group by format
+),
+
+record as (
+    select
+        formats.asset_id,
+        formats.job_id,
+        formats.target_asset,
+        max(format_end.ends_at) as ends_at
+    from formats
+    inner join format_end on formats.format is not distinct from format_end.format
+    where formats.job_kind = 'replicate'
+    group by formats.asset_id, formats.job_id, formats.target_asset
 ),
 
 -- What restores protection of a job: its own good samples, and recovery of the asset's copy.
@@ -260,7 +292,11 @@ bounded as (
             and followed.job_id is not distinct from handed_over.job_id
             and followed.target_asset is not distinct from handed_over.target_asset
     left join known_asset on followed.asset_id = known_asset.asset_id
-    cross join record
+    inner join record
+        on
+            followed.asset_id = record.asset_id
+            and followed.job_id is not distinct from record.job_id
+            and followed.target_asset is not distinct from record.target_asset
 ),
 
 measured as (
