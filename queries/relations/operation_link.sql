@@ -58,14 +58,20 @@ by_window as (
     having count(distinct in_scope.change_id) = 1
 ),
 
+-- Ids of sessions come back: one ties an event to a change only near the time of that change.
 by_session as (
     select
-        session_id,
-        min(change_id) as change_id
+        event.session_id,
+        min(event.change_id) as change_id,
+        least(min(event.occurred_lo), min(change.window_start))
+        - policy_minutes('session_gap_minutes') as from_at,
+        greatest(max(event.occurred_hi), max(change.window_end))
+        + policy_minutes('session_gap_minutes') as to_at
     from event
-    where session_id is not null and change_id is not null
-    group by session_id
-    having count(distinct change_id) = 1
+    left join change on event.change_id = change.change_id
+    where event.session_id is not null and event.change_id is not null
+    group by event.session_id
+    having count(distinct event.change_id) = 1
 ),
 
 placed as (
@@ -80,7 +86,10 @@ placed as (
     from event
     left join by_window
         on event.source_id = by_window.source_id and event.record_no = by_window.record_no
-    left join by_session on event.session_id = by_session.session_id
+    left join by_session
+        on
+            event.session_id = by_session.session_id
+            and event.occurred_at between by_session.from_at and by_session.to_at
 ),
 
 -- A change that is not registered is an operation only where something was done under it.
