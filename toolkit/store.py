@@ -264,6 +264,10 @@ class Store:
         marks = ", ".join("?" for _ in row)
         self.execute(f"insert into {quoted(table)} ({names}) values ({marks})", list(row.values()))
 
+    def reclaim(self) -> None:
+        """Let the next checkpoint give back the room of rows that were deleted."""
+        self.execute("set max_vacuum_tasks = 100")
+
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Replace a small table by the given rows; `columns` maps names to SQL types."""
         layout = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
@@ -348,6 +352,8 @@ def _connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set preserve_insertion_order = true")
+    # Merging row groups at a checkpoint would write a large load a second time (see `reclaim`).
+    connection.execute("set max_vacuum_tasks = 0")
     return connection
 
 

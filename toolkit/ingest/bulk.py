@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,7 +46,7 @@ _SHAPE = re.compile(
 )
 _BASIS = {"Z": "utc", "+00:00": "offset", "": "zone_declared"}
 # What Python takes for blank, in the engine's regular expressions.
-_BLANK = r"[\s\x0b\x1c-\x1f\x{85}\p{Z}]*"
+_BLANK = r"'[\s\x0b\x1c-\x1f\x{85}\p{Z}]*'"
 
 
 class Unfit(Exception):
@@ -143,36 +143,39 @@ def _read(
     settings: SourceSettings,
     shapes: dict[str, _Shape],
 ) -> EngineRead:
-    header = list(file.header or ())
     table = f"evidence.{relation.name}"
     last = file.scan.lines
     try:
-        store.execute(_statement(source_id, file, name, relation, settings, shapes, header, last))
+        store.execute(_statement(source_id, file, name, relation, settings, shapes))
     except QueryError as error:
         raise Unfit(str(error)) from None
+    # The last line is let through in any case, to prove that every line has become one row.
+    ends = store.rows(
+        f"select source_id, record_no from {table} "
+        f"where record_no >= {last} and (source_id = {source_id} or source_id is null)"
+    )
+    if [row["record_no"] for row in ends] != [last]:
+        raise Unfit(f"line {last} is not the last row of the engine")
+    if ends[0]["source_id"] is None:
+        store.execute(f"delete from {table} where source_id is null")
     times = [column.name for column in relation.columns if column.name in shapes]
     measured = ", ".join(
-        f"count({quoted(each)}) filter (record_no < {last}) as n{index}, "
+        f"count({quoted(each)}) as n{index}, "
         f"min(record_no) filter ({quoted(each)} is not null) as first{index}"
         for index, each in enumerate(times)
     )
     at = quoted(relation.at or "")
     (found,) = store.rows(
-        f"select count(*) as rows, max(record_no) as last, "
-        f"min({at}) filter (record_no < {last}) as first_at, "
-        f"max({at}) filter (record_no < {last}) as last_at, {measured} "
-        f"from {table} where source_id = {source_id}"
+        f"select count(*) as rows, max(record_no) as last, min({at}) as first_at, "
+        f"max({at}) as last_at, {measured} from {table} where source_id = {source_id}"
     )
-    if found["last"] != last:
-        raise Unfit(f"line {last} is row {found['last']} of the engine")
-    left = _left(store, table, source_id, last) if found["rows"] < last - 1 else []
+    left = _left(store, table, source_id) if found["rows"] < last - 1 else []
+    left += range((found["last"] or 1) + 1, last + 1)
     if found["rows"] + len(left) != last - 1:
         raise Unfit("the engine has not kept the order of the lines")
-    # The last line was let through to prove the count; what it says is read as any other's.
-    store.execute(f"delete from {table} where source_id = {source_id} and record_no = {last}")
     return EngineRead(
         relation.name,
-        found["rows"] - 1,
+        found["rows"],
         found["first_at"],
         found["last_at"],
         {
@@ -181,11 +184,11 @@ def _read(
             )
             for index, each in enumerate(times)
         },
-        [*left, last],
+        left,
     )
 
 
-def _left(store: Store, table: str, source_id: int, last: int) -> list[int]:
+def _left(store: Store, table: str, source_id: int) -> list[int]:
     """The lines between the rows: rows stand in the order in which they were inserted."""
     gaps = store.rows(
         "select after, upto from ("
@@ -204,50 +207,62 @@ def _statement(
     name: str,
     relation: Relation,
     settings: SourceSettings,
-    shapes: dict[str, _Shape],
-    header: Sequence[str],
-    last: int,
+    shapes: Mapping[str, _Shape],
 ) -> str:
+    """Insert the records in which the engine reads every value as the sink would.
+
+    What a row costs lies in the conditions: these are few per column, look at the first character
+    or the length, and stand in a filter, which stops at the first that does not hold.
+    """
+    header = list(file.header or ())
+    last = file.scan.lines
     shift = round(settings.clock_offset_seconds * 1_000_000)
-    targets, values, conditions = [], [], []
+    targets: dict[str, str] = {}
+    reads: list[str] = []
+    conditions: list[str] = []
     for column in relation.columns:
         cell = quoted(column.name)
-        if column.name == "asset_id" and settings.asset_id:
-            constant = literal(settings.asset_id)
-            cell = f"coalesce({cell}, {constant})" if column.name in header else constant
-        elif column.name not in header:
-            if column.default is not None:
-                targets.append(column.name)
-                values.append(f"{literal(column.default)} as {quoted(column.name)}")
+        if column.name == "asset_id" and settings.asset_id and column.name not in header:
+            targets[column.name] = literal(settings.asset_id)
             continue
-        value, condition = _reading(column, cell, shapes.get(column.name))
+        if column.name not in header:
+            if column.default is not None:
+                targets[column.name] = literal(column.default)
+            continue
+        read, guards, value = _reading(column, shapes.get(column.name))
+        if read:
+            reads.append(f"{read} as {_read_name(column)}")
+        holds = " and ".join(guards)
+        if column.name == "asset_id" and settings.asset_id:
+            value = f"coalesce({value}, {literal(settings.asset_id)})"
+            conditions.append(f"({cell} is null or ({holds}))")
+        elif column.may_be_empty:
+            conditions.append(f"({cell} is null or ({holds}))")
+        else:
+            conditions.append(holds)
         if column.kind == "instant":
-            targets.append(column.name)
-            values.append(f"{_instant(value, -shift)} as {quoted(column.name)}")
+            targets[column.name] = _instant(value, -shift)
             if column.name == relation.at and relation.bounds:
                 width = 10 ** (6 - shapes[column.name].digits) - 1
-                for bound, more in zip(relation.bounds, (0, width), strict=True):
-                    targets.append(bound)
-                    values.append(f"{_instant(value, more - shift)} as {quoted(bound)}")
+                targets[relation.bounds[0]] = _instant(value, -shift)
+                targets[relation.bounds[1]] = _instant(value, width - shift)
         else:
             if column.default is not None:
                 value = f"coalesce({value}, {literal(column.default)})"
-            targets.append(column.name)
-            values.append(f"{value} as {quoted(column.name)}")
-        conditions.append(
-            f"coalesce({condition}, {cell} is null)"
-            if column.may_be_empty
-            else f"coalesce({condition}, false)"
-        )
+            targets[column.name] = value
+    is_read = " and ".join(conditions)
     texts = ", ".join(f"{literal(each)}: 'VARCHAR'" for each in header)
-    names = ", ".join(quoted(each) for each in targets)
     return f"""
-        insert into evidence.{relation.name} (source_id, record_no, {names})
-        select {source_id}, record_no, {names}
+        insert into evidence.{relation.name}
+            (source_id, record_no, {", ".join(quoted(each) for each in targets)})
+        select
+            case when record_no < {last} or ({is_read}) then {source_id} end,
+            record_no,
+            {", ".join(targets.values())}
         from (
             select *, row_number() over () + 1 as record_no
             from (
-                select {", ".join(values)}, {" and ".join(conditions)} as is_read
+                select {", ".join(["*", *reads])}
                 from read_csv(
                     {literal(name)}, columns = {{{texts}}}, header = true, auto_detect = false,
                     delim = {literal(file.delimiter)}, quote = '', escape = '', comment = '',
@@ -256,48 +271,50 @@ def _statement(
                 )
             )
         )
-        where is_read or record_no = {last}
+        where ({is_read}) or record_no = {last}
     """
 
 
-def _reading(column: Column, cell: str, shape: _Shape | None) -> tuple[str, str]:
-    """The value of a cell, and the condition under which the sink would read the same."""
+def _read_name(column: Column) -> str:
+    return quoted(f"read {column.name}")
+
+
+def _reading(column: Column, shape: _Shape | None) -> tuple[str | None, list[str], str]:
+    """How a cell is read, under which conditions the sink reads the same, and the value."""
+    cell, read = quoted(column.name), _read_name(column)
     if column.kind == "instant":
-        value = _moment(cell, shape) if shape else "null::timestamp"
-        return value, f"{value} is not null or null" if shape else "null"
+        if shape is None:
+            return None, ["false"], "null::timestamp"
+        return *_moment(cell, read, shape), read
     if column.kind == "text":
         # A first character that is printable ASCII spares the look at the rest.
-        return cell, (
-            f"({cell} >= '!' and {cell} < chr(127)) "
-            f"or not regexp_full_match({cell}, {literal(_BLANK)})"
-        )
-    if column.kind == "word":
-        words = ", ".join(literal(word) for word in column.words)
-        return f"lower({cell})", (
-            f"lower({cell}) in ({words}) and strlen(lower({cell})) = strlen({cell})"
-        )
-    if column.kind == "flag":
-        yes, no = (", ".join(literal(word) for word in sorted(each)) for each in (TRUE, FALSE))
-        return f"lower({cell}) in ({yes})", f"lower({cell}) in ({yes}, {no})"
-    number = f"case when not contains({cell}, '+-') then try_cast({cell} as double) end"
+        seen = f"(({cell} >= '!' and {cell} < chr(127)) or not regexp_full_match({cell}, {_BLANK}))"
+        return None, [seen], cell
+    if column.kind in ("word", "flag"):
+        known = {word: literal(word) for word in column.words}
+        if column.kind == "flag":
+            known = {word: "true" if word in TRUE else "false" for word in sorted(TRUE | FALSE)}
+        # Not by IN, which becomes a join.
+        cases = " ".join(f"when {literal(word)} then {value}" for word, value in known.items())
+        # What grows or shrinks in lower case does so differently elsewhere.
+        guards = [f"{read} is not null", f"strlen(lower({cell})) = strlen({cell})"]
+        if column.kind == "word":
+            guards[1] = f"strlen({read}) = strlen({cell})"
+        return f"case lower({cell}) {cases} end", guards, read
+    # A number that begins with a sign other than minus, or a blank, is looked at again.
+    number = f"try_cast({cell} as double)"
     if column.kind == "number":
-        return number, f"isfinite({number})"
-    return (
-        f"try_cast({number} as bigint)",
-        f"({number}) = trunc({number}) and abs({number}) < 9007199254740992",
-    )
+        return number, [f"{cell} >= '-'", f"isfinite({read})"], read
+    guards = [f"{cell} >= '-'", f"{read} = trunc({read})", f"abs({read}) < 9007199254740992"]
+    return number, guards, f"try_cast({read} as bigint)"
 
 
-def _moment(cell: str, shape: _Shape) -> str:
-    """The time of a cell of exactly this shape, else NULL.
+def _moment(cell: str, read: str, shape: _Shape) -> tuple[str, list[str]]:
+    """How a time of exactly this shape is read.
 
     Every field has its full width, because no field can be wider and the whole has the length.
     """
-    guards = [
-        f"strlen({cell}) = {shape.length}",
-        f"{cell} >= '1970'",
-        f"{cell} < '2101'",
-    ]
+    guards = [f"strlen({cell}) = {shape.length}", f"{cell} >= '1970'", f"{cell} < '2101'"]
     text, suffix = cell, shape.suffix
     if shape.suffix:
         guards.append(f"ends_with({cell}, {literal(shape.suffix)})")
@@ -308,12 +325,13 @@ def _moment(cell: str, shape: _Shape) -> str:
     form = "%Y-%m-%dT%H:%M:%S" + (".%f" if shape.digits else "") + suffix
     if shape.digits:
         guards.append(f"{cell} like '____-__-__{shape.separator}__:__:__.%'")
-    return f"case when {' and '.join(guards)} then try_strptime({text}, {literal(form)}) end"
+    return f"try_strptime({text}, {literal(form)})", [*guards, f"{read} is not null"]
 
 
 def _instant(moment: str, micros: int) -> str:
-    sign = "-" if micros < 0 else "+"
-    return f"make_timestamptz(epoch_us({moment}) {sign} {abs(micros)})"
+    if not micros:
+        return f"make_timestamptz(epoch_us({moment}))"
+    return f"make_timestamptz(epoch_us({moment}) {'-' if micros < 0 else '+'} {abs(micros)})"
 
 
 def _shapes(
