@@ -93,6 +93,7 @@ def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
             "when replication was impaired.",
             query="onset",
         )
+        yield from _said(facts)
     else:
         where = "" if onset["scope_kind"] == "all" else f" in {onset['scope']}"
         yield Paragraph(
@@ -129,6 +130,45 @@ def _what_happened(incident: Incident, board: bool) -> Iterable[Block]:
             "The status page first spoke of it "
             f"{facts.between(first_post['started_at'], first_post['started_at'])}{delay}.",
             query="incident_phase",
+        )
+
+
+def _said(facts: CaseFacts) -> Iterable[Block]:
+    """What the status page itself says, where nothing measured stands beside it."""
+    posted = facts.rows("status_incident")
+    incidents = [row for row in posted if row["kind"] == "incident"]
+    if not posted:
+        return
+    ends = [row["resolved_at"] for row in incidents]
+    yield Paragraph(
+        f"The status page shows {plural(len(incidents), 'incident')} and "
+        f"{plural(len(posted) - len(incidents), 'maintenance')} with "
+        f"{plural(sum(row['updates'] for row in posted), 'dated update')}, from "
+        f"{facts.when(min(row['first_posted_at'] for row in posted))} to "
+        f"{facts.when(max(row['last_posted_at'] for row in posted))}; "
+        f"{number(sum(end is None for end in ends))} of the incidents "
+        f"{be(sum(end is None for end in ends))} not shown as resolved. What it says was said; "
+        "whether it was so, this evidence does not show.",
+        query="status_incident",
+    )
+    longest = sorted(
+        incidents, key=lambda row: (row["first_posted_at"] - row["last_posted_at"], row["evidence"])
+    )
+    if longest:
+        yield Listing(
+            tuple(
+                (
+                    f"{facts.when(row['first_posted_at'])}: {row['title'] or row['incident_id']} "
+                    f"({plural(row['updates'], 'update')}, last at "
+                    f"{facts.when(row['last_posted_at'])}, "
+                    + (
+                        f"resolved {facts.when(row['resolved_at'])})"
+                        if row["resolved_at"]
+                        else "not shown as resolved)"
+                    ),
+                )
+                for row in longest[:5]
+            ),
         )
 
 
