@@ -28,7 +28,8 @@ target as (
     from change
 ),
 
-named as (
+-- Materialized, since the plan takes what is unnested for a single row and loops over it.
+named as materialized (
     select distinct
         target.change_id,
         asset_name(target.name) as asset
@@ -76,50 +77,64 @@ planned as (
     group by all
 ),
 
--- Changes that touch the same asset, the same group, or two ends of a dependency.
-touching as (
-    select
-        mine.change_id,
-        theirs.change_id as other_id,
-        'both act on ' || mine.asset as tie,
+-- What belongs together: an asset and itself, members of a group, two ends of a dependency.
+related as (
+    select distinct
+        named.asset,
+        named.asset as other_asset,
+        'both act on ' || named.asset as tie,
         null::timestamptz as valid_from,
         null::timestamptz as valid_to
-    from named as mine
-    inner join named as theirs on mine.asset = theirs.asset and mine.change_id <> theirs.change_id
+    from named
     union all
     select
-        mine.change_id,
-        theirs.change_id as other_id,
-        mine.asset || ' and ' || theirs.asset || ' are of group ' || own.redundancy_group as tie,
+        own.asset,
+        peer.asset as other_asset,
+        own.asset || ' and ' || peer.asset || ' are of group ' || own.redundancy_group as tie,
         greatest(own.valid_from, peer.valid_from) as valid_from,
         least(own.valid_to, peer.valid_to) as valid_to
-    from named as mine
-    inner join member as own on mine.asset = own.asset
-    inner join member as peer
-        on own.redundancy_group = peer.redundancy_group and own.asset <> peer.asset
-    inner join named as theirs on peer.asset = theirs.asset and mine.change_id <> theirs.change_id
+    from member as own
+    inner join member as peer on own.redundancy_group = peer.redundancy_group
+    where own.asset <> peer.asset
     union all
     select
-        mine.change_id,
-        theirs.change_id as other_id,
-        mine.asset || ' depends on ' || theirs.asset as tie,
+        edge.from_asset as asset,
+        edge.to_asset as other_asset,
+        edge.from_asset || ' depends on ' || edge.to_asset as tie,
         edge.valid_from,
         edge.valid_to
-    from named as mine
-    inner join edge on mine.asset = edge.from_asset
-    inner join named as theirs
-        on edge.to_asset = theirs.asset and mine.change_id <> theirs.change_id
+    from edge
     union all
     select
-        mine.change_id,
-        theirs.change_id as other_id,
-        theirs.asset || ' depends on ' || mine.asset as tie,
+        edge.to_asset as asset,
+        edge.from_asset as other_asset,
+        edge.from_asset || ' depends on ' || edge.to_asset as tie,
         edge.valid_from,
         edge.valid_to
-    from named as mine
-    inner join edge on mine.asset = edge.to_asset
-    inner join named as theirs
-        on edge.from_asset = theirs.asset and mine.change_id <> theirs.change_id
+    from edge
+),
+
+reaching as materialized (
+    select
+        named.change_id,
+        related.other_asset,
+        related.tie,
+        related.valid_from,
+        related.valid_to
+    from named
+    inner join related on named.asset = related.asset
+),
+
+touching as (
+    select
+        reaching.change_id,
+        named.change_id as other_id,
+        reaching.tie,
+        reaching.valid_from,
+        reaching.valid_to
+    from reaching
+    inner join named on reaching.other_asset = named.asset
+    where reaching.change_id <> named.change_id
 ),
 
 meeting as (

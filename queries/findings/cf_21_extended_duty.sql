@@ -43,9 +43,10 @@ roster as (
     select
         person(duty.actor) as actor,
         duty.duty_start,
-        duty.duty_end,
-        pointer(duty.source_id, duty.record_no) as duty_row
+        max(duty.duty_end) as duty_end,
+        min(pointer(duty.source_id, duty.record_no)) as duty_row
     from duty
+    group by all
 ),
 
 on_duty as (
@@ -59,14 +60,10 @@ on_duty as (
         for_limit(irreversible.occurred_at, irreversible.occurred_hi) - roster.duty_start
             as longest
     from irreversible
-    left join roster
+    asof left join roster
         on
             irreversible.actor = roster.actor
             and irreversible.occurred_lo >= roster.duty_start
-    qualify row_number() over (
-        partition by irreversible.operation_id, irreversible.evidence
-        order by roster.duty_start desc, roster.duty_row asc
-    ) = 1
 ),
 
 judged as (

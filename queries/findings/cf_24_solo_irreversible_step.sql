@@ -47,6 +47,23 @@ witness as (
         and operation_event.outcome is distinct from 'failure'
 ),
 
+-- In the same session, else in the same change.
+attending as (
+    select
+        irreversible.operation_id,
+        irreversible.evidence,
+        witness.evidence as witness_row
+    from irreversible
+    inner join witness on irreversible.session_id = witness.session_id
+    union
+    select
+        irreversible.operation_id,
+        irreversible.evidence,
+        witness.evidence as witness_row
+    from irreversible
+    inner join witness on irreversible.operation_id = witness.operation_id
+),
+
 near_by as (
     select
         irreversible.operation_id,
@@ -62,13 +79,14 @@ near_by as (
         bool_or(coalesce(witness.person <> irreversible.person, true)) as may_be_witnessed,
         max(witness.occurred_at) as witnessed_at,
         list(witness.evidence) as witness_rows
-    from irreversible
-    inner join witness
-        on (
-            irreversible.session_id = witness.session_id
-            or irreversible.operation_id = witness.operation_id
-        )
-        and irreversible.occurred_hi >= witness.occurred_lo
+    from attending
+    inner join irreversible
+        on
+            attending.operation_id = irreversible.operation_id
+            and attending.evidence = irreversible.evidence
+    inner join witness on attending.witness_row = witness.evidence
+    where
+        witness.occurred_lo <= irreversible.occurred_hi
         and witness.occurred_hi >= irreversible.occurred_lo - policy_minutes('witness_minutes')
     group by irreversible.operation_id, irreversible.evidence
 ),
