@@ -1,10 +1,11 @@
-"""Attribution: planted triggers come first, decoys do not, and chance is not taken for a trigger."""
+"""Attribution: planted triggers come first, decoys do not, and chance is taken for none."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -51,12 +52,23 @@ def candidates(**given: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         "dependency_reach": [[name, array_of(name), None, None] for name in machines()],
         **given,
     }
-    with Store.create(None) as store:
-        for name, layout in TABLES.items():
-            columns = dict(column.split(maxsplit=1) for column in layout.split(", "))
-            store.load(name, columns, given.get(name, []))
-        rows = STEP.run(store)["trigger_candidate"]
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    store = empty_store()
+    for name, layout in TABLES.items():
+        columns = dict(column.split(maxsplit=1) for column in layout.split(", "))
+        store.load(name, columns, [])
+        if rows := given.get(name):
+            marks = ", ".join("?" for _ in columns)
+            store.execute(
+                f"insert into {name} values " + ", ".join(f"({marks})" for _ in rows),
+                [value for row in rows for value in row],
+            )
+    found = STEP.run(store)["trigger_candidate"]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in found]
+
+
+@cache
+def empty_store() -> Store:
+    return Store.create(None)
 
 
 def machines() -> list[str]:

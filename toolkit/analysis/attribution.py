@@ -313,7 +313,8 @@ def _placebos(onset: _Onset, steps: _Steps, planned: Floats) -> list[int]:
         for offset in OFFSETS:
             shift = day * DAY + offset
             if (
-                shift != 0
+                # A moment that the evidence cannot tell from the onset is the onset.
+                abs(shift) >= onset.hi - onset.lo
                 and begins <= middle + shift <= ends
                 # What is done while an incident lasts is not what is done on other days.
                 and (day == 0 or not onset.lo - DAY / 2 < middle + shift < onset.ended)
