@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import resources, sqlfile
+from toolkit.analysis import steps
 from toolkit.casefile import CaseFolder, default_policy
 from toolkit.rebuild import rebuild
 from toolkit.relations import BY_NAME
@@ -20,6 +21,9 @@ GIVEN = {
     *BY_NAME, "source", "reject", "skipped", "time_note", "value_note", "source_column",
     "case_info", "policy", "component_region", "procedure", "procedure_step", "procedure_rule",
     "relation_state", "rule_catalogue", "rule_result",
+    # All revisions of a record, where the relation itself holds the current one.
+    *(f"evidence.{name}" for name in BY_NAME),
+    *(name for step in steps().values() for name in step.writes),
 }  # fmt: skip
 # The clock, chance, and the world outside of the database.
 FORBIDDEN = re.compile(

@@ -14,9 +14,9 @@
 -- ]
 -- controls = ["nist800-53r5:AU-8", "iso27001:A.8.17", "nis2:3.2.6", "dora-rts:12(2)(f)"]
 -- needs = ["clock_probe", "maintenance_event"]
--- reads = ["clock_probe", "maintenance_event", "source"]
+-- reads = ["clock_offset", "clock_probe", "maintenance_event", "source"]
 -- policy = ["clock_probe_hours", "clock_seconds"]
--- limitations = "An offset that the case declares has been taken off, and is taken off here too."
+-- limitations = "An offset that the case declares has been taken off, and is taken off here too. Where a host was not probed, what pairs of causes and effects tie to true time counts."
 -- ///
 with
 
@@ -61,6 +61,40 @@ measured as (
     group by near_by.source_id
 ),
 
+-- What pairs with clocks that were measured say of a host without a probe of its own near by.
+estimated as (
+    select
+        hosted.source_id,
+        count(*) filter (
+            where
+            clock_offset.lo_seconds - source.clock_offset_seconds
+            >= -policy_number('clock_seconds')
+            and clock_offset.hi_seconds - source.clock_offset_seconds
+            <= policy_number('clock_seconds')
+        ) as within,
+        min({
+            'host': hosted.host,
+            'lo': clock_offset.lo_seconds - source.clock_offset_seconds,
+            'hi': clock_offset.hi_seconds - source.clock_offset_seconds,
+            'evidence': clock_offset.evidence
+        }) filter (
+            where
+            clock_offset.lo_seconds - source.clock_offset_seconds > policy_number('clock_seconds')
+            or clock_offset.hi_seconds - source.clock_offset_seconds
+            < -policy_number('clock_seconds')
+        ) as beyond
+    from hosted
+    inner join source on hosted.source_id = source.source_id
+    inner join clock_offset
+        on
+            hosted.source_id = clock_offset.source_id
+            and hosted.host = clock_offset.host
+            and clock_offset.basis = 'estimated'
+            and clock_offset.relative_to is null
+    where (hosted.source_id, hosted.host) not in (select (source_id, host) from near_by)
+    group by hosted.source_id
+),
+
 written as (
     select
         hosted.source_id,
@@ -76,13 +110,36 @@ select
     source.path as subject,
     case
         when measured.largest > policy_number('clock_seconds') then 'exception'
-        when measured.probes is null or measured.hosts < written.hosts then 'undetermined'
+        when estimated.beyond is not null then 'exception'
+        when coalesce(measured.hosts, 0) + coalesce(estimated.within, 0) < written.hosts
+            then 'undetermined'
         when written.has_unnamed_host then 'undetermined'
         else 'ok'
     end as status,
     measured.probed_at as occurred_at,
     null::varchar as event,
     case
+        when
+            estimated.beyond is not null
+            and coalesce(measured.largest, 0) <= policy_number('clock_seconds')
+            then
+                'By causes and effects that tie it to measured clocks, the clock of '
+                || estimated.beyond.host || ' was off by '
+                || coalesce(
+                    'at least ' || round(estimated.beyond.lo, 3)::decimal(18, 3) || ' s', ''
+                )
+                || if(
+                    estimated.beyond.lo is not null and estimated.beyond.hi is not null, ' and ', ''
+                )
+                || coalesce(
+                    'at most ' || round(estimated.beyond.hi, 3)::decimal(18, 3) || ' s', ''
+                )
+                || '; the limit is ' || plain(policy_number('clock_seconds')) || ' s.'
+        when measured.probes is null and estimated.within > 0
+            then
+                'No probe lies near its events; causes and effects that tie it to measured clocks '
+                || 'keep ' || estimated.within || ' of its ' || written.hosts
+                || ' hosts within the limit of ' || plain(policy_number('clock_seconds')) || ' s.'
         when measured.probes is null
             then
                 'No probe of a host that wrote this source lies within '
@@ -93,13 +150,23 @@ select
             || ', the most of ' || measured.probes || ' probes; the limit is '
             || plain(policy_number('clock_seconds')) || ' s'
             || case
-                when measured.hosts < written.hosts or written.has_unnamed_host
+                when
+                    measured.hosts + coalesce(estimated.within, 0) < written.hosts
+                    or written.has_unnamed_host
                     then ', and not every host of the source was probed.'
                 else '.'
             end
     end as reason,
-    if(measured.probe_row is null, [], [measured.probe_row]) as evidence
+    case
+        when
+            estimated.beyond is not null
+            and coalesce(measured.largest, 0) <= policy_number('clock_seconds')
+            then estimated.beyond.evidence
+        when measured.probe_row is null then []
+        else [measured.probe_row]
+    end as evidence
 from written
 inner join source on written.source_id = source.source_id
 left join measured on written.source_id = measured.source_id
+left join estimated on written.source_id = estimated.source_id
 order by source.path, source.source_id

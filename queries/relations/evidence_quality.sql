@@ -2,11 +2,11 @@
 -- id = "evidence_quality"
 -- title = "Limits of the evidence"
 -- grain = "One row per source, issue and subject."
--- reads = ["clock_probe", "known_asset", "maintenance_event", "onset", "operation_event", "reject", "skipped", "source", "statement", "status_incident", "status_update", "time_note", "value_note"]
+-- reads = ["clock_offset", "clock_probe", "known_asset", "maintenance_event", "onset", "operation_event", "reject", "skipped", "source", "statement", "status_incident", "status_update", "time_note", "value_note"]
 -- limitations = "Says what the records show of themselves; whether a system altered them before their export cannot be seen."
 -- [columns]
 -- source_id = "The source; NULL where the issue belongs to none."
--- issue = "`reject`, `skipped`, `time_flag`, `value_note`, `sources_disagree`, `time_unknown`, `export_incomplete`, `records_missing`, `chain_of_custody_missing`, `clock`, `clock_declared`, `undetermined_order`, `contradiction`, `unknown_asset`."
+-- issue = "`reject`, `skipped`, `time_flag`, `value_note`, `sources_disagree`, `time_unknown`, `export_incomplete`, `records_missing`, `chain_of_custody_missing`, `clock`, `clock_declared`, `clock_estimated`, `clock_conflict`, `undetermined_order`, `contradiction`, `unknown_asset`."
 -- subject = "What it is about: a code, column, flag, host, incident or asset."
 -- detail = "What is on record, in one sentence."
 -- lo_seconds = "Least difference, in seconds (clock: recorded less true); NULL where it is no difference."
@@ -200,6 +200,23 @@ issues as (
         clock_offset_seconds as hi_seconds
     from source
     where clock_offset_seconds <> 0
+    union all by name
+    select
+        clock_offset.source_id,
+        if(clock_offset.conflict is null, 'clock_estimated', 'clock_conflict') as issue,
+        coalesce(clock_offset.host, source.path) as subject,
+        coalesce(
+            clock_offset.conflict,
+            'By causes and effects, relative to '
+            || coalesce('the clock of ' || clock_offset.relative_to, 'true time')
+            || '; times are not corrected by it'
+        ) || '.' as detail,
+        clock_offset.lo_seconds,
+        clock_offset.hi_seconds,
+        clock_offset.pairs as records
+    from clock_offset
+    left join source on clock_offset.source_id = source.source_id
+    where clock_offset.basis = 'estimated'
     union all by name
     select
         overlapping.source_id,
