@@ -116,8 +116,9 @@ def _parts(file: EvidenceFile) -> tuple[dict[str, Any], str]:
         front = YAML(typ="base", pure=True).load(found[1])
     except (YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise EvidenceRefused(
-            f"the front matter is not YAML ({getattr(error, 'problem', None) or error})",
+            f"the front matter is not YAML ({reason})",
             path=file.path,
             line=None if mark is None else mark.line + 2,
             remedy="correct a copy of the file, and keep the original beside it",

@@ -57,7 +57,7 @@ class PgStandbyReader(Reader):
             )
         rule = TimeRule(zone=settings.zone)
         before: int | None = None
-        for record, cells in table_rows(file, sink):
+        for record, cells in table_rows(file, sink, needed=_COLUMNS):
             at_text, in_recovery, received_text, replayed_text, delay_text = (
                 cells[column] for column in _COLUMNS
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -71,7 +71,7 @@ class PgStatReplicationReader(Reader):
             )
         rule = TimeRule(zone="UTC" if at_column == "sampled_at_utc" else settings.zone)
         standbys: dict[tuple[str, str | None], None] = {}
-        for record, cells in table_rows(file, sink):
+        for record, cells in table_rows(file, sink, needed=("application_name", "state")):
             try:
                 at = parse(cells[at_column], rule)
             except TimeError as error:
@@ -122,9 +122,23 @@ class PgStatReplicationReader(Reader):
                 sink.note(record, "state", "UNKNOWN_WORD", word)
 
 
-def table_rows(file: EvidenceFile, sink: Sink) -> Iterator[tuple[Record, Mapping[str, str]]]:
-    """The rows of a CSV as cells by column, blanks cut; rows that are none end in the sink."""
+def table_rows(
+    file: EvidenceFile, sink: Sink, *, needed: Sequence[str] = ()
+) -> Iterator[tuple[Record, Mapping[str, str]]]:
+    """The rows of a CSV as cells by column, blanks cut; rows that are none end in the sink.
+
+    Refuses a file whose header repeats a column or lacks one of those needed.
+    """
     header = file.header or ()
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise EvidenceRefused(
+            "the header lacks a column that the format has",
+            path=file.path,
+            line=1,
+            field=missing[0],
+            remedy="export it again with its header, or declare another format",
+        )
     if len(set(header)) != len(header):
         raise EvidenceRefused(
             "a column stands twice in the header",
