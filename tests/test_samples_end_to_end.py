@@ -1,0 +1,176 @@
+"""The two sample cases, from evidence to reports: what is there to be found is found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from toolkit.case import Ran, run
+from toolkit.store import Store
+
+pytestmark = pytest.mark.slow
+SIGNATURE = ["CF-02", "CF-05", "CF-06", "CF-08"]
+
+
+def _run(name: str, into: Path) -> tuple[Path, Ran]:
+    case = into / name
+    shutil.copytree(ROOT / "sample_data" / name, case, ignore=shutil.ignore_patterns("__pycache__"))
+    return case, run(case, formats=("pdf", "html", "json"))
+
+
+@pytest.fixture(scope="module")
+def flagship(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    return _run("draas-2022", tmp_path_factory.mktemp("flagship"))
+
+
+@pytest.fixture(scope="module")
+def standby(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    return _run("lost-standby", tmp_path_factory.mktemp("standby"))
+
+
+def rows(case: Path, sql: str) -> list[dict[str, Any]]:
+    with Store.open(case / "case.duckdb") as store:
+        return store.rows(sql)
+
+
+def truth(name: str) -> dict[str, Any]:
+    return tomllib.loads((ROOT / "sample_data" / name / "truth.toml").read_text())
+
+
+def test_the_flagship_shows_its_signature_on_one_decommission_alone(
+    flagship: tuple[Path, Ran],
+) -> None:
+    case, _ = flagship
+    planted = truth("draas-2022")
+    found = rows(
+        case,
+        "select rule, list(finding.change_id order by finding.change_id) as changes "
+        "from finding join operation "
+        "using (operation_id) where finding.status = 'exception' and operation.kind = "
+        "'array decommission' group by rule order by rule",
+    )
+    by_rule = {row["rule"]: row["changes"] for row in found}
+    for rule in SIGNATURE:
+        assert by_rule[rule] == [planted["trigger"]["change"]]
+
+
+def test_the_flagship_shows_what_was_planted_and_nothing_on_clean_operations(
+    flagship: tuple[Path, Ran],
+) -> None:
+    case, _ = flagship
+    planted = truth("draas-2022")["rules"]
+    found = rows(
+        case,
+        "select change_id, list(distinct rule order by rule) as rules from finding "
+        "where status = 'exception' and change_id is not null and rule like 'CF-%' "
+        "group by change_id",
+    )
+    by_change = {row["change_id"]: row["rules"] for row in found}
+    fatal = by_change.pop(truth("draas-2022")["trigger"]["change"])
+    assert set(planted["fatal"]) <= set(fatal)
+    assert not set(planted["fatal_ok"]) & set(fatal)
+    wanted = {
+        change: [rule for rule in rules if rule.startswith("CF-")]
+        for change, rules in (planted["decommissions"] | planted["others"]).items()
+    }
+    assert by_change == {change: rules for change, rules in wanted.items() if rules}
+
+
+def test_the_flagship_counts_its_machines(flagship: tuple[Path, Ran]) -> None:
+    case, _ = flagship
+    planted = truth("draas-2022")["regions"]
+    found = rows(
+        case,
+        "select region, count(*) filter (where recovery_class = 'relinked') as relinked, "
+        "count(*) filter (where recovery_class = 'reseeded') as reseeded, "
+        "count(*) filter (where recovery_class = 'lost') as lost "
+        "from machine_impact group by region",
+    )
+    for row in found:
+        region = planted[row["region"]]
+        assert row["reseeded"] == region["reseeded"]
+        assert row["lost"] == region["lost"]
+
+
+def test_the_standby_case_shows_what_a_careful_reader_sees(standby: tuple[Path, Ran]) -> None:
+    case, _ = standby
+    open_gaps = rows(
+        case,
+        "select strftime(started_lo at time zone 'UTC', '%H:%M:%S') as since from protection_gap "
+        "where asset_id = 'pg-standby' and open order by since",
+    )
+    assert {row["since"] for row in open_gaps} == {"18:03:13", "18:03:14"}
+    claims = rows(
+        case,
+        "select subject, strftime(occurred_at at time zone 'UTC', '%H:%M:%S') as claimed "
+        "from finding where rule = 'EQ-05' and status = 'exception' order by claimed, subject",
+    )
+    assert [(row["subject"], row["claimed"]) for row in claims] == [
+        ("restic-repo", "18:02:05"),
+        ("borg-repo", "18:02:06"),
+        ("borg-repo", "18:02:12"),
+        ("pg-standby", "18:04:07"),
+        ("pg-standby", "18:04:16"),
+    ]
+    removal = rows(
+        case,
+        "select target, action from operation_event where is_irreversible order by occurred_at",
+    )
+    assert removal == [
+        {"target": "restic-repo", "action": "decommission"},
+        {"target": "borg-repo", "action": "delete"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["flagship", "standby"])
+def test_every_record_of_a_sample_is_accounted_for_and_the_report_says_so(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    case, _ = request.getfixturevalue(name)
+    assert not rows(
+        case,
+        "select path from source where records_read <> accepted + continued + skipped + rejected",
+    )
+    totals = rows(case, "select sum(records_read)::bigint as read from source")[0]["read"]
+    text = (case / "output" / "audit.html").read_text(encoding="utf-8")
+    assert "read = accepted + continued + skipped + rejected" in text
+    assert f"{totals:,}" in re.sub(r"(?<=\d)[\u00a0\u202f](?=\d)", ",", text)
+
+
+@pytest.mark.parametrize("name", ["flagship", "standby"])
+def test_a_second_run_changes_nothing(name: str, request: pytest.FixtureRequest) -> None:
+    case, _ = request.getfixturevalue(name)
+    digests = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (case / "output").iterdir()
+    }
+    again = run(case, formats=("pdf", "html", "json"))
+    assert {row.outcome for row in again.ingested.files} == {"unchanged"}
+    assert digests == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (case / "output").iterdir()
+    }
+
+
+def test_the_findings_carry_the_columns_of_the_contract(flagship: tuple[Path, Ran]) -> None:
+    case, _ = flagship
+    with Store.open(case / "case.duckdb") as store:
+        assert store.columns("finding")[:11] == [
+            "finding_id", "rule", "status", "subject", "change_id", "occurred_at", "reason",
+            "evidence", "severity", "base_rate_n", "base_rate_k",
+        ]  # fmt: skip
+        assert store.columns("timeline")[:13] == [
+            "event_no", "occurred_at", "occurred_lo", "occurred_hi", "lane", "kind", "region",
+            "subject", "actor", "summary", "phase", "source_id", "record_no",
+        ]  # fmt: skip
+        repeated = store.value("select count(*) - count(distinct finding_id) from finding")
+    assert repeated == 0
+    assert json.loads((case / "output" / "review.json").read_text(encoding="utf-8"))
