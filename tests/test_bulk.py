@@ -21,9 +21,11 @@ STATES = "asset_id\tobserved_at\tstate\n"
 _NOTES = ("reject", "skipped", "time_note", "value_note", "source_column")
 
 
-@pytest.fixture(autouse=True)
-def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=["part", "rows"])
+def any_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files go to the engine as large ones do; each has a table of its own, or none."""
     monkeypatch.setattr(bulk, "MIN_BYTES", 0)
+    monkeypatch.setattr(bulk, "PART_BYTES", 0 if request.param == "part" else 1 << 40)
 
 
 def samples(rows: int, form: str = "2022-03-09T{:02}:{:02}:{:02}Z") -> bytes:

@@ -242,7 +242,7 @@ class Store:
         objects, which DuckDB 2.0.0 is known to get wrong), and check that all have arrived."""
         if not rows.num_rows:
             return
-        target = quoted(relation)
+        target = self.rows_table(relation)
         before = self.value(f"select count(*) from {target}")
         handle, name = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
@@ -263,6 +263,61 @@ class Store:
         names = ", ".join(quoted(column) for column in row)
         marks = ", ".join("?" for _ in row)
         self.execute(f"insert into {quoted(table)} ({names}) values ({marks})", list(row.values()))
+
+    def rows_table(self, table: str) -> str:
+        """The table that new rows of `evidence.RELATION`, or of another table, go to."""
+        return quoted(f"{table}_rows" if self._is_view(table) else table)
+
+    def add_part(self, relation: Relation, source_id: int, constants: Mapping[str, str]) -> None:
+        """Make the table `part_table(relation, source_id)` a part of an evidence relation.
+
+        A large source has a table of its own, with the columns that it states, because what a row
+        costs is the columns that are written. The others have the same value in all its rows:
+        `constants`, as they stand in a statement, or NULL.
+        """
+        part = part_table(relation.name, source_id)
+        stated = set(self.columns(part))
+        values = [f"{source_id}::usmallint as source_id"]
+        for name, kind in columns_of(relation)[1:]:
+            value = quoted(name) if name in stated else f"{constants.get(name, 'null')}::{kind}"
+            values.append(f"{value} as {quoted(name)}")
+        whole = f"evidence.{relation.name}"
+        self.execute(
+            f"create view {quoted(f'{whole}_{source_id}')} as "
+            f"select {', '.join(values)} from {quoted(part)}"
+        )
+        if not self._is_view(whole):
+            self.execute(f"alter table {quoted(whole)} rename to {quoted(f'{relation.name}_rows')}")
+        self._join_parts(relation.name)
+
+    def forget(self, relation: str, source_id: int) -> None:
+        """Take out the rows that a source has in an evidence relation."""
+        whole = f"evidence.{relation}"
+        if self._is_view(f"{whole}_{source_id}"):
+            self.execute(f"drop view {quoted(f'{whole}_{source_id}')}")
+            self.execute(f"drop table {quoted(part_table(relation, source_id))}")
+            self._join_parts(relation)
+        self.execute(f"delete from {self.rows_table(whole)} where source_id = ?", [source_id])
+
+    def _join_parts(self, relation: str) -> None:
+        found = self.rows(
+            "select view_name from duckdb_views() where schema_name = 'evidence' "
+            "and regexp_full_match(view_name, ?) "
+            "order by cast(regexp_extract(view_name, '[0-9]+$') as integer)",
+            [f"{relation}_[0-9]+"],
+        )
+        parts = [f"{relation}_rows", *(row["view_name"] for row in found)]
+        union = " union all ".join(f"select * from {quoted(f'evidence.{part}')}" for part in parts)
+        self.execute(f"create or replace view {quoted(f'evidence.{relation}')} as {union}")
+
+    def _is_view(self, table: str) -> bool:
+        schema, _, name = table.rpartition(".")
+        return bool(
+            self.value(
+                "select count(*) from duckdb_views() where schema_name = ? and view_name = ?",
+                [schema or "main", name],
+            )
+        )
 
     def reclaim(self) -> None:
         """Let the next checkpoint give back the room of rows that were deleted."""
@@ -319,6 +374,11 @@ class QueryError(ToolkitError):
     """A statement that the engine refuses."""
 
     exit_code = 2
+
+
+def part_table(relation: str, source_id: int) -> str:
+    """The table of one large source, with a row for each of its records that were read."""
+    return f"evidence.{relation}_{source_id}_rows"
 
 
 def columns_of(relation: Relation) -> list[tuple[str, str]]:

@@ -29,10 +29,12 @@ from toolkit.ingest.container import MAX_CELL_BYTES, EvidenceFile
 from toolkit.ingest.reader import SourceSettings
 from toolkit.ingest.values import FALSE, TRUE
 from toolkit.relations import Column, Relation
-from toolkit.store import QueryError, Store, literal, quoted
+from toolkit.store import QueryError, Store, literal, part_table, quoted
 
 # Below this size, reading row by row takes no time that anybody notices.
 MIN_BYTES = 1 << 18
+# From this size on, a file has a table of its own, with no more columns than it states.
+PART_BYTES = 1 << 26
 # Lines of a log are expected in order; job records and tickets are not.
 ORDERED = frozenset({"maintenance_event"})
 # `plain` lets the engine read the file where it stands if its counts add up, `copy` only a copy
@@ -143,21 +145,33 @@ def _read(
     settings: SourceSettings,
     shapes: dict[str, _Shape],
 ) -> EngineRead:
-    table = f"evidence.{relation.name}"
+    is_part = file.scan.bytes >= PART_BYTES
+    whole = f"evidence.{relation.name}"
+    table = quoted(part_table(relation.name, source_id)) if is_part else store.rows_table(whole)
+    mine = "true" if is_part else f"source_id = {source_id}"
     last = file.scan.lines
+    chosen, constants, rows = _statement(file, name, relation, settings, shapes)
     try:
-        store.execute(_statement(source_id, file, name, relation, settings, shapes))
+        if is_part:
+            columns = ", ".join(f"{value} as {quoted(each)}" for each, value in chosen.items())
+            store.execute(f"create table {table} as select {columns} {rows}")
+        else:
+            chosen = {"source_id": str(source_id)} | chosen | constants
+            names = ", ".join(quoted(each) for each in chosen)
+            store.execute(
+                f"insert into {table} ({names}) select {', '.join(chosen.values())} {rows}"
+            )
     except QueryError as error:
         raise Unfit(str(error)) from None
-    # The last line is let through in any case, to prove that every line has become one row.
+    # The last line is let through in any case, without its number if it is not read, to prove that
+    # every line has become one row.
     ends = store.rows(
-        f"select source_id, record_no from {table} "
-        f"where record_no >= {last} and (source_id = {source_id} or source_id is null)"
+        f"select record_no from {table} where {mine} and (record_no >= {last} or record_no is null)"
     )
-    if [row["record_no"] for row in ends] != [last]:
+    if [row["record_no"] or last for row in ends] != [last]:
         raise Unfit(f"line {last} is not the last row of the engine")
-    if ends[0]["source_id"] is None:
-        store.execute(f"delete from {table} where source_id is null")
+    if ends[0]["record_no"] is None:
+        store.execute(f"delete from {table} where {mine} and record_no is null")
     times = [column.name for column in relation.columns if column.name in shapes]
     measured = ", ".join(
         f"count({quoted(each)}) as n{index}, "
@@ -167,12 +181,14 @@ def _read(
     at = quoted(relation.at or "")
     (found,) = store.rows(
         f"select count(*) as rows, max(record_no) as last, min({at}) as first_at, "
-        f"max({at}) as last_at, {measured} from {table} where source_id = {source_id}"
+        f"max({at}) as last_at, {measured} from {table} where {mine}"
     )
-    left = _left(store, table, source_id) if found["rows"] < last - 1 else []
+    left = _left(store, table, mine) if found["rows"] < last - 1 else []
     left += range((found["last"] or 1) + 1, last + 1)
     if found["rows"] + len(left) != last - 1:
         raise Unfit("the engine has not kept the order of the lines")
+    if is_part:
+        store.add_part(relation, source_id, constants)
     return EngineRead(
         relation.name,
         found["rows"],
@@ -188,12 +204,12 @@ def _read(
     )
 
 
-def _left(store: Store, table: str, source_id: int) -> list[int]:
+def _left(store: Store, table: str, mine: str) -> list[int]:
     """The lines between the rows: rows stand in the order in which they were inserted."""
     gaps = store.rows(
         "select after, upto from ("
         "select lag(record_no, 1, 1) over () + 1 as after, record_no - 1 as upto "
-        f"from {table} where source_id = {source_id}) where after <> upto + 1"
+        f"from {table} where {mine}) where after <> upto + 1"
     )
     return [number for gap in gaps for number in range(gap["after"], gap["upto"] + 1)]
 
@@ -202,14 +218,14 @@ def _left(store: Store, table: str, source_id: int) -> list[int]:
 
 
 def _statement(
-    source_id: int,
     file: EvidenceFile,
     name: str,
     relation: Relation,
     settings: SourceSettings,
     shapes: Mapping[str, _Shape],
-) -> str:
-    """Insert the records in which the engine reads every value as the sink would.
+) -> tuple[dict[str, str], dict[str, str], str]:
+    """The columns, the constant columns, and the source of the records in which the engine reads
+    every value as the sink would.
 
     What a row costs lies in the conditions: these are few per column, look at the first character
     or the length, and stand in a filter, which stops at the first that does not hold.
@@ -218,16 +234,17 @@ def _statement(
     last = file.scan.lines
     shift = round(settings.clock_offset_seconds * 1_000_000)
     targets: dict[str, str] = {}
+    constants: dict[str, str] = {}
     reads: list[str] = []
     conditions: list[str] = []
     for column in relation.columns:
         cell = quoted(column.name)
         if column.name == "asset_id" and settings.asset_id and column.name not in header:
-            targets[column.name] = literal(settings.asset_id)
+            constants[column.name] = literal(settings.asset_id)
             continue
         if column.name not in header:
             if column.default is not None:
-                targets[column.name] = literal(column.default)
+                constants[column.name] = literal(column.default)
             continue
         read, guards, value = _reading(column, shapes.get(column.name))
         if read:
@@ -252,13 +269,8 @@ def _statement(
             targets[column.name] = value
     is_read = " and ".join(conditions)
     texts = ", ".join(f"{literal(each)}: 'VARCHAR'" for each in header)
-    return f"""
-        insert into evidence.{relation.name}
-            (source_id, record_no, {", ".join(quoted(each) for each in targets)})
-        select
-            case when record_no < {last} or ({is_read}) then {source_id} end,
-            record_no,
-            {", ".join(targets.values())}
+    number = f"case when record_no < {last} or ({is_read}) then record_no end"
+    rows = f"""
         from (
             select *, row_number() over () + 1 as record_no
             from (
@@ -273,6 +285,8 @@ def _statement(
         )
         where ({is_read}) or record_no = {last}
     """
+    chosen = {"record_no": number} | targets
+    return chosen, constants, rows
 
 
 def _read_name(column: Column) -> str:

@@ -337,7 +337,7 @@ def _all_rejected(path: Path, first: tuple[Any, ...], rejected: int) -> Evidence
 def _forget(store: Store, source_id: int) -> None:
     store.reclaim()
     for relation in RELATIONS:
-        store.execute(f"delete from evidence.{relation.name} where source_id = ?", [source_id])
+        store.forget(relation.name, source_id)
     for name in (*NOTE_TABLES, "source"):
         store.execute(f"delete from {name} where source_id = ?", [source_id])
 
