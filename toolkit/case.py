@@ -21,6 +21,8 @@ from toolkit.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from toolkit.report import Kind as ReportKind
+
 SAMPLES = ("draas-2022", "lost-standby")
 
 _SCAFFOLD = """\
@@ -147,7 +149,7 @@ def rebuild_case(path: Path) -> Rebuilt:
 def run(
     path: Path,
     *,
-    kinds: Sequence[str] = ("review", "audit"),
+    kinds: Sequence[ReportKind] = ("review", "audit"),
     formats: Sequence[str] = ("pdf", "html"),
     progress: Progress | None = None,
 ) -> Ran:
@@ -171,7 +173,7 @@ def run(
 def report(
     path: Path,
     *,
-    kinds: Sequence[str] = ("review", "audit"),
+    kinds: Sequence[ReportKind] = ("review", "audit"),
     formats: Sequence[str] = ("pdf", "html"),
 ) -> tuple[Path, ...]:
     """Render reports of a case that has been rebuilt; returns the files written."""

@@ -413,7 +413,7 @@ def _end_failed(fail_on: str | None, findings: Any) -> None:
         raise ConditionMet(f"{findings[fail_on]} findings are {fail_on}")
 
 
-def _kinds(kind: list[Kind] | None) -> list[str]:
+def _kinds(kind: list[Kind] | None) -> list[Any]:
     return [each.value for each in kind] if kind else ["review", "audit"]
 
 

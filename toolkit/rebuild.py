@@ -262,9 +262,7 @@ def _plan(files: Mapping[str, SqlFile], only: Collection[str] | None) -> Sequenc
 def _run_step(store: Store, step: Step) -> None:
     made = step.run(store)
     for name, output in step.writes.items():
-        store.load(
-            name, {column: kind for column, (kind, _) in output.columns.items()}, made[name]
-        )
+        store.load(name, {column: kind for column, (kind, _) in output.columns.items()}, made[name])
         store.describe(
             name,
             comment=f"{output.title}. {output.grain}",

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element, ParseError
 
-import defusedxml.ElementTree as SafeTree  # type: ignore[import-untyped]
-from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
+import defusedxml.ElementTree as SafeTree
+from defusedxml.common import DefusedXmlException
 
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record
