@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from toolkit import resources, sqlfile
+from toolkit import analysis, rebuild, resources, sqlfile
 from toolkit.casefile import default_policy
 from toolkit.relations import BY_NAME, RELATIONS
 from toolkit.store import Store, columns_of
@@ -55,13 +55,21 @@ def derive(
     )
     store.execute((resources.queries() / "macros" / "macros.sql").read_text(encoding="utf-8"))
     files = sqlfile.catalogue(resources.queries())
-    needed, pending = set(), [wanted]
+    steps = {step.id: step for step in analysis.steps().values()}
+    makers = {output: step.id for step in steps.values() for output in step.writes}
+    reads = {name: file.meta.reads for name, file in files.items()}
+    reads |= {name: step.reads for name, step in steps.items()}
+    needed: dict[str, set[str]] = {}
+    pending = [makers.get(wanted, wanted)]
     while pending:
         name = pending.pop()
-        if name in files and name not in needed:
-            needed.add(name)
-            pending += files[name].meta.reads
-    for name in sqlfile.order({name: files[name].meta.reads for name in needed}):
+        if name in reads and name not in needed:
+            needed[name] = {makers.get(read, read) for read in reads[name]}
+            pending += needed[name]
+    for name in sqlfile.order(needed):
+        if name in steps:
+            rebuild._run_step(store, steps[name])
+            continue
         store.derive(name, files[name].sql, comments=files[name].meta.columns, comment=name)
         assert store.columns(name) == list(files[name].meta.columns)
     return store

@@ -26,6 +26,9 @@ TABLES = {
     "dependency_reach": "from_asset varchar, to_asset varchar, valid_from timestamptz, "
     "valid_to timestamptz",
     "known_asset": "asset_id varchar, region varchar, site varchar",
+    "lag_profile": "asset_id varchar",
+    "lag_rise": "asset_id varchar, started_lo timestamptz, started_hi timestamptz, "
+    "ended_at timestamptz",
     "replication_run": "asset_id varchar, job_kind varchar",
     "machine_gap": "asset_id varchar, started_lo timestamptz, started_hi timestamptz, "
     "ended_at timestamptz",

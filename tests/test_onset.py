@@ -6,6 +6,8 @@ import csv
 import json
 import math
 import random
+from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -264,3 +266,58 @@ def test_the_onset_of_machines_with_mixed_cadences_is_covered_and_narrow(
     assert len(covered) >= 36
     assert sum(covered) >= 0.95 * len(covered)
     assert sum(narrow) >= 0.95 * len(narrow)
+
+
+def metric(series: str, asset: str | None, values: Sequence[float]) -> list[dict[str, object]]:
+    """Samples of a metric every ten minutes."""
+    return [
+        {"sampled_at": at(number / 6), "series": series, "value": value, "asset_id": asset}
+        for number, value in enumerate(values)
+    ]
+
+
+def risen(seed: int, first: int, last: int) -> NDArray[np.float64]:
+    """Five days of lag with a daily pattern that is fivefold between two samples."""
+    rng = np.random.default_rng(seed)
+    level = 4 + 0.3 * noise(rng, 720, 0.5) + 0.4 * np.sin(2 * np.pi * np.arange(720) / 144)
+    level[first:last] += np.log(5)
+    return np.exp(level)
+
+
+def test_lag_shows_an_onset_where_no_job_records_exist() -> None:
+    series = [
+        *metric("pg_replication_lag_seconds", "a", risen(1, 400, 520)),
+        *metric("pg_replication_lag_seconds", "b", risen(2, 400, 520)),
+        *metric("pg_replication_lag_seconds", "c", risen(3, 720, 720)),
+        *metric("go_goroutines", "a", risen(4, 100, 200)),
+    ]
+    inventory = [
+        {"asset_id": name, "kind": "server", "region": "R" if name != "c" else "S"}
+        for name in "abc"
+    ]
+    with derive("onset", metric_sample=series, asset=inventory) as store:
+        found = store.rows("select * from onset")
+        rises = store.rows("select asset_id, series from lag_rise order by all")
+    assert rises == [{"asset_id": name, "series": "pg_replication_lag_seconds"} for name in "ab"]
+    assert [(row["scope_kind"], row["scope"]) for row in found] == [("all", "all"), ("region", "R")]
+    for row in found:
+        assert row["onset_lo"] <= at(400 / 6) <= row["onset_hi"]
+        assert row["onset_hi"] - row["onset_lo"] < timedelta(hours=2)
+        assert abs(row["ended_at"] - at(520 / 6)) < timedelta(hours=1)
+        assert (row["affected"], row["method"]) == (2, "statistical")
+    assert [row["population"] for row in found] == [3, 2]
+
+
+def test_job_records_go_before_a_measure_of_lag() -> None:
+    jobs = samples("a", [(hour, "success" if hour < 60 else "failure") for hour in range(120)])
+    lagging = metric("lag", "a", risen(1, 200, 300))
+    with derive("onset", metric_sample=lagging, replication_sample=jobs) as store:
+        (row,) = store.rows("select * from onset")
+    assert (row["method"], row["onset_hi"]) == ("exact", at(60))
+
+
+def test_a_series_that_names_no_asset_stands_for_itself() -> None:
+    with derive("onset", metric_sample=metric("replica_lag", None, risen(1, 400, 720))) as store:
+        (row,) = store.rows("select * from onset")
+        assert store.value("select any_value(asset_id) from lag_rise") == "replica_lag"
+    assert (row["scope"], row["ended_at"], row["population"]) == ("all", None, 1)

@@ -149,13 +149,25 @@ def _steps(store: Store) -> _Steps:
 
 def _fleet(store: Store) -> _Fleet:
     machines = store.rows("""
-        select distinct asset_id, region, site from replication_run
-        inner join known_asset using (asset_id) where job_kind = 'replicate' order by asset_id
+        with telemetry as (
+            select asset_id from replication_run where job_kind = 'replicate'
+            union select asset_id from lag_profile
+        )
+        select asset_id, region, site from telemetry left join known_asset using (asset_id)
+        order by asset_id
     """)
     gaps: dict[str, list[tuple[float, float, float]]] = {}
     for row in store.rows("""
-        select asset_id, epoch(coalesce(started_lo, started_hi)) as lo, epoch(started_hi) as hi,
-            epoch(ended_at) as ended from machine_gap order by asset_id, started_hi
+        with falls as (
+            select asset_id, coalesce(started_lo, started_hi) as started_lo, started_hi, ended_at
+            from machine_gap
+            union all
+            select asset_id, started_lo, started_hi, coalesce(ended_at, 'infinity') from lag_rise
+            anti join machine_gap using (asset_id)
+        )
+        select asset_id, epoch(started_lo) as lo, epoch(started_hi) as hi,
+            if(isinf(ended_at), 'inf'::double, epoch(ended_at)) as ended
+        from falls order by asset_id, started_hi, started_lo
     """):
         gaps.setdefault(row["asset_id"], []).append((row["lo"], row["hi"], row["ended"]))
     reach: dict[str, list[tuple[str, float, float]]] = {}
@@ -471,8 +483,9 @@ def _minutes(seconds: float) -> str:
 STEP = Step(
     id="attribution",
     reads=(
-        "alias", "change", "component_region", "dependency_reach", "known_asset", "machine_gap",
-        "onset", "operation_event", "replication_run", "status_component",
+        "alias", "change", "component_region", "dependency_reach", "known_asset", "lag_profile",
+        "lag_rise", "machine_gap", "onset", "operation_event", "replication_run",
+        "status_component",
     ),
     writes={
         "trigger_candidate": Output(
