@@ -61,6 +61,17 @@ def test_a_gap_after_the_seed_does_not_undo_the_recovery() -> None:
     assert (found["b"]["scenario"], found["b"]["recovered_at"]) == ("reseeded", at(80))
 
 
+def test_a_machine_in_a_gap_already_counts_once_it_is_seeded() -> None:
+    early = {name: [*hourly(name, 0, 20), *hourly(name, 20, 120, "failure")] for name in "fg"}
+    seed = samples("f", [(60, "running"), (70, "success")], job_kind="seed", job_id="seed-f")
+    given = [*TELEMETRY, *RECOVERY, *early["f"], *early["g"], *seed]
+    rows = derived("machine_recovery", replication_sample=given, policy={"degraded_share": 0.5})
+    found = {row["asset_id"]: row for row in rows}
+    assert (found["f"]["scenario"], found["f"]["recovered_at"]) == ("reseeded", at(70))
+    assert found["f"]["struck_at"] == at(29)  # the earliest onset, though its gap began before
+    assert "g" not in found
+
+
 def test_without_telemetry_there_is_no_recovery() -> None:
     for wanted in ("machine_recovery", "recovery_progress", "recovery_scenario"):
         assert not derived(wanted, replication_sample=[])

@@ -1,7 +1,7 @@
 -- /// relation
 -- id = "machine_recovery"
 -- title = "How each machine of the main onset came back"
--- grain = "One row per machine with a gap that began in the main onset of the case."
+-- grain = "One row per machine with a gap that began in the main onset of the case, or that was in a gap then and has a seed or relink on record since."
 -- reads = ["alias", "asset_state", "machine_impact", "onset", "protection_gap", "replication_run"]
 -- limitations = "A gap that opens after a seed or relink had ended the last one is taken to be another matter."
 -- [columns]
@@ -9,11 +9,11 @@
 -- region = "Region."
 -- machine_type = "Type of machine."
 -- scenario = "`relinked` or `reseeded` by a job on record; `resumed` where the job itself went on; `lost` where the records say that it cannot be recovered; else `open`."
--- struck_at = "Latest start of its gap."
+-- struck_at = "Latest start of its gap; where it was in one already, the earliest onset."
 -- began_at = "First sample of its first seed or relink; NULL where none is on record."
 -- recovered_at = "When its last gap was ended by a seed or relink, else by the job; NULL while open or lost."
 -- lost_at = "When the records first say that it is lost; NULL where they do not."
--- hours = "From the latest start of its gap to recovery, in hours; NULL while open or lost."
+-- hours = "From `struck_at` to recovery, in hours; NULL while open or lost."
 -- attempts = "Seeds and relinks that succeeded, failed or still run."
 -- failures = "Those that failed."
 -- is_running = "Whether a seed or relink runs when the record ends."
@@ -33,62 +33,69 @@ episode as (
     where scope_kind = 'all' and main
 ),
 
-struck as (
-    select *
-    from machine_impact
-    where onset_gap_at is not null
+reseeds as (
+    select
+        replication_run.*,
+        (replication_run.started_at, replication_run.run_no) as place
+    from replication_run
+    cross join episode
+    where
+        replication_run.job_kind in ('seed', 'relink')
+        and replication_run.started_at >= episode.onset_lo
+),
+
+jobs as (
+    select
+        asset_id,
+        min(started_at) as began_at,
+        count(*) filter (where state in ('success', 'failure')) as finished,
+        count(*) filter (where state = 'failure') as failures,
+        max(last_sample_at) filter (where state = 'failure') as last_failed_at,
+        arg_max(state, place) = 'running' as is_running,
+        arg_max(last_evidence, place) as last_evidence
+    from reseeds
+    group by asset_id
 ),
 
 gaps as (
     select
-        protection_gap.*,
+        protection_gap.asset_id,
+        protection_gap.ended_at,
+        protection_gap.ended_by,
+        protection_gap.open,
+        greatest(protection_gap.started_hi, episode.onset_lo) as struck_at,
+        protection_gap.evidence[-1] as end_evidence,
         protection_gap.ended_by in ('seed', 'relink') as is_restored
     from protection_gap
-    inner join struck using (asset_id)
     cross join episode
-    where protection_gap.started_hi between episode.onset_lo and episode.ended_at
+    left join jobs using (asset_id)
+    where
+        protection_gap.started_hi <= episode.ended_at
+        and (
+            protection_gap.started_hi >= episode.onset_lo
+            or (
+                jobs.asset_id is not null
+                and coalesce(protection_gap.ended_at > episode.onset_lo, true)
+            )
+        )
 ),
 
 ends as (
     select
         asset_id,
+        min(struck_at) as struck_at,
         max(ended_at) as last_ended_at,
         max(ended_at) filter (where is_restored) as restored_at,
         arg_max(ended_by, (ended_at, ended_by)) filter (where is_restored) as restored_by,
-        min(started_hi) filter (where open) as open_since,
-        arg_max(evidence[-1], (ended_at, evidence[-1])) filter (
+        min(struck_at) filter (where open) as open_since,
+        arg_max(end_evidence, (ended_at, end_evidence)) filter (
             where is_restored
         ) as restored_evidence,
-        arg_max(evidence[-1], (ended_at, evidence[-1])) filter (
+        arg_max(end_evidence, (ended_at, end_evidence)) filter (
             where ended_at is not null
         ) as last_evidence
     from gaps
     group by asset_id
-),
-
-jobs as (
-    select
-        replication_run.asset_id,
-        min(replication_run.started_at) as began_at,
-        count(*) filter (where replication_run.state in ('success', 'failure')) as finished,
-        count(*) filter (where replication_run.state = 'failure') as failures,
-        max(replication_run.last_sample_at) filter (
-            where replication_run.state = 'failure'
-        ) as last_failed_at,
-        arg_max(
-            replication_run.state, (replication_run.started_at, replication_run.run_no)
-        ) = 'running' as is_running,
-        arg_max(
-            replication_run.last_evidence,
-            (replication_run.started_at, replication_run.run_no)
-        ) as last_evidence
-    from replication_run
-    inner join struck using (asset_id)
-    cross join episode
-    where
-        replication_run.job_kind in ('seed', 'relink')
-        and replication_run.started_at >= episode.onset_lo
-    group by replication_run.asset_id
 ),
 
 canonical as (
@@ -112,12 +119,12 @@ removed as (
 
 known as (
     select
-        struck.asset_id,
-        struck.region,
-        struck.machine_type,
-        struck.recovery_class,
-        struck.onset_gap_at,
-        struck.data_at_risk_bytes,
+        ends.asset_id,
+        ends.struck_at,
+        machine_impact.region,
+        machine_impact.machine_type,
+        machine_impact.recovery_class,
+        machine_impact.data_at_risk_bytes,
         ends.restored_by,
         jobs.began_at,
         jobs.failures,
@@ -127,13 +134,13 @@ known as (
             when ends.restored_at < ends.open_since or ends.open_since is null
                 then coalesce(ends.restored_at, ends.last_ended_at)
         end as recovered_at,
-        coalesce(jobs.last_failed_at, removed.removed_at, struck.onset_gap_at) as given_up_at,
+        coalesce(jobs.last_failed_at, removed.removed_at, ends.struck_at) as given_up_at,
         case
             when recovered_at is null then jobs.last_evidence
             else coalesce(ends.restored_evidence, ends.last_evidence)
         end as evidence
-    from struck
-    inner join ends using (asset_id)
+    from ends
+    inner join machine_impact using (asset_id)
     left join jobs using (asset_id)
     left join removed using (asset_id)
 )
@@ -149,11 +156,11 @@ select
         when known.restored_by = 'seed' then 'reseeded'
         else 'resumed'
     end as scenario,
-    known.onset_gap_at as struck_at,
+    known.struck_at,
     known.began_at,
     known.recovered_at,
     if(scenario = 'lost', known.given_up_at, null) as lost_at,
-    round((epoch_us(known.recovered_at) - epoch_us(known.onset_gap_at)) / 3.6e9, 6) as hours,
+    round((epoch_us(known.recovered_at) - epoch_us(known.struck_at)) / 3.6e9, 6) as hours,
     coalesce(known.finished + known.is_running::bigint, 0) as attempts,
     coalesce(known.failures, 0) as failures,
     coalesce(known.is_running, false) as is_running,

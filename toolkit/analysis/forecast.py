@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 SEED = 20220309
-DRAWS = 400
+DRAWS = 300
 BLOCK_DAYS = 3
 HALF_LIFE_DAYS = 14.0
 LEAST_DAYS = LEAST_RECOVERIES = 3
@@ -39,7 +39,7 @@ AGAINST_OWN_PACE = 1.5
 # Of the other draws, those in which all types of machine share one capacity.
 SHARED_PART = 2 / 3
 LONGEST_DAYS = 3650.0
-MOST_AS_OF_DAYS = 60
+MOST_AS_OF_DAYS = 45
 NOT_FORECAST = "not forecast: fewer than three recoveries, or days with them, on record"
 
 
@@ -65,7 +65,7 @@ def days_to_completion(progress: Progress, *, draws: int = DRAWS, seed: int = SE
     recent /= recent.sum()
     total = progress.work.sum(axis=1)
     pace = max(float(recent @ total), 0.1 * float(total.mean()))
-    ahead = int(min(1500, np.ceil(3 * progress.work_left.sum() / pace) + 15))
+    ahead = int(min(1500, np.ceil(2 * progress.work_left.sum() / pace) + 15))
     starts = rng.choice(days, size=(draws, -(-ahead // BLOCK_DAYS)), p=recent)
     drawn = (starts[:, :, None] + np.arange(BLOCK_DAYS)).reshape(draws, -1)[:, :ahead] % days
 
