@@ -211,7 +211,7 @@ def test_the_step_is_found_by_its_being_there() -> None:
 
 @pytest.mark.slow
 def test_planted_triggers_are_ranked_first() -> None:
-    first, explained, runs = 0, 0, 60
+    first, explained, runs = 0, 0, 40
     for seed in range(runs):
         found, cause = simulated(seed, days=60, count=300, planted=True)
         best = next(row for row in found if row["rank"] == 1)
@@ -223,7 +223,7 @@ def test_planted_triggers_are_ranked_first() -> None:
 
 @pytest.mark.slow
 def test_chance_is_rarely_taken_for_a_trigger() -> None:
-    runs, taken = 120, 0
+    runs, taken = 100, 0
     for seed in range(runs):
         found, _ = simulated(1000 + seed, days=60, count=300, planted=False)
         taken += found[0]["rank"] != 0
