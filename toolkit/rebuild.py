@@ -9,26 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from toolkit import procedures, resources, sqlfile
+from toolkit import copies, procedures, resources, sqlfile
 from toolkit.analysis import Step, steps
 from toolkit.casefile import PROCEDURES, CaseFolder
 from toolkit.errors import UsageError
-from toolkit.relations import RELATIONS, Relation
+from toolkit.relations import RELATIONS
 from toolkit.sqlfile import FINDING_COLUMNS, FindingMeta, SqlFile
-from toolkit.store import Store, columns_of
+from toolkit.store import Store
 
 EARLY, LATE = 1, 2
-
-# A relation with a native key is reduced to the current revision of each record; what comes later
-# in the order of ingest is the later export.
-_CURRENT: Mapping[str, str] = {
-    "change": "change_id",
-    "status_update": "incident_id, coalesce(update_id, sha256(concat_ws('|', posted_at, state, "
-    "title, body)))",
-    "status_component": "incident_id, coalesce(update_id, posted_at::varchar), component, region",
-    "alert": "alert_id",
-    "action_item": "item_id",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +152,11 @@ def _load_procedures(store: Store, loaded: Sequence[procedures.ProcedureFile]) -
 
 
 def _expose_evidence(store: Store) -> None:
-    """Put the current revision of every evidence relation into the main schema."""
+    """Put what counts of every evidence relation into the main schema."""
+    copies.find(store)
     for relation in RELATIONS:
-        store.execute(f'create or replace view "{relation.name}" as {_current(relation)}')
+        select = copies.current(store, relation)
+        store.execute(f'create or replace view "{relation.name}" as {select}')
         store.comment(relation.name, relation.grain, kind="view")
         for column in relation.columns:
             store.execute(
@@ -180,17 +171,6 @@ def _expose_evidence(store: Store) -> None:
         f"create or replace table relation_state as {counts} "
         "union all select 'procedure', count(*) from procedure order by relation"
     )
-
-
-def _current(relation: Relation) -> str:
-    columns = ", ".join(f'"{name}"' for name, _ in columns_of(relation))
-    select = f"select {columns} from evidence.{relation.name}"
-    if relation.name in _CURRENT:
-        select += (
-            f" qualify row_number() over (partition by {_CURRENT[relation.name]} "
-            "order by source_id desc, record_no desc) = 1"
-        )
-    return select
 
 
 def _load_catalogue(store: Store, files: Mapping[str, SqlFile]) -> None:

@@ -1,0 +1,120 @@
+"""Overlapping exports: one record is told once, and what a later copy says otherwise is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_ingest import load, make_case
+
+from toolkit.casefile import CaseFolder
+from toolkit.rebuild import rebuild
+from toolkit.store import Store
+
+UPDATES = "posted_at,incident_id,state,update_id,title,body\n"
+FIRST = "2022-03-09T09:00:00Z,i1,investigating,u1,Backups,We are looking into it\n"
+EDITED = "2022-03-09T09:00:00Z,i1,investigating,u1,Backups,A metadata volume was removed\n"
+EVENTS = "occurred_at,action,target,host,message\n"
+JOBS = "sampled_at,asset_id,state,lag_seconds\n"
+
+
+def rebuilt(folder: Path, files: dict[str, str], toml: str = "") -> Store:
+    case = make_case(folder, dict(files), toml)
+    assert not load(case).refusals
+    store = Store.create(case.database)
+    rebuild(store, CaseFolder.open(folder))
+    return store
+
+
+def test_an_edited_post_is_told_as_it_was_seen_last_and_its_edit_is_shown(tmp_path: Path) -> None:
+    files = {"a-status.csv": UPDATES + FIRST, "b-status.csv": UPDATES + EDITED}
+    toml = """
+[[source]]
+path = "evidence/a-status.csv"
+obtained_at = "2022-03-10T00:00:00Z"
+[[source]]
+path = "evidence/b-status.csv"
+obtained_at = "2022-03-11T00:00:00Z"
+"""
+    with rebuilt(tmp_path, files, toml) as store:
+        assert store.value("select body from status_update") == "A metadata volume was removed"
+        assert store.rows("select * exclude seen_at, utc(seen_at) as seen from revision") == [
+            {
+                "relation": "status_update", "key": "i1 u1", "column_name": "body",
+                "from_value": "We are looking into it",
+                "to_value": "A metadata volume was removed",
+                "from_pointer": "1:2", "to_pointer": "2:2", "seen": "2022-03-11 00:00:00 UTC",
+            }
+        ]  # fmt: skip
+
+
+def test_what_was_taken_last_counts_whatever_the_order_of_the_files(tmp_path: Path) -> None:
+    files = {"a.csv": UPDATES + EDITED, "b.csv": UPDATES + FIRST}
+    toml = '[[source]]\npath = "evidence/{}.csv"\nobtained_at = "2022-03-{}T00:00:00Z"\n'
+    with rebuilt(tmp_path, files, toml.format("a", 11) + toml.format("b", 10)) as store:
+        assert store.value("select body from status_update") == "A metadata volume was removed"
+        assert store.value("select from_pointer || ' ' || to_pointer from revision") == "2:2 1:2"
+
+
+def test_an_update_without_an_id_is_told_by_its_time_and_its_place(tmp_path: Path) -> None:
+    head = "posted_at,incident_id,state,title,body\n"
+    one = "2022-03-09T09:00:00Z,i1,investigating,Backups,We are looking into it\n"
+    two = "2022-03-09T09:00:00Z,i1,update,Backups,Still looking\n"
+    files = {"a.csv": head + one + two, "b.csv": head + one + two.replace("Still", "Always")}
+    with rebuilt(tmp_path, files) as store:
+        assert store.value("select count(*) from status_update") == 2
+        (found,) = store.rows("from revision")
+        assert (found["column_name"], found["to_value"]) == ("body", "Always looking")
+
+
+def test_a_change_that_two_exports_hold_alike_is_one_change_without_revision(
+    tmp_path: Path,
+) -> None:
+    head = "change_id,title,outcome\n"
+    files = {
+        "a.csv": head + "C1,Detach,\nC2,Other,\n",
+        "b.csv": head + "C1,Detach,success\nC2,Other,\n",
+    }
+    with rebuilt(tmp_path, files) as store:
+        assert store.value("select count(*) from change") == 2
+        (found,) = store.rows("from revision")
+        assert (found["key"], found["from_value"], found["to_value"]) == ("C1", None, "success")
+
+
+@pytest.mark.parametrize(
+    ("relation", "head", "rows"),
+    [
+        ("maintenance_event", EVENTS, "2022-03-09T09:{m:02}:00Z,log,,h1,line {m}\n"),
+        ("replication_sample", JOBS, "2022-03-09T09:{m:02}:00Z,m1,success,\n"),
+        ("metric_sample", "sampled_at,series,value\n", "2022-03-09T09:{m:02}:00Z,lag,{m}\n"),
+    ],
+)
+def test_rows_of_overlapping_exports_count_once_and_true_repeats_stay(
+    relation: str, head: str, rows: str, tmp_path: Path
+) -> None:
+    minutes = [rows.format(m=minute) for minute in range(6)]
+    first = head + "".join([*minutes[:4], minutes[2]])  # the third line stands twice
+    second = head + "".join([minutes[2], minutes[2], minutes[2], *minutes[3:]])
+    with rebuilt(tmp_path, {"a.csv": first, "b.csv": second}) as store:
+        assert store.value(f"select count(*) from evidence.{relation}") == 11
+        # Six lines, of which one occurs three times in the export that holds the most of it.
+        assert store.value(f"select count(*) from {relation}") == 8
+        assert store.rows(
+            "select record_no, of_source_id, of_record_no from record_copy order by all"
+        ) == [
+            {"record_no": 2, "of_source_id": 1, "of_record_no": 4},
+            {"record_no": 3, "of_source_id": 1, "of_record_no": 6},
+            {"record_no": 5, "of_source_id": 1, "of_record_no": 5},
+        ]
+
+
+def test_logs_of_other_hosts_and_other_times_are_left_as_they_are(tmp_path: Path) -> None:
+    line = "2022-03-09T09:{m:02}:00Z,log,,{h},same words\n"
+    files = {
+        "a.csv": EVENTS + line.format(m=1, h="h1") + line.format(m=5, h="h1"),
+        "b.csv": EVENTS + line.format(m=1, h="h2") + line.format(m=5, h="h2"),
+        "c.csv": EVENTS + line.format(m=30, h="h1") * 2,
+    }
+    with rebuilt(tmp_path, files) as store:
+        assert store.value("select count(*) from maintenance_event") == 6
+        assert store.value("select count(*) from record_copy") == 0

@@ -1,0 +1,172 @@
+"""Records that overlapping exports hold more than once, and which revision of a record is current.
+
+A relation with a native key holds one row per record of its system: of several copies, the one that
+was seen last counts, and copies with other content are revisions (relation `revision`). A relation
+without one holds what was logged: rows that two sources of one format both hold, where their times
+overlap, are one record; rows that one file repeats are true repeats, and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from toolkit.relations import BY_NAME, Relation
+from toolkit.store import Store, columns_of
+
+# The native identity of a record. Updates that bear no id of their own are told apart by when they
+# were posted and, within that, by their order.
+_KEYS: Mapping[str, str] = {
+    "change": "change_id",
+    "status_update": "incident_id, coalesce(update_id, posted_at || '#' || nth, "
+    "sha256(concat_ws('|', state, title, body)))",
+    "status_component": "incident_id, coalesce(update_id, posted_at::varchar), component, region",
+    "alert": "alert_id",
+    "action_item": "item_id",
+}
+# Logs and telemetry, with the column that tells whose records they are.
+_SUBJECTS: Mapping[str, str] = {
+    "maintenance_event": "host",
+    "replication_sample": "asset_id",
+    "metric_sample": "series",
+}
+
+
+def find(store: Store) -> None:
+    """Write the table `record_copy`: records of logs that an earlier source already holds.
+
+    One row per record that is left out, with the record that stands for it. The n-th of equal
+    records of one source is the copy of the n-th of the other.
+    """
+    store.load(
+        "record_copy",
+        {
+            "relation": "varchar", "source_id": "usmallint", "record_no": "bigint",
+            "of_source_id": "usmallint", "of_record_no": "bigint",
+        },
+        [],
+    )  # fmt: skip
+    for name, subject in _SUBJECTS.items():
+        pairs = _overlapping(store, name, subject)
+        if pairs:
+            store.execute(_copies(BY_NAME[name], pairs))
+    store.describe(
+        "record_copy",
+        comment="Copies of records in overlapping exports. One row per record that is left out.",
+        comments={
+            "relation": "The relation.",
+            "source_id": "Source of the copy.",
+            "record_no": "Record of the copy.",
+            "of_source_id": "Source of the record that stands for it.",
+            "of_record_no": "The record that stands for it.",
+        },
+    )
+
+
+def current(store: Store, relation: Relation) -> str:
+    """The statement that selects what counts of a relation of evidence."""
+    columns = ", ".join(f'"{name}"' for name, _ in columns_of(relation))
+    if relation.name in _KEYS:
+        captured = "captured_at" if "captured_at" in relation.by_column else "null::timestamptz"
+        return (
+            f"select {columns} from (select held.*, coalesce({captured}, (select try_cast("
+            "source.obtained_at as timestamptz) from source where source.source_id = "
+            "held.source_id)) as seen_at, row_number() over (partition by source_id, "
+            f"{', '.join(relation.key)}, {relation.at} order by record_no) as nth "
+            f"from evidence.{relation.name} as held) "
+            f"qualify row_number() over (partition by {_KEYS[relation.name]} "
+            "order by seen_at desc nulls last, source_id desc, record_no desc) = 1"
+        )
+    select = f"select {columns} from evidence.{relation.name}"
+    if relation.name in _SUBJECTS and store.value(
+        "select count(*) from record_copy where relation = ?", [relation.name]
+    ):
+        # Views are cheap to ask, so only a relation that has copies pays for leaving them out.
+        select += (
+            " anti join (select source_id, record_no from record_copy where relation = "
+            f"'{relation.name}') as copy using (source_id, record_no)"
+        )
+    return select
+
+
+def _overlapping(store: Store, name: str, subject: str) -> list[tuple[int, int]]:
+    """Pairs of sources, the later first, of one format that overlap in time and in subjects."""
+    at = BY_NAME[name].at
+    return [
+        (row["later"], row["earlier"])
+        for row in store.rows(
+            f"""
+            with span as (
+                select source_id, min({at}) as first_at, max({at}) as last_at
+                from evidence.{name}
+                group by source_id
+            ),
+            near as (
+                select later.source_id as later, earlier.source_id as earlier
+                from span as later
+                inner join span as earlier
+                    on later.source_id > earlier.source_id
+                    and later.first_at <= earlier.last_at
+                    and later.last_at >= earlier.first_at
+                inner join source as one on later.source_id = one.source_id
+                inner join source as two on earlier.source_id = two.source_id
+                where one.format = two.format
+            ),
+            held as (
+                select distinct source_id, {subject} as subject
+                from evidence.{name}
+                where source_id in (select later from near union select earlier from near)
+            )
+            select distinct near.later, near.earlier
+            from near
+            inner join held as mine on near.later = mine.source_id
+            inner join held as theirs on near.earlier = theirs.source_id
+            where mine.subject is not distinct from theirs.subject
+            order by all
+            """
+        )
+    ]
+
+
+def _copies(relation: Relation, pairs: Sequence[tuple[int, int]]) -> str:
+    values = ", ".join(
+        f'"{column}"'
+        for column, _ in columns_of(relation)
+        if column not in ("source_id", "record_no")
+    )
+    sources = ", ".join(sorted({str(number) for pair in pairs for number in pair}))
+    listed = ", ".join(f"({later}, {earlier})" for later, earlier in pairs)
+    # Digests find the few records worth a comparison; the comparison itself is of the values.
+    return f"""
+        insert into record_copy
+        with pair (later, earlier) as (values {listed}),
+        digest as (
+            select source_id, record_no, hash({values}) as digest
+            from evidence.{relation.name}
+            where source_id in ({sources})
+        ),
+        alike as (
+            select digest from digest group by digest having min(source_id) <> max(source_id)
+        ),
+        held as (
+            select source_id, record_no, list(struct_pack({values}) order by all) as content
+            from evidence.{relation.name}
+            where (source_id, record_no) in (
+                select (source_id, record_no) from digest inner join alike using (digest)
+            )
+            group by all
+        ),
+        numbered as (
+            select
+                *, row_number() over (partition by source_id, content order by record_no) as nth
+            from held
+        )
+        select '{relation.name}', later.source_id, later.record_no,
+            min(earlier.source_id), arg_min(earlier.record_no, earlier.source_id)
+        from numbered as later
+        inner join numbered as earlier
+            on later.content = earlier.content and later.nth = earlier.nth
+        inner join pair
+            on later.source_id = pair.later and earlier.source_id = pair.earlier
+        group by later.source_id, later.record_no
+        order by all
+    """
