@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from toolkit.report import Kind as ReportKind
 
+# What ingest alone writes, and what can be asked before anything is derived.
+INGESTED = (
+    "source", "reject", "skipped", "time_note", "value_note", "source_column",
+)  # fmt: skip
 SAMPLES = ("draas-2022", "lost-standby")
 
 _SCAFFOLD = """\
@@ -68,7 +72,8 @@ class Case:
 
         `where` is a condition in SQL. It is an analyst's text: it runs in the sandbox.
         """
-        self._require_rebuilt()
+        if name not in INGESTED:
+            self._require_rebuilt()
         saved = {
             key: file
             for key, file in sqlfile.catalogue(*query_folders(self.folder)).items()

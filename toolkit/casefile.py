@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -185,6 +185,15 @@ class CaseFolder:
                     "the link leads out of the case", path=path, remedy="copy the file instead"
                 )
             yield path, self.declaration(name)
+
+    def unmatched(self) -> Sequence[str]:
+        """The paths of `[[source]]` entries that no file matches."""
+        names = [path.relative_to(self.path).as_posix() for path, _ in self.evidence()]
+        return [
+            declared.path
+            for declared in self.file.source
+            if not any(name == declared.path or _glob(name, declared.path) for name in names)
+        ]
 
     def declaration(self, name: str) -> SourceDeclaration:
         """What the case says of a file; where several entries match, later ones win by key."""

@@ -18,6 +18,7 @@ from toolkit.listing import Format, printable, render, write
 
 if TYPE_CHECKING:
     from toolkit.case import Ran
+    from toolkit.casefile import CaseFolder
     from toolkit.ingest.load import Ingested, Progress
 
 app = typer.Typer(
@@ -134,6 +135,7 @@ def ingest(
             progress=progress,
         )
     _say_ingested(done)
+    _say_unmatched(case.CaseFolder.open(path))
     _end_refused(done)
 
 
@@ -159,6 +161,7 @@ def run(
     with _progress("reading") as progress:
         ran = case.run(path, kinds=_kinds(kind), formats=_forms(to), progress=progress)
     _say_ran(ran)
+    _say_unmatched(ran.case)
     if ran.ingested.refusals:
         _say("\nMissing decisions, to paste into case.toml:\n")
         _say(case.missing_decisions(ran.case, ran.ingested.refusals))
@@ -388,6 +391,11 @@ def _say_ingested(done: Ingested) -> None:
         typer.echo(render(pd.DataFrame(shown), Format.table), err=True, nl=False)
     for refusal in done.refusals:
         _say(f"refused: {refusal}")
+
+
+def _say_unmatched(folder: CaseFolder) -> None:
+    for path in folder.unmatched():
+        _say(f"{folder.path / 'case.toml'}: no file matches [[source]] path {path!r}; check it")
 
 
 def _say_ran(ran: Ran) -> None:

@@ -263,13 +263,8 @@ def _when(facts: CaseFacts, row: Row) -> str:
 
 
 def _codes(rule: Row) -> Text:
-    codes = ", ".join(rule.get("codes") or ()) or "none"
-    candidates = ", ".join(rule.get("candidate_codes") or ())
-    return (
-        f"{codes}. Candidates, only once a named reviewer confirms them: {candidates}"
-        if candidates
-        else codes
-    )
+    """The codes that the record alone decides; candidates wait for a named reviewer, unprinted."""
+    return ", ".join(rule.get("codes") or ()) or "none"
 
 
 def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:

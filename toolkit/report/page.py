@@ -37,8 +37,10 @@ def section(incident: Incident) -> Section:
             "What the page said against what was measured",
             (
                 Paragraph(
-                    "There is no status history, or no telemetry, to compare the one with the "
-                    "other.",
+                    "No status history is among the evidence."
+                    if facts.has_telemetry
+                    else "No status history, and no replication telemetry to compare it with, is "
+                    "among the evidence.",
                     query="status_accuracy",
                 ),
             ),

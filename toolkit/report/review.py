@@ -52,6 +52,9 @@ def document(facts: CaseFacts) -> Document:
 # -- impact ------------------------------------------------------------------------------------
 
 
+OPEN_GAPS = 12
+
+
 def _impact(incident: Incident) -> Section:
     facts = incident.facts
     blocks: list[Block] = [
@@ -75,9 +78,42 @@ def _impact(incident: Incident) -> Section:
             summary.impact_table(facts, "Impact by partner", "Partner", "organization", partners)
         )
     blocks += summary.by_type(facts)
+    blocks += _open_gaps(facts)
     if len(blocks) == 1:
         blocks.append(Paragraph("No impact on machines is on record.", query="machine_impact"))
     return Section("impact", "Impact", tuple(blocks), new_page=True)
+
+
+def _open_gaps(facts: CaseFacts) -> list[Block]:
+    """What had no good recovery point when its record ended, with the last good one."""
+    rows = [row for row in facts.rows("protection_gap") if row["open"]]
+    if not rows:
+        return []
+    rows.sort(key=lambda row: (row["started_hi"], str(row["asset_id"]), str(row["job_id"])))
+    shown = rows[:OPEN_GAPS]
+    note = "Begins between the last good sample and the first failure or missed cadence."
+    if len(rows) > len(shown):
+        note += f" {number(len(rows) - len(shown))} more: postmortem query CASE protection_gap."
+    return [
+        Table(
+            "Gaps that are open at the end of the record",
+            columns(
+                "Asset | Job | Last recovery point {time} | Begins {time} | Record ends {time}"
+            ),
+            tuple(
+                (
+                    str(row["asset_id"]),
+                    str(row["job_id"] or row["target_asset"] or ""),
+                    facts.when(row["last_good_at"]),
+                    facts.between(row["started_lo"], row["started_hi"]),
+                    facts.when(row["record_ends_at"]),
+                )
+                for row in shown
+            ),
+            "protection_gap",
+            note,
+        )
+    ]
 
 
 # -- contributing factors ----------------------------------------------------------------------
@@ -122,6 +158,9 @@ def _factors(incident: Incident) -> Section:
     ]
     if general:
         blocks.append(_plain_findings("Deviations that are not about one operation", general[:20]))
+    claims = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
+    if claims:
+        blocks.append(_plain_findings("Claims that other records contradict", claims[:20]))
     if len(blocks) == 1:
         blocks.append(Paragraph("No deviation is on record.", query="finding"))
     return Section("factors", "Contributing factors", tuple(blocks))
@@ -165,7 +204,7 @@ def _went_well(incident: Incident) -> Section:
             )
     items: list[Text] = []
     clean = _clean_operations(incident)
-    if clean[1]:
+    if clean[0]:
         items.append(
             f"{number(clean[0])} of {plural(clean[1], 'operation')} with decided tests show no "
             "deviation at all."

@@ -249,14 +249,40 @@ def _whom(incident: Incident) -> Iterable[Block]:
         ),
         query="machine_impact",
     )
-    states = Counter(str(row["recovery_class"] or "unknown") for row in machines)
+    states = Counter(_state(row) for row in machines)
     told = [
         f"{number(states[state])} {CLASSES.get(state, state)}" for state in CLASSES if states[state]
     ]
     yield Paragraph(f"At the end of the record: {listed(told)}.", query="machine_impact")
+    gaps = [row for row in facts.rows("protection_gap") if row["open"]]
+    if 0 < len(gaps) <= DECISIONS:
+        yield Listing(
+            tuple(
+                f"{row['asset_id']}{' (' + row['job_id'] + ')' if row['job_id'] else ''}: no good "
+                f"recovery point since {facts.between(row['started_lo'], row['started_hi'])}, and "
+                f"none to the end of its record at {facts.when(row['record_ends_at'])}."
+                for row in gaps
+            )
+        )
+    claims = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
+    if claims:
+        yield Paragraph(
+            f"{plural(len(claims), 'claim')} of operators, tools or the status page "
+            f"{be(len(claims))} contradicted by other records (EQ-05).",
+            query="finding",
+        )
+
+
+def _state(machine: Row) -> str:
+    """How a machine stood at the end of the record."""
+    state = str(machine["recovery_class"] or "unknown")
+    if state == "unknown" and machine["recovered_at"] is not None and not machine["open"]:
+        return "resumed"
+    return state
 
 
 CLASSES = {
+    "resumed": "good again by jobs of their own",
     "relinked": "linked again",
     "reseeded": "seeded anew",
     "reseeding": "still being seeded",
@@ -273,6 +299,11 @@ def _at_risk(known: list[int], machines: int) -> str:
         f"They protect {size(sum(known))}{part}; this is data at risk while the gap was open, not "
         "data lost."
     )
+
+
+def _of_them_lost(machines: list[Row]) -> str:
+    lost = [row for row in machines if row["recovery_class"] == "lost"]
+    return f", {number(len(lost))} of them recorded as lost" if lost else ""
 
 
 def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
@@ -296,7 +327,7 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
             f"because records that they need are absent{named}."
         )
     machines = facts.rows("machine_impact")
-    unsure = [row for row in machines if (row["recovery_class"] or "unknown") == "unknown"]
+    unsure = [row for row in machines if _state(row) == "unknown"]
     if unsure:
         items.append(
             f"The state at the end of the record is not known for {plural(len(unsure), 'machine')}."
@@ -313,7 +344,7 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
     if open_gaps:
         items.append(
             f"{plural(len(open_gaps), 'machine')} had no current recovery point when the record "
-            "ended; when they will have one is not on record."
+            f"ended{_of_them_lost(open_gaps)}; when the others will have one is not on record."
         )
     if incident.onset is not None and incident.trigger is None:
         items.append("Which operation, if any, preceded the onset on the affected assets.")
@@ -414,7 +445,7 @@ def by_type(facts: CaseFacts) -> Iterable[Block]:
 def _by_type(machines: list[Row]) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for row in machines:
-        state = str(row["recovery_class"] or "unknown")
+        state = _state(row)
         found[str(row["machine_type"] or "not stated")][state] += 1
     return dict(sorted(found.items()))
 
