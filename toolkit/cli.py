@@ -117,6 +117,7 @@ def ingest(
 ) -> None:
     """Load evidence into the case database; each file whole or not at all."""
     from toolkit import case
+    from toolkit.casefile import CaseFolder
     from toolkit.ingest.reader import SourceSettings
     from toolkit.timestamps import TimeError, check_zone
 
@@ -135,7 +136,7 @@ def ingest(
             progress=progress,
         )
     _say_ingested(done)
-    _say_unmatched(case.CaseFolder.open(path))
+    _say_unmatched(CaseFolder.open(path))
     _end_refused(done)
 
 
