@@ -235,6 +235,15 @@ class Store:
         except duckdb.Error as error:
             raise QueryError(_first_lines(error)) from error
 
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Work that must keep its order gains little from more threads, and holds more memory."""
+        self.execute("set threads = 1")
+        try:
+            yield
+        finally:
+            self.execute("reset threads")
+
     # -- tables --------------------------------------------------------------------------------
 
     def append(self, relation: str, rows: pa.Table) -> None:

@@ -113,9 +113,10 @@ def ingest(
         if progress:
             progress(name, index, len(chosen))
         try:
-            outcomes.append(
-                _ingest_one(store, case, name, path, declared, overrides, dry_run=dry_run)
-            )
+            with store.one_thread():
+                outcomes.append(
+                    _ingest_one(store, case, name, path, declared, overrides, dry_run=dry_run)
+                )
         except EvidenceRefused as refusal:
             refusals.append(refusal)
             outcomes.append(Loaded(name, "refused", reason=str(refusal)))

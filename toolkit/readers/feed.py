@@ -114,7 +114,7 @@ class Feed(Reader):
 
     def matches(self, file: EvidenceFile) -> bool:
         return (
-            file.data.lstrip()[:1] == b"<"
+            file.head.lstrip()[:1] == "<"
             and _FEED.search(file.data[:4096]) is not None
             and (_UPDATE_MARK.search(file.data) or _EMPTY.search(file.data)) is not None
         )
