@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
@@ -101,8 +101,8 @@ class Oracle:
                 rule = "CF-01" if step.kind == "action" else "CF-26"
                 good = DECIDED if step.kind == "action" else ("success",)
                 acts = [act for act in change.acts if act.step == step.id]
-                before = [act for act in acts
-                          if change.closed_at is None or act.done_at <= change.closed_at]  # fmt: skip
+                closed = change.closed_at or datetime.max.replace(tzinfo=UTC)
+                before = [act for act in acts if act.done_at <= closed]
                 if any(act.outcome in good and act.is_stated for act in before):
                     continue
                 unknown = any(act.outcome in (None, "unknown") for act in before)

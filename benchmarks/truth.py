@@ -37,7 +37,8 @@ Outcome = dict[str, Any]
 def prepare(truth_folder: Path) -> tuple[CaseFolder, Store]:
     """Ingest and rebuild a simulated case; the caller closes the store."""
     case = CaseFolder.open(truth_folder)
-    store = Store.create(truth_folder / "case.duckdb")
+    store = Store.create(None)
+    store.execute("set threads = 1")
     done = ingest(store, case)
     assert not done.refusals, [str(refusal) for refusal in done.refusals]
     assert not any(loaded.rejected for loaded in done.files), done.files

@@ -51,7 +51,7 @@ TABLES = {
 {"occurred_at": "2022-03-09T09:14:05Z", "action": "decommission", "target": "mds-us-2"}
 {"occurred_at": "2022-03-09T09:14:07.5+01:00", "action": "log", "message": "caf\\u00e9", "flags": ""}
 {"occurred_at": "2022-03-13T02:30:00", "action": "verify", "outcome": "Success"}
-""",
+""",  # noqa: E501
     "table (samples)": b"""\
 sampled_at,asset_id,state,job_kind,lag_seconds,bytes,progress,error
 2022-03-09T09:14:05Z,m1,success,,1.5,1000,,

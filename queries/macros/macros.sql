@@ -3,35 +3,43 @@
 
 -- A threshold of the policy in force, as a number.
 create or replace macro policy_number(name) as (
-    select policy.value::double from policy where policy.key = name
+    select policy.value::double from policy
+    where policy.key = name
 );
 
 -- A threshold of the policy in force, as an interval.
 create or replace macro policy_minutes(name) as (
-    select to_microseconds((policy.value::double * 60000000)::bigint) from policy where policy.key = name
+    select to_microseconds((policy.value::double * 60000000)::bigint)
+    from policy
+    where policy.key = name
 );
 
 create or replace macro policy_hours(name) as (
     select to_microseconds((policy.value::double * 3600000000)::bigint)
-    from policy where policy.key = name
+    from policy
+    where policy.key = name
 );
 
 create or replace macro policy_days(name) as (
     select to_microseconds((policy.value::double * 86400000000)::bigint)
-    from policy where policy.key = name
+    from policy
+    where policy.key = name
 );
 
 -- A list of the policy in force: lower-case words, separated by commas.
 create or replace macro policy_list(name) as (
     select list_transform(string_split(policy.value, ','), lambda word: lower(trim(word)))
-    from policy where policy.key = name
+    from policy
+    where policy.key = name
 );
 
 -- How a row of evidence is cited.
 create or replace macro pointer(source_id, record_no) as source_id || ':' || record_no;
 
 -- An instant as the report prints it: UTC, to the second.
-create or replace macro utc(instant) as strftime(instant at time zone 'UTC', '%Y-%m-%d %H:%M:%S UTC');
+create or replace macro utc(instant) as strftime(
+    instant at time zone 'UTC', '%Y-%m-%d %H:%M:%S UTC'
+);
 
 -- A duration in words: "3 d 4 h", "2 h 10 min", "45 s"; whole units, by whole numbers throughout,
 -- since `//` on doubles does not round down.
@@ -43,13 +51,16 @@ create or replace macro in_words(duration) as (
     || case
         when duration is null then ''
         when abs(epoch_us(duration)) >= 86400000000
-            then abs(epoch_us(duration)) // 86400000000 || ' d '
+            then
+                abs(epoch_us(duration)) // 86400000000 || ' d '
                 || (abs(epoch_us(duration)) % 86400000000) // 3600000000 || ' h'
         when abs(epoch_us(duration)) >= 3600000000
-            then abs(epoch_us(duration)) // 3600000000 || ' h '
+            then
+                abs(epoch_us(duration)) // 3600000000 || ' h '
                 || (abs(epoch_us(duration)) % 3600000000) // 60000000 || ' min'
         when abs(epoch_us(duration)) >= 60000000
-            then abs(epoch_us(duration)) // 60000000 || ' min '
+            then
+                abs(epoch_us(duration)) // 60000000 || ' min '
                 || (abs(epoch_us(duration)) % 60000000) // 1000000 || ' s'
         when abs(epoch_us(duration)) % 1000000 = 0
             then abs(epoch_us(duration)) // 1000000 || ' s'

@@ -153,6 +153,7 @@ judged as (
         ordered.state_no,
         ordered.before_state_no,
         limits.job_kind,
+        limits.samples,
         60e6 * limits.limit_minutes as oldest,
         coalesce(ordered.state_no <= 3 and ordered.age > oldest, false) as is_stale,
         coalesce(ordered.before_state_no <= 3 and ordered.before_age > oldest, false) as was_stale,
@@ -163,14 +164,15 @@ judged as (
     inner join limits using (job_no)
 ),
 
--- Every success of a recovery job can end a gap, so that each is a run of its own.
+-- Every success of a recovery job can end a gap, so that each is a run of its own. Both ends of a
+-- run are plain columns: the joins below are by number whatever the engine knows of sizes.
 starts as (
     select
         job_no,
         sample_no,
         is_stale,
         row_number() over job as run_no,
-        lead(sample_no) over job - 1 as last_no
+        coalesce(lead(sample_no) over job - 1, samples) as last_no
     from judged
     where
         before_state_no is null
@@ -222,8 +224,6 @@ inner join limits using (job_no)
 inner join ordered as first_sample
     on starts.job_no = first_sample.job_no and starts.sample_no = first_sample.sample_no
 inner join ordered as last_sample
-    on
-        starts.job_no = last_sample.job_no
-        and coalesce(starts.last_no, limits.samples) = last_sample.sample_no
+    on starts.job_no = last_sample.job_no and starts.last_no = last_sample.sample_no
 left join cited on first_sample.place = cited.place and first_sample.instant = cited.instant
 order by limits.asset_id, limits.job_kind, limits.job_id, limits.target_asset, starts.run_no
