@@ -3,7 +3,7 @@
 -- title = "What each impacted machine suffered"
 -- grain = "One row per asset with a protection gap that overlaps the window."
 -- reads = ["alias", "asset_state", "case_info", "known_asset", "machine_gap", "onset", "protection_gap", "replication_run"]
--- policy = ["lost_words"]
+-- policy = ["gap_cadences", "lost_words"]
 -- limitations = "The recovery class says what the records show: where the job itself went on without a seed or relink on record, it is unknown."
 -- [columns]
 -- asset_id = "The machine."
@@ -14,7 +14,7 @@
 -- data_at_risk_bytes = "Bytes that it protects, which had no current copy on at least one target; NULL where not stated."
 -- failover_blocked_hours = "Time within the window from a lost link, failure, removal or failed failover test to the next healthy state, relink or passed test, in hours; NULL where no record says."
 -- links_lost = "How often its link was recorded as lost within the window; NULL where its state is not on record."
--- recovery_class = "`relinked` or `reseeded` by a job on record; `reseeding` while a seed runs; `lost` where it was removed, or the error of its last seed or relink says so; else `unknown`."
+-- recovery_class = "`relinked` or `reseeded` by a job on record; `reseeding` while a seed runs and reports; `lost` where it was removed, or the error of its last seed or relink says so; else `unknown`."
 -- recovered_at = "End of its last gap; NULL while one is open."
 -- site = "Site."
 -- criticality = "How critical it is."
@@ -91,9 +91,22 @@ impacted as (
     group by asset_id
 ),
 
+last_sample as (
+    select max(last_sample_at) as taken_at from replication_run
+),
+
+-- A seed that reported at a pace of its own and then fell silent is not known to run any more.
 recovery as (
-    select *
+    select
+        replication_run.*,
+        coalesce(
+            epoch(last_sample.taken_at - last_sample_at)
+            <= policy_number('gap_cadences') * epoch(last_sample_at - started_at)
+            / nullif(samples - 1, 0),
+            true
+        ) as is_reporting
     from replication_run
+    cross join last_sample
     where job_kind in ('seed', 'relink')
     qualify row_number() over (
         partition by asset_id order by last_sample_at desc, job_kind asc, job_id asc, run_no desc
@@ -219,7 +232,9 @@ select
                 list_filter(words.lost, lambda word: contains(lower(recovery.error), word))
             ) > 0
             then 'lost'
-        when recovery.job_kind = 'seed' and recovery.state = 'running' then 'reseeding'
+        when
+            recovery.job_kind = 'seed' and recovery.state = 'running' and recovery.is_reporting
+            then 'reseeding'
         else 'unknown'
     end as recovery_class,
     if(impacted.open, null, impacted.last_ended_at) as recovered_at,

@@ -258,9 +258,10 @@ def _whom(incident: Incident) -> Iterable[Block]:
     if 0 < len(gaps) <= DECISIONS:
         yield Listing(
             tuple(
-                f"{row['asset_id']}{' (' + row['job_id'] + ')' if row['job_id'] else ''}: no good "
-                f"recovery point since {facts.between(row['started_lo'], row['started_hi'])}, and "
-                f"none to the end of its record at {facts.when(row['record_ends_at'])}."
+                f"{row['asset_id']}{' (' + row['job_id'] + ')' if row['job_id'] else ''}: "
+                f"last good at {facts.when(row['started_lo'])}, out at {facts.when(row['started_hi'])} at the "
+                f"latest, and not good again by the end of its record at "
+                f"{facts.when(row['record_ends_at'])}."
                 for row in gaps
             )
         )
