@@ -259,8 +259,9 @@ def _whom(incident: Incident) -> Iterable[Block]:
         yield Listing(
             tuple(
                 f"{row['asset_id']}{' (' + row['job_id'] + ')' if row['job_id'] else ''}: "
-                f"last good at {facts.when(row['started_lo'])}, out at {facts.when(row['started_hi'])} at the "
-                f"latest, and not good again by the end of its record at "
+                f"last good at {facts.when(row['started_lo'])}, out at "
+                f"{facts.when(row['started_hi'])} at the latest, and not good again by the end of "
+                f"its record at "
                 f"{facts.when(row['record_ends_at'])}."
                 for row in gaps
             )
