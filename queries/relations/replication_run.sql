@@ -164,8 +164,7 @@ judged as (
     inner join limits using (job_no)
 ),
 
--- Every success of a recovery job can end a gap, so that each is a run of its own. Both ends of a
--- run are plain columns: the joins below are by number whatever the engine knows of sizes.
+-- Every success of a recovery job can end a gap, so that each is a run of its own.
 starts as (
     select
         job_no,
@@ -181,6 +180,15 @@ starts as (
         or (is_late and not was_stale)
         or (job_kind in ('seed', 'relink') and state_no = 1)
     window job as (partition by job_no order by sample_no)
+),
+
+-- One number names a sample: two keys with a part in common would let the engine pair all samples
+-- of a job with one another before it looks at the runs.
+numbered as (
+    select
+        *,
+        (job_no::bigint << 40) + sample_no as sample_key
+    from ordered
 ),
 
 cited as (
@@ -221,9 +229,9 @@ select
     pointer(last_sample.place >> 40, last_sample.place % (1::bigint << 40)) as last_evidence
 from starts
 inner join limits using (job_no)
-inner join ordered as first_sample
-    on starts.job_no = first_sample.job_no and starts.sample_no = first_sample.sample_no
-inner join ordered as last_sample
-    on starts.job_no = last_sample.job_no and starts.last_no = last_sample.sample_no
+inner join numbered as first_sample
+    on (starts.job_no::bigint << 40) + starts.sample_no = first_sample.sample_key
+inner join numbered as last_sample
+    on (starts.job_no::bigint << 40) + starts.last_no = last_sample.sample_key
 left join cited on first_sample.place = cited.place and first_sample.instant = cited.instant
 order by limits.asset_id, limits.job_kind, limits.job_id, limits.target_asset, starts.run_no
