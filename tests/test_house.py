@@ -40,7 +40,7 @@ def _tracked() -> list[Path]:
 
 def test_nothing_names_a_package_index_or_a_path_of_one_machine() -> None:
     pattern = re.compile(
-        rb"(extra-)?index-url|--find-links|\"resolved\": *\"http|/(work|farm|root)/[a-z.]"
+        rb"(extra-)?index-url|-{2}find-links|\"resolved\": *\"http|/(work|farm|root)/[a-z.]"
     )
     found = [
         str(path.relative_to(ROOT))
