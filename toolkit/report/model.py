@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, cast
 
 Kind = Literal["review", "audit", "summary"]
@@ -132,7 +132,100 @@ class Bars:
     bars: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
 
 
-Picture = Swimlanes | Strips | Bars
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Shares per row and day, from 0 to 1; None where nothing is on record.
+
+    `unit` says of what the share is, for the key: "machines without a recovery point".
+    """
+
+    days: tuple[date, ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One asset, or `count` assets of one kind that depend on the same things.
+
+    `state` is a word of: removed, failed, affected, unaffected, unknown. `level` is the distance
+    from what was removed or failed (0).
+    """
+
+    id: str
+    text: str
+    level: int
+    state: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """What depends on what was removed: nodes by level, and (from, to, relation) between them."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """A check that stands between an operation and harm, and what the record shows of it.
+
+    `state` is a word of: held, absent, late, overridden, undetermined, not_run.
+    """
+
+    name: str
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Barriers:
+    """From the step that was carried out, past each barrier, to what happened."""
+
+    source: str
+    barriers: tuple[Barrier, ...]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class BurnDown:
+    """How many remain at each time, and the forecast from `as_of` on.
+
+    `remaining` is a step function. `early`, `middle` and `late` are when the forecast's 10, 50 and
+    90 percent points reach zero; None where it does not say.
+    """
+
+    start: datetime
+    end: datetime
+    remaining: tuple[tuple[datetime, int], ...]
+    unit: str
+    as_of: datetime | None = None
+    early: datetime | None = None
+    middle: datetime | None = None
+    late: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One series; `marks` are instants with a word, such as an onset."""
+
+    name: str
+    points: tuple[tuple[datetime, float], ...]
+    marks: tuple[tuple[datetime, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SmallMultiples:
+    """Series of one unit on one scale of time and value."""
+
+    start: datetime
+    end: datetime
+    panels: tuple[Panel, ...]
+    unit: str
+
+
+Picture = Swimlanes | Strips | Bars | HeatMap | BlastRadius | Barriers | BurnDown | SmallMultiples
 
 
 # -- blocks ------------------------------------------------------------------------------------

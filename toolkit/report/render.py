@@ -29,7 +29,7 @@ import jinja2
 
 from toolkit import resources
 from toolkit.report import charts, markdown
-from toolkit.report.model import Kind, Picture, Report, Strips, Swimlanes
+from toolkit.report.model import Bars, Kind, Picture, Report, Strips, Swimlanes
 
 SIGNS = {
     "exception": "■", "ok": "✓", "undetermined": "□", "not_run": "–", "not_applicable": "·",
@@ -94,6 +94,7 @@ def _drawing(
     own = f"picture{next(numbers)}"
     if isinstance(picture, Strips):
         return macros.strips(charts.strips(picture, zone), description, own)
+    assert isinstance(picture, Bars)
     return macros.bars(charts.bars(picture), description, own)
 
 
