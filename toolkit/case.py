@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import resources, sqlfile
+from toolkit import decisions, resources, sqlfile
 from toolkit.casefile import CASE_FILE, EVIDENCE, OUTPUT, PROCEDURES, CaseFolder
-from toolkit.errors import EvidenceRefused, UsageError, did_you_mean
+from toolkit.errors import UsageError, did_you_mean
 from toolkit.ingest.load import Ingested, Progress, ingest
 from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.rebuild import Rebuilt, query_folders, rebuild
@@ -28,22 +27,6 @@ INGESTED = (
     "source", "reject", "skipped", "time_note", "value_note", "source_column",
 )  # fmt: skip
 SAMPLES = ("draas-2022", "lost-standby")
-
-_SCAFFOLD = """\
-# What is reviewed. Every key is described in the documentation; unknown keys are refused.
-title = "{title}"
-display_zone = "UTC"
-
-# [window]                  # what the review covers; without it, all evidence
-# start = 2022-03-01T00:00:00Z
-# end = 2022-04-20T00:00:00Z
-
-# [[source]]                # what must not be guessed about a file, and how it was obtained
-# path = "evidence/*.log"
-# zone = "America/Denver"
-# year = 2022
-# obtained_by = "role that made the export"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +108,7 @@ def new(path: Path, *, title: str | None = None) -> CaseFolder:
         raise UsageError("a file of that name exists", path=path, remedy="choose another name")
     for folder in (EVIDENCE, PROCEDURES, OUTPUT):
         (path / folder).mkdir(parents=True, exist_ok=True)
-    _write_scaffold(path, title or path.resolve().name)
+    decisions.scaffold(path, title or path.resolve().name)
     return CaseFolder.open(path)
 
 
@@ -165,14 +148,17 @@ def run(
     and listed with what would settle them.
     """
     if path.is_dir() and not (path / CASE_FILE).exists():
-        _scaffold_around(path)
+        decisions.scaffold_around(path)
     folder = CaseFolder.open(path)
     with Store.create(folder.database) as store:
         ingested = ingest(store, folder, progress=progress)
-        if not store.value("select count(*) from source"):
-            raise ingested.refusals[0] if ingested.refusals else _no_evidence(folder)
+        loaded = store.value("select count(*) from source")
+        if not loaded and not ingested.refusals:
+            raise _no_evidence(folder)
         rebuilt = rebuild(store, folder)
-    return Ran(folder, ingested, rebuilt, report(path, kinds=kinds, formats=formats))
+    # Where every file was refused there is nothing to report, but much to decide.
+    reports = report(path, kinds=kinds, formats=formats) if loaded else ()
+    return Ran(folder, ingested, rebuilt, reports)
 
 
 def report(
@@ -232,22 +218,6 @@ def catalogue_of_queries(path: Path | None = None) -> Sequence[Mapping[str, str]
     ]
 
 
-def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> str:
-    """The decisions that refused files wait for, once each, as TOML to paste into case.toml."""
-    entries: list[str] = []
-    for refusal in refusals:
-        key = re.search(r"(zone|year|order|format|asset_id|captured_at|mapping) = ", str(refusal))
-        place = Path(str(refusal.path))
-        if place.is_relative_to(case.path):
-            place = place.relative_to(case.path)
-        wanted = key[1] if key else "format"
-        entries.append(
-            f'[[source]]\npath = "{place.as_posix()}"\n'
-            f"# {refusal.message}; {refusal.remedy or ''}\n# {wanted} = …\n"
-        )
-    return "\n".join(entries)
-
-
 def _no_evidence(folder: CaseFolder) -> UsageError:
     return UsageError(
         "the case holds no evidence",
@@ -260,30 +230,3 @@ def _require_evidence(folder: CaseFolder) -> None:
     with Store.open(folder.database) as store:
         if not store.value("select count(*) from source"):
             raise _no_evidence(folder)
-
-
-def _scaffold_around(path: Path) -> None:
-    files = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and not file.name.startswith(".") and OUTPUT not in file.parts
-    ]
-    if not files:
-        raise UsageError(
-            "the folder holds no files", path=path, remedy="give a folder with exports in it"
-        )
-    entries = "".join(
-        f'\n[[source]]\npath = "{_escaped(file.relative_to(path).as_posix())}"\n'
-        for file in files
-        if EVIDENCE not in file.relative_to(path).parts[:1]
-    )
-    _write_scaffold(path, path.resolve().name, entries)
-
-
-def _write_scaffold(path: Path, title: str, entries: str = "") -> None:
-    quoted = _escaped(title)
-    (path / CASE_FILE).write_text(_SCAFFOLD.format(title=quoted) + entries, encoding="utf-8")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -157,7 +157,7 @@ def run(
     fail_on: FailOption = None,
 ) -> None:
     """Ingest what is new, rebuild, and report; a plain folder of exports becomes a case."""
-    from toolkit import case
+    from toolkit import case, decisions
 
     with _progress("reading") as progress:
         ran = case.run(path, kinds=_kinds(kind), formats=_forms(to), progress=progress)
@@ -165,7 +165,7 @@ def run(
     _say_unmatched(ran.case)
     if ran.ingested.refusals:
         _say("\nMissing decisions, to paste into case.toml:\n")
-        _say(case.missing_decisions(ran.case, ran.ingested.refusals))
+        _say(decisions.missing_decisions(ran.case, ran.ingested.refusals))
     _end_failed(fail_on, ran.rebuilt.findings)
     _end_refused(ran.ingested)
 

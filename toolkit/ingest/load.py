@@ -190,9 +190,14 @@ def _settings(
     return SourceSettings(**values)
 
 
+def shipped_mappings() -> dict[str, Path]:
+    """The mappings that come with the toolkit, by their names."""
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.yaml"))}
+
+
 def _mapping(case: CaseFolder, name: str) -> Path:
     """The mapping file that a case names: one of its own, or a shipped one by its bare name."""
-    shipped = {path.stem: path for path in _SHIPPED.glob("*.yaml")}
+    shipped = shipped_mappings()
     if name in shipped:
         return shipped[name]
     mapping = (case.path / name).resolve()

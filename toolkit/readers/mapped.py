@@ -45,6 +45,12 @@ class Mapped(Reader):
             )
         mapping = load_mapping(Path(settings.mapping))
         differences = mapping.test(settings)
+        if differences and settings.zone is None and "TIME_NO_ZONE" in differences[0]:
+            raise EvidenceRefused(
+                "the mapping leaves the zone of local times to the case, which declares none",
+                path=file.path,
+                remedy='declare zone = "…" in case.toml, or give --zone',
+            )
         if differences:
             raise UsageError(
                 differences[0],

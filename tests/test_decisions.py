@@ -1,0 +1,167 @@
+"""A plain folder of exports becomes a case, and what it lacks is asked for once, ready to paste."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from typer.testing import CliRunner
+
+from toolkit import decisions
+from toolkit.casefile import CaseFolder
+from toolkit.cli import app
+from toolkit.errors import UsageError
+from toolkit.ingest.load import Ingested, ingest, shipped_mappings
+from toolkit.ingest.mapping import load_mapping
+from toolkit.store import Store
+
+SAMPLES = ROOT / "sample_data" / "draas-2022" / "evidence"
+BORG = (
+    '{{"archive": {{"end": "2022-03-09T03:00:0{n}.000000", "name": "m{n}", "start": '
+    '"2022-03-09T02:00:0{n}.000000", "stats": {{"original_size": 1}}, "command_line": [], '
+    '"id": "{n}"}}, "encryption": {{"mode": "none"}}, "repository": {{"id": "r", '
+    '"last_modified": "2022-03-09T03:00:00.000000", "location": "/r"}}}}'
+)
+ODD = 'Änderungen [2022] "x" #1.csv'
+DATES = "occurred_at,action,target\n03/04/2022 10:00:00,detach,{0}\n05/06/2022 10:00:00,seed,{0}\n"
+FOREIGN = "Started,Machine,Result\n03/04/2022 10:00:00,fs1,OK\n"
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    """A folder as people hand it over, in a folder that is itself called output."""
+    folder = tmp_path / "output" / "handed over"
+    (folder / "a" / "b c").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    shutil.copy(SAMPLES / "status" / "incidents.json", folder / "a" / "b c" / "status.json")
+    shutil.copy(SAMPLES / "changes" / "change_request.csv", folder / "a" / ODD)
+    shutil.copy(SAMPLES / "hosts" / "ctl-us.log", folder / "a" / "ctl-us.log")
+    shutil.copy(folder / "a" / "ctl-us.log", folder / "copy of ctl-us.log")
+    for number in (1, 2, 3):
+        (folder / "a" / f"create_{number}.json").write_text(BORG.format(n=number))
+    (folder / "events.csv").write_text(DATES.format("fs1"))
+    (folder / "jobs.csv").write_text(FOREIGN)
+    (folder / "empty.log").touch()
+    (folder / "empty too.log").touch()
+    (folder / "report.pdf").write_bytes(b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n")
+    (folder / "shot.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    (folder / ".hidden").write_text("x")
+    (folder / ".git" / "config").write_text("x")
+    return folder
+
+
+def read(folder: Path) -> tuple[CaseFolder, Ingested]:
+    case = CaseFolder.open(folder)
+    with Store.create(case.database) as store:
+        return case, ingest(store, case)
+
+
+def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> None:
+    decisions.scaffold_around(messy)
+    case, done = read(messy)
+    assert [row.path for row in done.files if row.outcome == "loaded"] == ["a/b c/status.json"]
+    asked = decisions.missing_decisions(case, done.refusals)
+    assert re.findall(r"^path = (.*)$", asked, re.MULTILINE) == [
+        '"a/create_*.json"', '"a/ctl-us.log"', '"a/Änderungen [2022] \\"x\\" #1.csv"',
+        '"events.csv"', '"jobs.csv"',
+    ]  # fmt: skip
+    assert re.findall(r"^(\w+) =   #", asked, re.MULTILINE) == [
+        "zone", "asset_id", "zone", "zone", "order", "zone", "mapping",
+    ]  # fmt: skip
+    assert re.findall(r"^#   (.*)$", asked, re.MULTILINE)[-4:] == [
+        '"empty too.log"', '"empty.log"', '"report.pdf"', '"shot.png"',
+    ]  # fmt: skip
+
+    toml = (messy / "case.toml").read_text()
+    # Unfilled, the entries are no TOML: a decision cannot be pasted and forgotten.
+    (messy / "case.toml").write_text(toml + "\n" + asked)
+    with pytest.raises(UsageError, match="not valid TOML"):
+        CaseFolder.open(messy)
+
+    answers = {"zone": '"America/Denver"', "order": '"day-first"', "asset_id": '"fs9"'}
+    filled = re.sub(r"^(\w+) =  ", lambda key: f"{key[1]} = {answers.get(key[1], '?')} ", asked,
+                    flags=re.MULTILINE).replace("mapping = ?", "# mapping = ?")  # fmt: skip
+    (messy / "case.toml").write_text(toml + "\n" + filled)
+    _, done = read(messy)
+    refused = [row.path for row in done.files if row.outcome == "refused"]
+    assert refused == ["empty too.log", "empty.log", "jobs.csv", "report.pdf", "shot.png"]
+    (copy,) = [row for row in done.files if row.path == "copy of ctl-us.log"]
+    assert copy.reason == "the same bytes as a/ctl-us.log"
+
+
+def test_an_entry_that_is_there_is_printed_whole_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(DATES.format("fs1"))
+    (tmp_path / "case.toml").write_text(
+        'title = "t"\n\n[[source]]\nexpected_records = 2\npath = "events.csv"\n'
+        'obtained_by = "ops \\"x\\""\nzone = "UTC"\n'
+    )
+    case, done = read(tmp_path)
+    assert decisions.missing_decisions(case, done.refusals).splitlines()[1:] == [
+        "# replaces the entry at line 3",
+        "[[source]]",
+        'path = "events.csv"',
+        'zone = "UTC"',
+        'obtained_by = "ops \\"x\\""',
+        "expected_records = 2",
+        'order =   # "day-first", "month-first" or "year-first"',
+    ]
+
+
+def test_one_entry_for_many_files_names_none_that_needs_nothing(tmp_path: Path) -> None:
+    """A glob that would also hold files that loaded would declare something of them."""
+    for number in range(4):
+        text = DATES.format(f"fs{number}")
+        (tmp_path / f"e{number}.csv").write_text(
+            text.replace("03/04/2022", "2022-03-04").replace("05/06/2022", "2022-06-05") if number
+            else "occurred_at,action\n2022-03-04T10:00:00Z,detach\n"
+        )  # fmt: skip
+    decisions.scaffold_around(tmp_path)
+    case, done = read(tmp_path)
+    asked = decisions.missing_decisions(case, done.refusals)
+    assert re.findall(r"^path = (.*)$", asked, re.MULTILINE) == [
+        '"e1.csv"', '"e2.csv"', '"e3.csv"',
+    ]  # fmt: skip
+
+
+def test_what_is_left_out_of_a_folder_is_named(messy: Path) -> None:
+    (messy / "procedures").mkdir()
+    (messy / "procedures" / "p.yaml").write_text("x")
+    (messy / "link.txt").symlink_to(ROOT / "README.md")
+    (Path(os.fsdecode(os.fsencode(messy) + b"/bad\xff.log"))).write_text("x")
+    decisions.scaffold_around(messy)
+    left_out = [
+        line for line in (messy / "case.toml").read_text().splitlines() if "left out" in line
+    ]
+    assert left_out == [
+        '# left out: ".git/config" (hidden)',
+        '# left out: ".hidden" (hidden)',
+        '# left out: "bad\\\\udcff.log" (its name is not UTF-8: rename it)',
+        '# left out: "link.txt" (a link that leads out of the folder: copy the file instead)',
+        '# left out: "procedures/p.yaml" (procedures/ belongs to the case)',
+    ]
+
+
+def test_a_mapping_that_is_shipped_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    (sample, *_) = load_mapping(shipped_mappings()["arcserve"]).spec.samples
+    assert sample.row is not None
+    (tmp_path / "jobs.csv").write_text(
+        ",".join(sample.row) + "\n" + ",".join(f'"{cell}"' for cell in sample.row.values()) + "\n"
+    )
+    decisions.scaffold_around(tmp_path)
+    case, done = read(tmp_path)
+    asked = decisions.missing_decisions(case, done.refusals)
+    assert 'mapping =   # "arcserve" was made for such a header' in asked
+    assert "\nzone =   #" in asked
+
+
+def test_where_every_file_is_refused_the_decisions_are_listed_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(DATES.format("fs1"))
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n")
+    result = CliRunner().invoke(app, ["run", str(tmp_path)])
+    assert "\norder =   #" in result.output and "\nzone =   #" in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "output").exists()
