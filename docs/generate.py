@@ -1,4 +1,4 @@
-"""Write docs/formats.md: the formats of evidence, as their readers describe themselves.
+"""Write docs/formats.md: the formats of evidence, as their readers and mappings tell of them.
 
     python docs/generate.py
 
@@ -7,20 +7,36 @@ The page is never edited by hand; a test holds it to what this writes.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
+from toolkit.ingest.load import shipped_mappings
+from toolkit.ingest.mapping import load_mapping
 from toolkit.ingest.reader import Reader, readers
 
 PAGE = Path(__file__).with_name("formats.md")
 HEAD = """\
 # Formats of evidence
 
-Written by `python docs/generate.py` from the readers; do not edit it.
+Written by `python docs/generate.py` from the readers and mappings; do not edit it.
 
 A format is recognised by traits that no other has; `postmortem sniff FILE` says which reader claims
 a file, `format = "…"` in case.toml settles it. Exports of other shapes are read with a mapping:
-`postmortem mapping init FILE` drafts one. Any of them may be packed with gzip or zstd.
+`postmortem mapping init FILE` drafts one, and some [are shipped](#shipped-mappings). Any of them
+may be packed with gzip or zstd.
 """
+MAPPINGS = """
+## Shipped mappings
+
+For exports whose header an administrator, a version or a language decides, mappings are shipped:
+`mapping = "NAME"` in case.toml uses one. Every mapping proves itself on its own samples before a
+file is read. One that is marked was written from the product's documentation, and nobody has held
+it against a real export: compare the first line of the file before use.
+
+| mapping | what it reads | fills | checked against a real export |
+|---|---|---|---|
+"""
+UNCHECKED = "NOT CHECKED"
 SAMPLE_LINES, SAMPLE_WIDTH = 8, 160
 
 
@@ -33,7 +49,22 @@ def page() -> str:
         for reader in found
     )
     contents = f"\n| format | what it is | fills | needs a zone |\n|---|---|---|---|\n{table}\n"
-    return HEAD + contents + "".join(_section(reader) for reader in found)
+    return HEAD + contents + "".join(_section(reader) for reader in found) + _mappings()
+
+
+def _mappings() -> str:
+    rows, notes = [], []
+    for name, path in shipped_mappings().items():
+        # The comment at the head of the file says what it reads and where to get that.
+        lines = path.read_text(encoding="utf-8").splitlines()
+        head = [line[2:] for line in takewhile(lambda line: line.startswith("#"), lines)]
+        spec = load_mapping(path).spec
+        checked = "no" if any(UNCHECKED in line for line in head) else "yes"
+        title = head[0].rstrip(".")
+        rows.append(f"| [{name}](#mapping-{name}) | {_cell(title)} | `{spec.into}` | {checked} |\n")
+        text = "\n".join(head[1:]).strip("\n")
+        notes.append(f"\n### Mapping {name}\n\n{title}.\n\n~~~text\n{text}\n~~~\n")
+    return MAPPINGS + "".join(rows + notes)
 
 
 def _fills(reader: Reader) -> str:

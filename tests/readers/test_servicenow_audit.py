@@ -15,6 +15,10 @@ def test_the_golden_export_reads_as_expected() -> None:
     check_golden("servicenow_audit")
 
 
+def test_the_golden_answer_of_the_api_reads_as_expected() -> None:
+    check_golden("servicenow_audit", "servicenow_audit_json")
+
+
 def test_times_without_a_zone_refuse_the_file() -> None:
     with pytest.raises(EvidenceRefused, match="the times carry no zone"):
         read("servicenow_audit", ServiceNowAudit.sample)

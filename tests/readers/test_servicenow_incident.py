@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from reading import check_golden, claimants, read
+from reading import GOLDEN, check_golden, claimants, read
 
 from toolkit.errors import EvidenceRefused
 from toolkit.readers.servicenow_incident import ServiceNowIncident
@@ -22,6 +22,10 @@ def rows(*lines: str, **settings: str) -> list[dict[str, object]]:
 
 def test_the_golden_export_reads_as_expected() -> None:
     check_golden("servicenow_incident")
+
+
+def test_the_golden_answer_of_the_api_reads_as_expected() -> None:
+    check_golden("servicenow_incident", "servicenow_incident_json")
 
 
 def test_a_real_event_log_is_read_by_the_order_of_dates_that_it_proves(shared_data: Path) -> None:
@@ -75,3 +79,8 @@ def test_dates_that_prove_no_order_are_rejected_and_a_declared_order_reads_them(
 def test_dates_in_two_orders_refuse_the_file() -> None:
     with pytest.raises(EvidenceRefused, match="month-first"):
         rows("INC1,New,25/03/2022 01:00,,,,,", "INC2,New,03/25/2022 01:00,,,,,")
+
+
+def test_an_answer_that_holds_shown_times_needs_the_zone_of_the_user() -> None:
+    with pytest.raises(EvidenceRefused, match="stored ones"):
+        read("servicenow_incident", GOLDEN / "servicenow_incident_json" / "incident.json")

@@ -1,4 +1,4 @@
-"""Approvals of ServiceNow, as CSV: who decided on a change, and when.
+"""Approvals of ServiceNow, as CSV or JSON: who decided on a change, and when.
 
 Source: the sysapproval_approver table of the baseline product (element names, choice codes).
 """
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.reader import Reader, Sink, SourceSettings
-from toolkit.ingest.servicenow import cell, choice, columns, elements, rows
+from toolkit.ingest.servicenow import cell, choice, columns, element_names, rows
 
 LABELS = {
     "approver": "approver",
@@ -33,20 +33,23 @@ NO_DECISION = {
     "", "requested", "not requested", "not yet requested", "no longer required", "not_required",
     "cancelled", "canceled", "duplicate",
 }  # fmt: skip
+# Choices whose codes mean the same in every language.
+CODES = ("state",)
 
 
 class ServiceNowApproval(Reader):
     """An export of the sysapproval_approver table."""
 
     name = "servicenow_approval"
-    title = "ServiceNow approvals (CSV)"
+    title = "ServiceNow approvals (CSV, Table API)"
     fills = ("approval",)
     obtain = (
         "/sysapproval_approver_list.do?CSV with the columns sysapproval, approver, state and"
         " sys_updated_on"
     )
     traps: ClassVar[tuple[str, ...]] = (
-        "times are in the time zone of the user who exported them, without a mark",
+        "times are in the time zone of the user who exported them, without a mark; the Table API's"
+        " JSON with sysparm_display_value=all holds UTC, and needs no zone",
         "the time of the decision is that of the last change of the row, which a later comment"
         " moves; sys_audit holds the first",
         "requests without a decision are skipped, also those that were no longer required",
@@ -60,14 +63,12 @@ class ServiceNowApproval(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        if file.header is None:
-            return False
-        found = set(elements(file.header, LABELS))
+        found = element_names(file, LABELS)
         return {"approver", "state", "sys_updated_on"} <= found and bool(found & {*SUBJECTS})
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         names = columns(file, LABELS, ("approver", "state", "sys_updated_on"))
-        for record, cells in rows(file, settings, sink, names, TIMES):
+        for record, cells in rows(file, settings, sink, names, TIMES, CODES):
             _send(record, cells, sink)
 
 

@@ -1,4 +1,4 @@
-"""The audit trail of ServiceNow, as CSV: which field of which record was changed by whom, and when.
+"""The audit trail of ServiceNow, as CSV or JSON: who changed which field of which record, and when.
 
 Source: the sys_audit table of the baseline product. It is the only place in ServiceNow that keeps
 what a record was before.
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.reader import Reader, Sink, SourceSettings
-from toolkit.ingest.servicenow import cell, columns, elements, rows
+from toolkit.ingest.servicenow import cell, columns, element_names, rows
 
 LABELS = {
     "table name": "tablename",
@@ -41,14 +41,15 @@ class ServiceNowAudit(Reader):
     """An export of the sys_audit table."""
 
     name = "servicenow_audit"
-    title = "ServiceNow audit trail (CSV)"
+    title = "ServiceNow audit trail (CSV, Table API)"
     fills = ("maintenance_event", "ticket_event")
     obtain = (
         "/sys_audit_list.do?CSV filtered by document key, with the columns tablename, documentkey,"
         " fieldname, oldvalue, newvalue, sys_created_on and user"
     )
     traps: ClassVar[tuple[str, ...]] = (
-        "times are in the time zone of the user who exported them, without a mark",
+        "times are in the time zone of the user who exported them, without a mark; the Table API's"
+        " JSON with sysparm_display_value=all holds UTC, and needs no zone",
         "a record is named by its sys_id, not by its number, so that an event names no change,"
         " unless the export shows numbers",
         "values are codes and sys_ids; a long one is shortened in the message",
@@ -64,9 +65,7 @@ class ServiceNowAudit(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        return file.header is not None and {*NEEDED, "oldvalue"} <= set(
-            elements(file.header, LABELS)
-        )
+        return {*NEEDED, "oldvalue"} <= element_names(file, LABELS)
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         names = columns(file, LABELS, NEEDED)

@@ -1,4 +1,4 @@
-"""Incidents of ServiceNow, as CSV: a list of incidents, or a log with one row per change of one.
+"""Incidents of ServiceNow, as CSV or JSON: a list of them, or a log with one row per change of one.
 
 Source: the incident table of the baseline product (element names).
 """
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.reader import Reader, Row, Sink, SourceSettings
-from toolkit.ingest.servicenow import cell, columns, elements, rows
+from toolkit.ingest.servicenow import cell, columns, element_names, rows
 
 LABELS = {
     "number": "number",
@@ -49,11 +49,12 @@ class ServiceNowIncident(Reader):
     """An export of the incident table, or of its history."""
 
     name = "servicenow_incident"
-    title = "ServiceNow incidents (CSV)"
+    title = "ServiceNow incidents (CSV, Table API)"
     fills = ("ticket_event",)
     obtain = "incident list, right-click on the header, Export, CSV; or /incident_list.do?CSV"
     traps: ClassVar[tuple[str, ...]] = (
-        "times are in the time zone of the user who exported them, without a mark",
+        "times are in the time zone of the user who exported them, without a mark; the Table API's"
+        " JSON with sysparm_display_value=all holds UTC, and needs no zone",
         "a list has one row per incident, and shows when it was opened, resolved and closed; a log"
         " has several, and each is the state at its update: a number that occurs twice tells them"
         " apart",
@@ -73,9 +74,7 @@ class ServiceNowIncident(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        if file.header is None:
-            return False
-        found = set(elements(file.header, LABELS))
+        found = element_names(file, LABELS)
         return (
             {"number"} <= found
             and bool(found & {"incident_state", "caller_id"})

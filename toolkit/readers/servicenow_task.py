@@ -1,4 +1,4 @@
-"""Change tasks of ServiceNow, as CSV: what was to be done under a change, and when it was.
+"""Change tasks of ServiceNow, as CSV or JSON: what was to be done under a change, and when it was.
 
 Source: the change_task table of the baseline product (element names, choice codes).
 """
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.reader import Reader, Sink, SourceSettings, Value
-from toolkit.ingest.servicenow import cell, choice, columns, elements, rows
+from toolkit.ingest.servicenow import cell, choice, columns, element_names, rows
 
 LABELS = {
     "number": "number",
@@ -45,17 +45,20 @@ OUTCOME = {
 }
 # The codes of the baseline's task types are their labels in lower case.
 UNTYPED = "task"
+# Choices whose codes mean the same in every language.
+CODES = ("change_task_type", "close_code")
 
 
 class ServiceNowTask(Reader):
     """An export of the change_task table."""
 
     name = "servicenow_task"
-    title = "ServiceNow change tasks (CSV)"
+    title = "ServiceNow change tasks (CSV, Table API)"
     fills = ("maintenance_event",)
     obtain = "change task list, right-click on the header, Export, CSV; or /change_task_list.do?CSV"
     traps: ClassVar[tuple[str, ...]] = (
-        "times are in the time zone of the user who exported them, without a mark",
+        "times are in the time zone of the user who exported them, without a mark; the Table API's"
+        " JSON with sysparm_display_value=all holds UTC, and needs no zone",
         "actual start and end are typed by hand; a task without an actual start is kept with the"
         " time at which it was closed, as action `log`, because that is not when it was done",
         "a task that neither began nor was closed is a plan, and is skipped",
@@ -74,14 +77,12 @@ class ServiceNowTask(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        if file.header is None:
-            return False
-        found = set(elements(file.header, LABELS))
+        found = element_names(file, LABELS)
         return {"number", "change_request"} <= found and len(found & OF_A_TASK) >= 2
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         names = columns(file, LABELS, ("number", "change_request"))
-        for record, cells in rows(file, settings, sink, names, TIMES):
+        for record, cells in rows(file, settings, sink, names, TIMES, CODES):
             _send(record, cells, sink)
 
 
