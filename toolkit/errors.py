@@ -32,10 +32,10 @@ class ToolkitError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        where = "" if self.path is None else str(self.path)
+        where = "" if self.path is None else one_line(str(self.path))
         if where and self.line is not None:
             where += f":{self.line}"
-        parts = [part for part in (where, self.field, self.message) if part]
+        parts = [part for part in (where, one_line(self.field or ""), self.message) if part]
         text = ": ".join(parts)
         return f"{text}; {self.remedy}" if self.remedy else text
 
@@ -51,6 +51,9 @@ class EvidenceRefused(ToolkitError):
 
     exit_code = 3
 
+    def __str__(self) -> str:
+        return one_line(super().__str__(), 1000)
+
 
 class VerificationFailed(ToolkitError):
     """A sealed bag or a signature does not hold, or a number does not re-perform."""
@@ -62,6 +65,16 @@ class ConditionMet(ToolkitError):
     """The condition given with `--fail-on` is met."""
 
     exit_code = 5
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Text of unknown origin for a message: on one line, cut in the middle, with what would steer a
+    terminal, and halves of surrogate pairs, shown escaped."""
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}…{text[-limit // 2 :]}"
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

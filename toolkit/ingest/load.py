@@ -292,7 +292,7 @@ def _load(
                 reader.read(file, settings, sink)
                 sink.close()
                 file.verify_unchanged()
-                _check(file, reader, sink)
+                _check(file, reader, sink, source["detected_by"])
                 store.insert("source", source | _accounted(sink.account))
                 if dry_run:
                     raise _DryRun
@@ -304,7 +304,7 @@ def _load(
     raise AssertionError("a file that the engine does not touch cannot be unfit for it")
 
 
-def _check(file: EvidenceFile, reader: Reader, sink: EvidenceSink) -> None:
+def _check(file: EvidenceFile, reader: Reader, sink: EvidenceSink, how: str) -> None:
     account = sink.account
     if account.total != file.read_count:
         raise ToolkitError(
@@ -313,6 +313,22 @@ def _check(file: EvidenceFile, reader: Reader, sink: EvidenceSink) -> None:
         )
     if sink.first_reject is not None and not (account.accepted or account.skipped):
         raise _all_rejected(file.path, sink.first_reject, account.rejected)
+    if how == "declared" and reader.name != "mapped" and not account.accepted:
+        _refuse_unlike(file, reader)
+
+
+def _refuse_unlike(file: EvidenceFile, reader: Reader) -> None:
+    """A format that the file does not bear out says nothing by finding nothing."""
+    if reader.matches(file):
+        return
+    claims = [other.name for other in readers().values() if other.matches(file)]
+    raise EvidenceRefused(
+        f"the file is declared as {reader.name}, and holds no record of that format",
+        path=file.path,
+        remedy=f"it looks like {' or '.join(claims)}: declare that, or nothing"
+        if claims
+        else "declare the format that it is in (see: postmortem formats)",
+    )
 
 
 def _accounted(account: Account) -> dict[str, Any]:

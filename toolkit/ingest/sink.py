@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, one_line
 from toolkit.ingest.bulk import ORDERED, EngineRead, Trust, Unfit, read_by_engine
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.reader import Row, SourceSettings, Value
@@ -270,7 +270,10 @@ class EvidenceSink:
 
     def reject(self, record: Record, code: str, reason: str, *, field: str | None = None) -> None:
         """The record cannot be read; its bytes are kept."""
-        fault = (self.source_id, record.number, record.offset, field, code, reason, record.raw)
+        # A reason may quote the record, which can be of any length and hold anything.
+        said = one_line(reason, 500)
+        named = None if field is None else one_line(field)
+        fault = (self.source_id, record.number, record.offset, named, code, said, record.raw)
         if self.first_reject is None or record.number < self.first_reject[1]:
             self.first_reject = fault
         self._notes["reject"].append(fault)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 from toolkit.relations import Column
 
 TRUE = frozenset({"true", "t", "yes", "y", "1"})
 FALSE = frozenset({"false", "f", "no", "n", "0"})
 UNKNOWN = "unknown"
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Unreadable(ValueError):
@@ -34,6 +36,11 @@ def read_value(column: Column, raw: object) -> tuple[object, str | None]:
             raise Unreadable("VALUE_MISSING", "the value is missing", column.name)
         return column.default, None
     text = _text(raw)
+    if not text.isascii() and _HALF.search(text):
+        raise Unreadable(
+            "TEXT_SURROGATE", "the text holds half of a surrogate pair, which is no character",
+            column.name,
+        )  # fmt: skip
     if column.kind == "text":
         return text, None
     text = text.strip()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record, parse_json
+from toolkit.ingest.keyvalue import objects
 from toolkit.ingest.reader import Reader, Row, Sink, SourceSettings
 from toolkit.ingest.sink import EvidenceSink
 from toolkit.relations import BY_NAME, COMPONENT_COLUMNS, Column, table_headers
@@ -52,8 +53,8 @@ class TableReader(Reader):
         if file.is_parquet:
             _read_parquet(file, relation, settings, sink)
             return
-        if file.json_lines is not None:
-            _send(file, relation, settings, sink, lambda: _json_rows(file))
+        if objects(file):
+            _send(file, relation, settings, sink, lambda: _json_rows(file, relation))
             return
         left = None
         if isinstance(sink, EvidenceSink) and relation != "status_update":
@@ -76,9 +77,9 @@ def _columns(file: EvidenceFile) -> Sequence[str]:
             return list(pq.read_schema(io.BytesIO(file.data)).names)
         except (pa.ArrowException, OSError):
             return []
-    if file.json_lines is not None:
+    if entries := objects(file):
         names: dict[str, None] = {}
-        for value in file.json_lines:
+        for value in entries:
             names |= dict.fromkeys(value)
         return list(names)
     return file.header or []
@@ -111,7 +112,7 @@ def _choose(file: EvidenceFile, columns: Sequence[str], settings: SourceSettings
         )  # fmt: skip
     if not fitting:
         raise EvidenceRefused(*_why_none(columns), path=file.path, line=1, remedy=_MAPPING)
-    stem = file.path.name.split(".")[0].lower()
+    stem = file.name.split(".")[0].lower()
     named = [name for name in fitting if stem == name or re.match(rf"{name}[-_.]", stem)]
     if len(named) >= 1:
         return max(named, key=len)
@@ -148,7 +149,7 @@ def _why_none(columns: Sequence[str]) -> tuple[str]:
     return (", and ".join(parts),)
 
 
-_Fault = tuple[str, str]
+_Fault = tuple[str, str, str | None]
 _Rows = Iterator[tuple[Record, Row | None, _Fault | None]]
 
 
@@ -167,7 +168,8 @@ def _send(
         good: list[tuple[Record, Row]] = []
         for record, row, fault in batch:
             if fault:
-                sink.reject(record, *fault)
+                code, reason, field = fault
+                sink.reject(record, code, reason, field=field)
             elif row is None:
                 sink.skip(record, "blank line")
             else:
@@ -181,7 +183,8 @@ def _send(
 def _send_batch(
     relation: str, settings: SourceSettings, sink: Sink, rows: Sequence[tuple[Record, Row]]
 ) -> None:
-    is_split = relation == "status_update" and any("component" in row for _, row in rows)
+    known = BY_NAME[relation].by_column.keys()
+    is_split = relation == "status_update" and any(not row.keys() <= known for _, row in rows)
     if is_split or not isinstance(sink, EvidenceSink):
         for record, row in rows:
             sink.accept(record, *_rows(relation, row, settings))
@@ -205,7 +208,7 @@ def _csv_rows(file: EvidenceFile, numbers: Sequence[int] | None = None) -> _Rows
             yield record, None, None
         elif len(cells) != len(header):
             reason = f"the row has {len(cells)} cells, the header {len(header)}"
-            yield record, None, ("CSV_FIELDS", reason)
+            yield record, None, ("CSV_FIELDS", reason, None)
         else:
             yield record, dict(zip(header, cells, strict=True)), None
 
@@ -214,13 +217,14 @@ def _undecodable(record: Record) -> _Fault:
     try:
         text = record.text
     except UnicodeDecodeError as error:
-        return "TEXT_NOT_UTF8", f"byte {error.start + 1} of the record is not UTF-8"
+        return "TEXT_NOT_UTF8", f"byte {error.start + 1} of the record is not UTF-8", None
     if "\0" in text:
-        return "TEXT_NUL", "the record holds a NUL byte"
-    return "CSV_QUOTE", "a quote that opens in or before this line does not close"
+        return "TEXT_NUL", "the record holds a NUL byte", None
+    return "CSV_QUOTE", "a quote that opens in or before this line does not close", None
 
 
-def _json_rows(file: EvidenceFile) -> _Rows:
+def _json_rows(file: EvidenceFile, relation: str) -> _Rows:
+    known = {column.name for column in table_headers()[relation]}
     for record in file.lines():
         if not record.raw.strip():
             yield record, None, None
@@ -228,15 +232,20 @@ def _json_rows(file: EvidenceFile) -> _Rows:
         try:
             value = parse_json(record.raw)
         except UnicodeDecodeError as error:
-            yield record, None, ("TEXT_NOT_UTF8", f"byte {error.start + 1} is not UTF-8")
+            yield record, None, ("TEXT_NOT_UTF8", f"byte {error.start + 1} is not UTF-8", None)
             continue
         except (ValueError, RecursionError) as error:
-            yield record, None, ("JSON_UNREADABLE", str(error))
+            yield record, None, ("JSON_UNREADABLE", str(error), None)
             continue
         if not isinstance(value, dict) or any(
             isinstance(item, dict | list) for item in value.values()
         ):
-            yield record, None, ("JSON_SHAPE", "the line is no flat JSON object")
+            yield record, None, ("JSON_SHAPE", "the line is no flat JSON object", None)
+            continue
+        # The relation was chosen by a spread of the lines; one between them may have another key.
+        foreign = next((name for name in value if name not in known), None)
+        if foreign is not None:
+            yield record, None, ("JSON_KEY", f"{relation} has no such column", foreign)
             continue
         yield record, value, None
 
@@ -244,14 +253,10 @@ def _json_rows(file: EvidenceFile) -> _Rows:
 def _rows(relation: str, row: Row, settings: SourceSettings) -> Iterable[tuple[str, Row]]:
     known = BY_NAME[relation].by_column
     values = {name: value for name, value in row.items() if name in known}
-    foreign = row.keys() - known.keys() - set(COMPONENT_COLUMNS)
-    if foreign:
-        # A later line may bring a key that the sampled ones did not have: do not lose it unseen.
-        values = dict(row)
     if settings.asset_id and "asset_id" in known and not values.get("asset_id"):
         values["asset_id"] = settings.asset_id
     yield relation, values
-    if relation == "status_update" and row.get("component"):
+    if relation == "status_update" and any(row.get(name) for name in COMPONENT_COLUMNS):
         shared = {name: row.get(name) for name in ("incident_id", "update_id", "posted_at")}
         yield "status_component", shared | {name: row.get(name) for name in COMPONENT_COLUMNS}
 
