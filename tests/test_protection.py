@@ -139,6 +139,36 @@ def test_protection_that_stops_again_after_a_seed_is_a_gap_again() -> None:
     ]
 
 
+def test_a_failure_after_a_recovery_bounds_the_gap_that_follows() -> None:
+    relink = samples("m", [(20, "success")], job_kind="relink")
+    down = hourly("m", 10, 20, "failure") + hourly("m", 20.2, 40, "failure")
+    found = gaps(hourly("m", 0, 10), down, relink)
+    assert [(gap["started_lo"], gap["started_hi"], gap["failures"]) for gap in found] == [
+        (at(9), at(10), 10),
+        (at(20), at(20.2), 19),
+    ]
+
+
+def test_samples_on_record_twice_leave_the_cadence_as_it_is() -> None:
+    (gap,) = gaps(hourly("m", 0, 10) * 2, hourly("m", 10, 20, "failure") * 2, hourly("m", 20, 48))
+    assert (gap["cadence_minutes"], gap["started_lo"], gap["ended_at"]) == (60, at(9), at(20))
+
+
+def test_a_cadence_of_nought_is_none() -> None:
+    for cadence in (0.0, -5.0):
+        asset = [{"asset_id": "m", "kind": "machine", "cadence_minutes": cadence}]
+        (gap,) = gaps(hourly("m", 0, 10), hourly("m", 20, 48), asset=asset)
+        assert (gap["cadence_minutes"], gap["last_good_at"]) == (60, at(9))
+
+
+def test_a_lag_that_is_no_number_says_nothing_and_one_without_end_is_stale() -> None:
+    (gap,) = gaps(hourly("m", 0, 10, lag_seconds=float("nan")), hourly("m", 20, 48))
+    assert (gap["last_good_at"], gap["ended_at"]) == (at(9), at(20))
+    for lag in (float("inf"), 1e20):
+        (gap,) = gaps(hourly("m", 0, 10, lag_seconds=lag), hourly("m", 10, 48))
+        assert (gap["last_good_at"], gap["started_hi"], gap["ended_at"]) == (None, at(0), at(10))
+
+
 def runs(*hours: int, state: str = "success") -> list[dict[str, object]]:
     """Job records of `m` where every run has an id of its own."""
     return [

@@ -1,7 +1,7 @@
 -- /// relation
 -- id = "replication_run"
 -- title = "Runs of like samples"
--- grain = "One row per asset, job, target and run of consecutive samples of the same state and the same worth as protection, without a silence long enough to be a gap. This is the one reduction of the telemetry; what follows reads runs."
+-- grain = "One row per asset, job, target and run of consecutive samples of the same state and the same worth as protection, without a silence long enough to be a gap, nor a recovery between failures. This is the one reduction of the telemetry; what follows reads runs."
 -- reads = ["alias", "known_asset", "replication_sample"]
 -- policy = ["gap_cadences"]
 -- [columns]
@@ -17,7 +17,7 @@
 -- recovery_point_at = "Recovery point of the last sample: as recorded, else the sample less its lag, else the sample."
 -- samples = "Samples in the run."
 -- error = "Error of the first sample of the run, as recorded."
--- cadence_minutes = "Planned interval between recovery points, else the median interval between samples of the job and target (three samples or more), in minutes."
+-- cadence_minutes = "Planned interval between recovery points, else the median interval between samples of the job and target at different times (three samples or more), in minutes."
 -- rpo_minutes = "Recovery point objective, in minutes."
 -- limit_minutes = "Age of a recovery point beyond which it is a gap: the objective, else so many cadences; NULL where neither is known."
 -- evidence = "First sample of the run."
@@ -88,11 +88,15 @@ samples as (
             when 'skipped' then 8
             else 9
         end::tinyint as state_no,
+        -- No copy is behind by more than a century; a lag that is no number says nothing.
         greatest(
             0,
             coalesce(
                 instant - epoch_us(replication_sample.recovery_point_at),
-                (replication_sample.lag_seconds * 1e6)::bigint
+                case
+                    when not isnan(replication_sample.lag_seconds)
+                        then greatest(0, least(replication_sample.lag_seconds, 3e9)) * 1e6
+                end::bigint
             )
         ) as age
     from replication_sample
@@ -122,7 +126,8 @@ beats as (
         job_no,
         count(*) as samples,
         case
-            when count(*) >= 3 then (median(beat) filter (where state_no <> 7)) / 60e6
+            when count(*) >= 3
+                then (median(beat) filter (where state_no <> 7 and beat > 0)) / 60e6
         end as minutes
     from ordered
     group by job_no
@@ -137,7 +142,9 @@ limits as (
         jobs.target_asset,
         beats.samples,
         known_asset.rpo_minutes,
-        coalesce(known_asset.cadence_minutes, beats.minutes) as beat_minutes,
+        coalesce(
+            if(known_asset.cadence_minutes > 0, known_asset.cadence_minutes, null), beats.minutes
+        ) as beat_minutes,
         coalesce(
             known_asset.rpo_minutes, policy_number('gap_cadences') * beat_minutes
         ) as limit_minutes
@@ -153,7 +160,6 @@ judged as (
         ordered.state_no,
         ordered.before_state_no,
         limits.job_kind,
-        limits.samples,
         60e6 * limits.limit_minutes as oldest,
         coalesce(ordered.state_no <= 3 and ordered.age > oldest, false) as is_stale,
         coalesce(ordered.before_state_no <= 3 and ordered.before_age > oldest, false) as was_stale,
@@ -164,14 +170,32 @@ judged as (
     inner join limits using (job_no)
 ),
 
+-- The first failure after a recovery bounds the start of the gap that follows.
+failed_again as (
+    select
+        jobs.job_no,
+        min(ordered.sample_no) as sample_no
+    from limits as recovery
+    inner join ordered as recovered on recovery.job_no = recovered.job_no
+    inner join limits as jobs
+        on
+            recovery.asset_id = jobs.asset_id
+            and coalesce(recovery.target_asset = jobs.target_asset, true)
+    inner join ordered on jobs.job_no = ordered.job_no and recovered.instant < ordered.instant
+    where
+        recovery.job_kind in ('seed', 'relink')
+        and recovered.state_no = 1
+        and jobs.job_kind = 'replicate'
+        and ordered.state_no in (5, 6)
+    group by jobs.job_no, recovered.instant
+),
+
 -- Every success of a recovery job can end a gap, so that each is a run of its own.
-starts as (
+marked as (
     select
         job_no,
         sample_no,
-        is_stale,
-        row_number() over job as run_no,
-        coalesce(lead(sample_no) over job - 1, samples) as last_no
+        is_stale
     from judged
     where
         before_state_no is null
@@ -179,7 +203,22 @@ starts as (
         or is_stale <> was_stale
         or (is_late and not was_stale)
         or (job_kind in ('seed', 'relink') and state_no = 1)
-    window job as (partition by job_no order by sample_no)
+    union
+    select
+        job_no,
+        sample_no,
+        false as is_stale
+    from failed_again
+),
+
+starts as (
+    select
+        marked.*,
+        row_number() over job as run_no,
+        coalesce(lead(marked.sample_no) over job - 1, limits.samples) as last_no
+    from marked
+    inner join limits using (job_no)
+    window job as (partition by marked.job_no order by marked.sample_no)
 ),
 
 -- One number names a sample: two keys with a part in common would let the engine pair all samples
