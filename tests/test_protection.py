@@ -9,7 +9,7 @@ from typing import Any
 
 from derive import at, derive, hourly, samples
 
-from toolkit import resources, sqlfile
+from toolkit import analysis, resources, sqlfile
 
 STEADY = hourly("other", 0, 48)  # a machine whose record goes on to the end
 
@@ -328,6 +328,51 @@ def test_what_ended_a_gap_gives_the_recovery_class() -> None:
     }  # fmt: skip
 
 
+def test_machines_that_the_onset_struck_are_told_from_those_that_paused_by_themselves() -> None:
+    telemetry = [row for n in range(30) for row in hourly(f"steady-{n:02d}", 0, 48)]
+    telemetry += [row for n in range(4) for row in hourly(f"struck-{n}", 0, 24)]
+    # Fails shortly before, and comes back by a seed only.
+    telemetry += hourly("already", 0, 22) + hourly("already", 22, 30, "failure")
+    telemetry += samples("already", [(40, "success")], job_kind="seed")
+    telemetry += hourly("before", 0, 4) + hourly("before", 15, 48)
+    telemetry += hourly("later", 0, 30) + hourly("later", 40, 48)
+    with derive("machine_impact", replication_sample=telemetry) as store:
+        found = store.rows("select asset_id, onset_relation from machine_impact")
+    assert {row["asset_id"]: row["onset_relation"] for row in found} == {
+        **{f"struck-{n}": "struck" for n in range(4)},
+        "already": "struck",
+        "before": "apart",
+        "later": "later",
+    }
+
+
+def test_what_is_not_known_is_counted_and_never_a_nought() -> None:
+    asset = [
+        {"asset_id": "a", "kind": "machine", "region": "IE", "protected_bytes": 10},
+        {"asset_id": "b", "kind": "machine", "region": "IE"},
+    ]
+    telemetry = [*STEADY, *hourly("a", 0, 10), *hourly("b", 0, 10)]
+    telemetry += samples("b", [(20, "failure")], job_kind="seed", error="chain cannot be recovered")
+    telemetry += samples("c", [(0, "success"), (1, "failure")])
+    state = [
+        {"observed_at": at(10), "asset_id": "a", "state": "link_lost"},
+        {"observed_at": at(20), "asset_id": "a", "state": "healthy"},
+    ]
+    with derive(
+        "region_impact", replication_sample=telemetry, asset=asset, asset_state=state
+    ) as store:
+        ie, none = store.rows("select * from region_impact")
+    assert (ie["failover_blocked_hours"], ie["failover_known"], ie["failover_unknown"]) == (
+        10, 1, 1,
+    )  # fmt: skip
+    assert (ie["data_at_risk_bytes"], ie["data_unknown"]) == (10, 1)
+    assert (ie["machines_lost"], ie["data_lost_bytes"], ie["data_lost_unknown"]) == (1, None, 1)
+    assert (ie["links_lost"], ie["recovery_points_missed"]) == (1, 76)
+    assert (none["region"], none["recovery_points_missed"], none["recovery_points_unknown"]) == (
+        None, None, 1,
+    )  # fmt: skip
+
+
 def test_failover_is_blocked_from_a_lost_link_to_the_next_healthy_state() -> None:
     observed = [
         {"observed_at": at(hours), "asset_id": "m", "state": state}
@@ -444,11 +489,17 @@ def test_dependencies_that_form_a_circle_are_followed_once() -> None:
 
 
 def test_nothing_after_the_reduction_reads_samples() -> None:
-    files = sqlfile.catalogue(resources.queries() / "relations")
-    readers = {name for name, file in files.items() if "replication_sample" in file.meta.reads}
-    assert {"replication_run", "known_asset"} <= readers
-    after = {"state_interval", "protection_gap", "machine_gap", "machine_impact", "onset"}
-    assert not after & readers
+    reads = {name: file.meta.reads for name, file in sqlfile.catalogue(resources.queries()).items()}
+    reads |= {name: step.reads for name, step in analysis.steps().items()}
+    readers = {
+        sample: {name for name, read in reads.items() if sample in read}
+        for sample in ("replication_sample", "metric_sample")
+    }
+    # The inventory takes names; of use before an irreversible action, the samples within a run.
+    assert readers == {
+        "replication_sample": {"replication_run", "known_asset", "dependent_use"},
+        "metric_sample": {"lag_profile"},
+    }
 
 
 def test_without_telemetry_there_is_no_row_and_no_error() -> None:

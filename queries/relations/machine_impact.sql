@@ -12,8 +12,12 @@
 -- machine_type = "Type of machine."
 -- gap_hours = "Time within the window in which at least one of its jobs was in a gap, from the latest start of each, in hours."
 -- data_at_risk_bytes = "Bytes that it protects, which had no current copy on at least one target; NULL where not stated."
+-- data_lost_bytes = "Bytes that it protects, where the records say that it is lost; NULL where not stated, and where no record says that anything is lost."
+-- recovery_points_missed = "Recovery points planned within its gaps in the window and not made; NULL where a job of it has no known cadence."
 -- failover_blocked_hours = "Time within the window from a lost link, failure, removal or failed failover test to the next healthy state, relink or passed test, in hours; NULL where no record says."
 -- links_lost = "How often its link was recorded as lost within the window; NULL where its state is not on record."
+-- links_remade = "Relinks that succeeded within the window."
+-- seeds_completed = "Seeds that succeeded within the window."
 -- recovery_class = "`relinked` or `reseeded` by a job on record; `reseeding` while a seed runs and reports; `lost` where it was removed, or the error of its last seed or relink says so; else `unknown`."
 -- recovered_at = "End of its last gap; NULL while one is open."
 -- site = "Site."
@@ -23,6 +27,7 @@
 -- first_gap_at = "Latest start of the first of them."
 -- onset_gap_lo = "Earliest start of the first of them that began in the main onset of the case; NULL where none did."
 -- onset_gap_at = "Latest start of that gap."
+-- onset_relation = "`struck`: a gap can have begun at the onset of its region, else of all, or was open then and did not end by the job itself; `later`: the first one of the main onset began after that onset, so that whether it belongs to it is not known; `apart`: none of these; NULL where the case has no onset."
 -- open = "Whether a gap was open when the record ends."
 -- rpo_breaches = "Gaps that exceeded the recovery point objective; NULL where none is stated."
 -- evidence = "Rows that bound its gaps, and its last seed or relink."
@@ -37,9 +42,24 @@ with review as (
 episode as (
     select
         onset_lo,
+        onset_hi,
         coalesce(ended_at, 'infinity'::timestamptz) as ended_at
     from onset
     where scope_kind = 'all' and main
+),
+
+-- Machines struck together have bounds in common, the onset of their region among them.
+region_onset as (
+    select
+        onset.scope as region,
+        onset.onset_lo,
+        onset.onset_hi
+    from onset
+    inner join episode on onset.onset_lo <= episode.ended_at and onset.onset_hi >= episode.onset_lo
+    where onset.scope_kind = 'region'
+    qualify row_number() over (
+        partition by onset.scope order by onset.main desc, onset.onset_lo asc
+    ) = 1
 ),
 
 gaps as (
@@ -47,10 +67,22 @@ gaps as (
         protection_gap.*,
         coalesce(
             protection_gap.started_hi between episode.onset_lo and episode.ended_at, false
-        ) as in_onset
+        ) as in_onset,
+        review.starts_at,
+        review.ends_at,
+        coalesce(region_onset.onset_lo, episode.onset_lo) as struck_lo,
+        coalesce(region_onset.onset_hi, episode.onset_hi) as struck_hi,
+        case
+            when protection_gap.started_hi >= struck_lo
+                then coalesce(protection_gap.started_lo, protection_gap.started_hi) <= struck_hi
+            else
+                coalesce(protection_gap.ended_at > struck_hi, true)
+                and coalesce(protection_gap.ended_by in ('seed', 'relink'), true)
+        end as is_struck
     from protection_gap
     cross join review
     left join episode on true
+    left join region_onset on protection_gap.region = region_onset.region
     where
         protection_gap.started_hi < review.ends_at
         and coalesce(protection_gap.ended_at, protection_gap.record_ends_at) > review.starts_at
@@ -79,6 +111,22 @@ impacted as (
         min(started_hi) as first_gap_at,
         arg_min(started_lo, (started_hi, started_lo)) filter (where in_onset) as onset_gap_lo,
         min(started_hi) filter (where in_onset) as onset_gap_at,
+        case
+            when not bool_or(struck_lo is not null) then null
+            when bool_or(is_struck) then 'struck'
+            when bool_or(in_onset) then 'later'
+            else 'apart'
+        end as onset_relation,
+        case
+            when bool_and(cadence_minutes is not null)
+                then sum(
+                    greatest(
+                        0,
+                        epoch_us(least(coalesce(ended_at, record_ends_at), ends_at))
+                        - epoch_us(greatest(coalesce(started_lo, started_hi), starts_at))
+                    ) // greatest(1, (60e6 * cadence_minutes)::bigint)
+                )::bigint
+        end as recovery_points_missed,
         bool_or(open) as open,
         max(ended_at) as last_ended_at,
         arg_max(ended_by, (ended_at, ended_by)) filter (
@@ -111,6 +159,20 @@ recovery as (
     qualify row_number() over (
         partition by asset_id order by last_sample_at desc, job_kind asc, job_id asc, run_no desc
     ) = 1
+),
+
+remade as (
+    select
+        replication_run.asset_id,
+        count(*) filter (where replication_run.job_kind = 'relink') as links_remade,
+        count(*) filter (where replication_run.job_kind = 'seed') as seeds_completed
+    from replication_run
+    cross join review
+    where
+        replication_run.job_kind in ('seed', 'relink')
+        and replication_run.state = 'success'
+        and replication_run.started_at between review.starts_at and review.ends_at
+    group by replication_run.asset_id
 ),
 
 canonical as (
@@ -210,6 +272,35 @@ blocked as (
 
 words as (
     select policy_list('lost_words') as lost
+),
+
+classed as (
+    select
+        impacted.asset_id,
+        recovery.evidence,
+        case
+            when not impacted.open and impacted.restored_by = 'relink' then 'relinked'
+            when not impacted.open and impacted.restored_by = 'seed' then 'reseeded'
+            when not impacted.open then 'unknown'
+            when states.last_state = 'removed' then 'lost'
+            when
+                recovery.state = 'failure'
+                and len(
+                    list_filter(words.lost, lambda word: contains(lower(recovery.error), word))
+                ) > 0
+                then 'lost'
+            when
+                recovery.job_kind = 'seed' and recovery.state = 'running' and recovery.is_reporting
+                then 'reseeding'
+            else 'unknown'
+        end as recovery_class
+    from impacted
+    cross join words
+    left join states using (asset_id)
+    left join recovery
+        on
+            impacted.asset_id = recovery.asset_id
+            and impacted.first_gap_at <= recovery.last_sample_at
 )
 
 select
@@ -219,24 +310,13 @@ select
     known_asset.machine_type,
     round(coalesce(gap_time.microseconds, 0) / 3.6e9, 6) as gap_hours,
     known_asset.protected_bytes as data_at_risk_bytes,
+    if(classed.recovery_class = 'lost', known_asset.protected_bytes, null) as data_lost_bytes,
+    impacted.recovery_points_missed,
     round(blocked.microseconds / 3.6e9, 6) as failover_blocked_hours,
     states.links_lost,
-    case
-        when not impacted.open and impacted.restored_by = 'relink' then 'relinked'
-        when not impacted.open and impacted.restored_by = 'seed' then 'reseeded'
-        when not impacted.open then 'unknown'
-        when states.last_state = 'removed' then 'lost'
-        when
-            recovery.state = 'failure'
-            and len(
-                list_filter(words.lost, lambda word: contains(lower(recovery.error), word))
-            ) > 0
-            then 'lost'
-        when
-            recovery.job_kind = 'seed' and recovery.state = 'running' and recovery.is_reporting
-            then 'reseeding'
-        else 'unknown'
-    end as recovery_class,
+    coalesce(remade.links_remade, 0) as links_remade,
+    coalesce(remade.seeds_completed, 0) as seeds_completed,
+    classed.recovery_class,
     if(impacted.open, null, impacted.last_ended_at) as recovered_at,
     known_asset.site,
     known_asset.criticality,
@@ -245,17 +325,17 @@ select
     impacted.first_gap_at,
     impacted.onset_gap_lo,
     impacted.onset_gap_at,
+    impacted.onset_relation,
     impacted.open,
     if(impacted.has_objective, impacted.breaches, null) as rpo_breaches,
     list_filter(
-        list_append(impacted.evidence, recovery.evidence), lambda cited: cited is not null
+        list_append(impacted.evidence, classed.evidence), lambda cited: cited is not null
     ) as evidence
 from impacted
-cross join words
+inner join classed using (asset_id)
 left join gap_time using (asset_id)
 left join known_asset using (asset_id)
 left join states using (asset_id)
 left join blocked using (asset_id)
-left join recovery
-    on impacted.asset_id = recovery.asset_id and impacted.first_gap_at <= recovery.last_sample_at
+left join remade using (asset_id)
 order by impacted.asset_id

@@ -245,7 +245,7 @@ def _whom(incident: Incident) -> Iterable[Block]:
                 f"{listed(regions) if regions else 'regions that are not stated'}"
             ),
             f" went without a current recovery point, for {number(hours_of(hours))} machine-hours "
-            f"in total. {_at_risk(known, len(machines))}",
+            f"in total. {_struck(machines)}{_at_risk(known, len(machines))}",
         ),
         query="machine_impact",
     )
@@ -291,6 +291,18 @@ CLASSES = {
     "lost": "lost",
     "unknown": "of unknown state",
 }
+
+
+def _struck(machines: list[Row]) -> str:
+    """How many of the machines fell with the onset, where not all did."""
+    struck = sum(row["onset_relation"] == "struck" for row in machines)
+    if not struck or struck == len(machines):
+        return ""
+    return (
+        f"The onset struck {number(struck)} of them; the gaps of the other "
+        f"{number(len(machines) - struck)} began later or apart from it, and no record says "
+        "whether they belong to it. "
+    )
 
 
 def _at_risk(known: list[int], machines: int) -> str:
