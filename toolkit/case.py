@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import decisions, resources, sqlfile
+from toolkit import decisions, resources, reviewfile, sqlfile
 from toolkit.casefile import CASE_FILE, EVIDENCE, OUTPUT, PROCEDURES, CaseFolder
 from toolkit.errors import UsageError, did_you_mean
 from toolkit.ingest.load import Ingested, Progress, ingest
 from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.rebuild import Rebuilt, query_folders, rebuild
+from toolkit.rebuild import refresh_review as _refresh
 from toolkit.relations import BY_NAME
 from toolkit.store import Store
 
@@ -179,6 +180,57 @@ def report(
     for kind in kinds:
         written += reports.write(model, kind, formats, folder.output)
     return tuple(written)
+
+
+def digest_of(path: Path) -> str:
+    """The digest of a rebuilt case, over its sources, queries and thresholds."""
+    from toolkit.report import case_digest
+
+    case = Case.open(path)
+    case._require_rebuilt()
+    with Store.open(case.folder.database) as store:
+        return case_digest(store)
+
+
+def add_to_review(path: Path, do: str, **values: object) -> tuple[int, str]:
+    """Add an entry to `review.yaml` and derive what rests on it; see `toolkit.reviewfile`.
+
+    Returns the number of the entry and the state of the review as `review_state` has it.
+
+    Findings may be named by the first letters of their id. Raises UsageError for a finding that
+    is not there, a value that does not fit, and an act that the state of the review does not allow.
+    """
+    case = Case.open(path)
+    case._require_rebuilt()
+    with Store.create(case.folder.database) as store:
+        known = [row["finding_id"] for row in store.rows("select finding_id from finding")]
+        if "finding" in values:
+            values["finding"] = _finding(str(values["finding"]), known)
+        if isinstance(named := values.get("findings"), list):
+            values["findings"] = [_finding(str(each), known) for each in named]
+        found = reviewfile.add(case.folder.path, reviewfile.make(do, **values))
+        _refresh(store, case.folder)
+        state = store.value("select state from review_state where is_current")
+    return found[-1].number, str(state)
+
+
+def refresh_review(path: Path) -> None:
+    """Read `review.yaml` again and derive what rests on it."""
+    case = Case.open(path)
+    case._require_rebuilt()
+    with Store.create(case.folder.database) as store:
+        _refresh(store, case.folder)
+
+
+def _finding(given: str, known: Sequence[str]) -> str:
+    found = [each for each in known if each.startswith(given.lower())]
+    if len(found) != 1 or len(given) < 4:
+        raise UsageError(
+            f"{'no' if not found else 'more than one'} finding begins with {given!r}",
+            field="FINDING",
+            remedy="postmortem findings CASE lists them; give at least four letters",
+        )
+    return found[0]
 
 
 def demo(into: Path, *, formats: Sequence[str] = ("pdf", "html")) -> tuple[Ran, ...]:

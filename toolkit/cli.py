@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from toolkit import __version__
+from toolkit import __version__, cli_review
 from toolkit.errors import ConditionMet, EvidenceRefused, ToolkitError, UsageError
 from toolkit.listing import Format, printable, render, write
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 mapping_app = typer.Typer(help="Draft and test mapping files for foreign headers.")
 app.add_typer(mapping_app, name="mapping")
+app.add_typer(cli_review.app, name="review")
 
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE", help="The case folder.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-F", help="Form of the listing.")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from toolkit import copies, procedures, resources, sqlfile
+from toolkit import copies, procedures, resources, reviewfile, sqlfile
 from toolkit.analysis import Step, steps
 from toolkit.casefile import PROCEDURES, CaseFolder
 from toolkit.errors import UsageError
@@ -49,18 +49,12 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
     with store.transaction():
         _load_case(store, case, policy)
         _load_procedures(store, loaded)
+        _load_review(store, case)
         _expose_evidence(store)
         _load_catalogue(store, files)
         plan = _plan(files, only)
         for name in plan:
-            if name in steps():
-                _run_step(store, steps()[name])
-                continue
-            file = files[name]
-            if file.is_rule:
-                _run_rule(store, file, LATE if _is_late(file, files) else EARLY)
-            elif file.kind == "relation":
-                _run_relation(store, file)
+            _run(store, files, name)
         if only is None:
             _register_queries(store, files)
     made = [name for name in plan if name in files and not files[name].is_rule]
@@ -74,6 +68,39 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
             )
         },
     )
+
+
+def refresh_review(store: Store, case: CaseFolder) -> None:
+    """Read `review.yaml` again and derive what rests on it; all else stays as it is.
+
+    The case must have been rebuilt before. Raises UsageError for what cannot be understood.
+    """
+    files = sqlfile.catalogue(*query_folders(case))
+    resting = {"review_entry"}
+    with store.transaction():
+        _load_review(store, case)
+        for name in _plan(files, None):
+            file = files.get(name)
+            if file is None or file.is_rule or not resting & set(file.meta.reads):
+                continue
+            resting.add(name)
+            _run(store, files, name)
+            count, digest = result_digest(store, f'select * from "{name}"')
+            store.execute(
+                "update query_catalogue set row_count = ?, result_sha256 = ? where query_id = ?",
+                [count, digest, name],
+            )
+
+
+def _run(store: Store, files: Mapping[str, SqlFile], name: str) -> None:
+    if name in steps():
+        _run_step(store, steps()[name])
+        return
+    file = files[name]
+    if file.is_rule:
+        _run_rule(store, file, LATE if _is_late(file, files) else EARLY)
+    elif file.kind == "relation":
+        _run_relation(store, file)
 
 
 # -- what is given before the first query ----------------------------------------------------------
@@ -149,6 +176,12 @@ def _load_procedures(store: Store, loaded: Sequence[procedures.ProcedureFile]) -
          "origin": "varchar"},
         rules,
     )  # fmt: skip
+
+
+def _load_review(store: Store, case: CaseFolder) -> None:
+    entries = reviewfile.load(case.path)
+    store.load("review_entry", reviewfile.COLUMNS, reviewfile.rows(entries))
+    store.comment("review_entry", "One row per entry of review.yaml, in its order.")
 
 
 def _expose_evidence(store: Store) -> None:

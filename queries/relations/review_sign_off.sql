@@ -1,0 +1,81 @@
+-- /// relation
+-- id = "review_sign_off"
+-- title = "Signatures, with what ties the signer to the work under review"
+-- grain = "One row per version of the review and signer."
+-- reads = ["approval", "change", "maintenance_event", "review_entry"]
+-- limitations = "Ties are those on record: who requested, approved, planned to carry out or carried out a registered change. Accounts are compared without case, through the aliases on record."
+-- [columns]
+-- version = "Version of the review."
+-- signed_at = "When."
+-- account = "Account of the signer."
+-- role = "Role in which it was signed."
+-- conflicts = "What ties the signer to changes under review, one sentence each; empty where nothing."
+-- counts = "Whether the signature counts as independent."
+-- ///
+with tie as (
+    select
+        requested_by as name,
+        change_id,
+        'requested' as what
+    from change
+    union
+    select
+        implementer as name,
+        change_id,
+        'was to carry out' as what
+    from change
+    union
+    select
+        approver as name,
+        change_id,
+        'decided on' as what
+    from approval
+    union
+    select
+        unnest([actor, effective_actor]) as name,
+        change_id,
+        'worked on' as what
+    from maintenance_event
+    where change_id is not null
+),
+
+tied as (
+    select
+        person(tie.name) as name,
+        tie.what,
+        list(distinct tie.change_id order by tie.change_id) as changes
+    from tie
+    where tie.name is not null
+    group by person(tie.name), tie.what
+),
+
+signed as (
+    select
+        *,
+        person(account) as name
+    from review_entry
+    where verb = 'sign'
+    qualify
+        row_number() over (
+            partition by version, person(account) order by entry_no desc
+        ) = 1
+)
+
+select
+    signed.version,
+    signed.made_at as signed_at,
+    signed.account,
+    signed.role,
+    coalesce(
+        list(
+            tied.what || ' ' || list_aggregate(tied.changes[:5], 'string_agg', ', ')
+            || if(len(tied.changes) > 5, ' and ' || (len(tied.changes) - 5) || ' more', '')
+            order by tied.what
+        ) filter (where tied.name is not null),
+        []
+    ) as conflicts,
+    count(tied.name) = 0 as counts
+from signed
+left join tied on signed.name = tied.name
+group by signed.version, signed.made_at, signed.account, signed.role, signed.name
+order by signed.version, signed.made_at, signed.account
