@@ -118,3 +118,58 @@ def test_logs_of_other_hosts_and_other_times_are_left_as_they_are(tmp_path: Path
     with rebuilt(tmp_path, files) as store:
         assert store.value("select count(*) from maintenance_event") == 6
         assert store.value("select count(*) from record_copy") == 0
+
+
+FEED = "posted_at,incident_id,state,title,body\n"
+
+
+def test_an_update_that_a_feed_tells_without_its_id_is_told_once_and_compared(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "a.csv": UPDATES
+        + FIRST.replace("09:00:00Z", "09:00:12Z")
+        + "2022-03-09T09:00:47Z,i1,investigating,u2,Backups,Still <b>looking</b>\n",
+        "b.csv": FEED
+        + "2022-03-09T09:00Z,i1,investigating,Backups,Still looking.\n"
+        + "2022-03-09T09:00Z,i1,investigating,Backup,We look into it\n",
+    }
+    with rebuilt(tmp_path, files) as store:
+        assert store.rows("select update_id from status_update order by posted_at") == [
+            {"update_id": "u1"}, {"update_id": "u2"},
+        ]  # fmt: skip
+        assert store.rows(
+            "select record_no, of_source_id, of_record_no from record_copy order by all"
+        ) == [
+            {"record_no": 2, "of_source_id": 1, "of_record_no": 3},
+            {"record_no": 3, "of_source_id": 1, "of_record_no": 2},
+        ]
+        found = store.rows(
+            "select source_id, subject, detail, count from evidence_quality "
+            "where issue = 'sources_disagree' order by subject"
+        )
+    assert [(row["source_id"], row["subject"], row["count"]) for row in found] == [
+        (2, "body", 1), (2, "title", 1),
+    ]  # fmt: skip
+    assert found[0]["detail"] == (
+        "Of an update that two sources hold, record 3 (incident i1) says “We look into it”, "
+        "1:2 says “We are looking into it”."
+    )
+
+
+def test_what_a_feed_alone_tells_is_kept(tmp_path: Path) -> None:
+    """More updates of one minute than the page has ids for, and one of another state."""
+    files = {
+        "a.csv": UPDATES + FIRST,
+        "b.csv": FEED
+        + "2022-03-09T09:00Z,i1,investigating,Backups,Second\n"
+        + "2022-03-09T09:00Z,i1,investigating,Backups,We are looking into it\n"
+        + "2022-03-09T09:00Z,i1,identified,Backups,Third\n"
+        + "2022-03-09T09:01Z,i1,investigating,Backups,We are looking into it\n"
+        + "2022-03-09T09:00Z,i2,investigating,Backups,We are looking into it\n",
+    }
+    with rebuilt(tmp_path, files) as store:
+        assert store.rows("select source_id, record_no from record_copy") == [
+            {"source_id": 2, "record_no": 3}
+        ]
+        assert store.value("select count(*) from status_update") == 5

@@ -4,6 +4,10 @@ A relation with a native key holds one row per record of its system: of several 
 was seen last counts, and copies with other content are revisions (relation `revision`). A relation
 without one holds what was logged: rows that two sources of one format both hold, where their times
 overlap, are one record; rows that one file repeats are true repeats, and stay.
+
+A feed tells of the updates of a status page without their ids, and to the minute. Such an update is
+the copy of one that another source holds with its id, if incident and state (or text) are the same
+and it can have been posted at the same time.
 """
 
 from __future__ import annotations
@@ -30,9 +34,59 @@ _SUBJECTS: Mapping[str, str] = {
     "metric_sample": "series",
 }
 
+# Of several updates that it can be: the one with the same words, else the one in its place, for a
+# feed tells of the newest first. No more of them are left out than there are updates with ids.
+_TOLD_WITHOUT_ID = r"""
+    insert into record_copy
+    with update as (
+        select
+            source_id, record_no, incident_id, update_id, state, posted_at, posted_lo, posted_hi,
+            regexp_replace(regexp_replace(body, '<[^>]*>', ' ', 'g'), '[^\p{L}\p{N}]+', '', 'g')
+                as words,
+            row_number() over (
+                partition by source_id, incident_id, state, posted_at order by record_no desc
+            ) as nth
+        from evidence.status_update
+        where posted_at is not null
+    ),
+    fitting as (
+        select
+            told.source_id, told.record_no, told.nth, named.update_id,
+            min(named.posted_at) as posted_at,
+            bool_or(told.words = named.words) as same_words,
+            max(struct_pack(source := named.source_id, record := named.record_no)) as latest
+        from update as told
+        inner join update as named
+            on
+                told.incident_id = named.incident_id
+                and told.source_id <> named.source_id
+                and told.posted_lo <= named.posted_hi
+                and told.posted_hi >= named.posted_lo
+                and (told.state = named.state or told.words = named.words)
+        where told.update_id is null and named.update_id is not null
+        group by all
+    ),
+    placed as (
+        select
+            *,
+            count(*) over (partition by source_id, record_no) as choices,
+            row_number() over (
+                partition by source_id, record_no order by posted_at, update_id
+            ) as place
+        from fitting
+    )
+    select 'status_update', source_id, record_no, latest.source, latest.record
+    from placed
+    where nth <= choices
+    qualify row_number() over (
+        partition by source_id, record_no order by same_words desc nulls last, place <> nth, place
+    ) = 1
+    order by all
+"""
+
 
 def find(store: Store) -> None:
-    """Write the table `record_copy`: records of logs that an earlier source already holds.
+    """Write the table `record_copy`: records that another source already holds.
 
     One row per record that is left out, with the record that stands for it. The n-th of equal
     records of one source is the copy of the n-th of the other.
@@ -49,9 +103,10 @@ def find(store: Store) -> None:
         pairs = _overlapping(store, name, subject)
         if pairs:
             store.execute(_copies(BY_NAME[name], pairs))
+    store.execute(_TOLD_WITHOUT_ID)
     store.describe(
         "record_copy",
-        comment="Copies of records in overlapping exports. One row per record that is left out.",
+        comment="Copies of records in other exports. One row per record that is left out.",
         comments={
             "relation": "The relation.",
             "source_id": "Source of the copy.",
@@ -66,26 +121,30 @@ def current(store: Store, relation: Relation) -> str:
     """The statement that selects what counts of a relation of evidence."""
     columns = ", ".join(f'"{name}"' for name, _ in columns_of(relation))
     if relation.name in _KEYS:
+        kept = _without_copies(store, relation.name, "held")
         captured = "captured_at" if "captured_at" in relation.by_column else "null::timestamptz"
         return (
             f"select {columns} from (select held.*, coalesce({captured}, (select try_cast("
             "source.obtained_at as timestamptz) from source where source.source_id = "
             "held.source_id)) as seen_at, row_number() over (partition by source_id, "
             f"{', '.join(relation.key)}, {relation.at} order by record_no) as nth "
-            f"from evidence.{relation.name} as held) "
+            f"from evidence.{relation.name} as held{kept}) "
             f"qualify row_number() over (partition by {_KEYS[relation.name]} "
             "order by seen_at desc nulls last, source_id desc, record_no desc) = 1"
         )
-    select = f"select {columns} from evidence.{relation.name}"
-    if relation.name in _SUBJECTS and store.value(
-        "select count(*) from record_copy where relation = ?", [relation.name]
-    ):
-        # Views are cheap to ask, so only a relation that has copies pays for leaving them out.
-        select += (
-            " anti join (select source_id, record_no from record_copy where relation = "
-            f"'{relation.name}') as copy using (source_id, record_no)"
-        )
-    return select
+    kept = _without_copies(store, relation.name, "held")
+    return f"select {columns} from evidence.{relation.name} as held{kept}"
+
+
+def _without_copies(store: Store, name: str, held: str) -> str:
+    """The join that leaves out copies: views are cheap to ask, so only where there are some."""
+    if not store.value("select count(*) from record_copy where relation = ?", [name]):
+        return ""
+    return (
+        " anti join (select source_id, record_no from record_copy where relation = "
+        f"'{name}') as copy on {held}.source_id = copy.source_id "
+        f"and {held}.record_no = copy.record_no"
+    )
 
 
 def _overlapping(store: Store, name: str, subject: str) -> list[tuple[int, int]]:

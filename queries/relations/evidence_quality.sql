@@ -2,7 +2,7 @@
 -- id = "evidence_quality"
 -- title = "Limits of the evidence"
 -- grain = "One row per source, issue and subject."
--- reads = ["clock_offset", "clock_probe", "known_asset", "maintenance_event", "onset", "operation_event", "reject", "skipped", "source", "statement", "status_incident", "status_update", "time_note", "value_note"]
+-- reads = ["clock_offset", "clock_probe", "evidence.status_update", "known_asset", "maintenance_event", "onset", "operation_event", "record_copy", "reject", "skipped", "source", "statement", "status_incident", "status_update", "time_note", "value_note"]
 -- limitations = "Says what the records show of themselves; whether a system altered them before their export cannot be seen."
 -- [columns]
 -- source_id = "The source; NULL where the issue belongs to none."
@@ -83,6 +83,29 @@ claims as (
     group by status_update.source_id, status_update.incident_id
 ),
 
+-- What a feed says of an update that another source holds with its id.
+told_twice as (
+    select
+        told.source_id,
+        told.record_no,
+        told.incident_id,
+        pointer(named.source_id, named.record_no) as other,
+        unnest([
+            { 'name': 'state', 'told': told.state, 'named': named.state },
+            { 'name': 'title', 'told': told.title, 'named': named.title },
+            { 'name': 'body', 'told': told.body, 'named': named.body },
+            { 'name': 'kind', 'told': told.kind, 'named': named.kind },
+            { 'name': 'impact', 'told': told.impact, 'named': named.impact }
+        ]) as value
+    from record_copy
+    inner join evidence.status_update as told using (source_id, record_no)
+    inner join evidence.status_update as named
+        on
+            record_copy.of_source_id = named.source_id
+            and record_copy.of_record_no = named.record_no
+    where record_copy.relation = 'status_update'
+),
+
 inventory as (
     select
         count(*) filter (where basis = 'stated') as stated,
@@ -131,6 +154,24 @@ issues as (
         count(*) as records
     from value_note
     group by source_id, code, column_name
+    union all by name
+    select
+        source_id,
+        'sources_disagree' as issue,
+        value.name as subject,
+        'Of an update that two sources hold, record ' || min(record_no) || ' (incident '
+        || arg_min(incident_id, record_no) || ') says “'
+        || left(arg_min(value.told, record_no), 80) || '”, ' || arg_min(other, record_no)
+        || ' says “' || left(arg_min(value.named, record_no), 80) || '”.' as detail,
+        count(*) as records
+    from told_twice
+    -- Marks and white space are lost on the way to a feed; words are not.
+    where
+        regexp_replace(regexp_replace(value.told, '<[^>]*>', ' ', 'g'), '[^\p{L}\p{N}]+', '', 'g')
+        <> regexp_replace(
+            regexp_replace(value.named, '<[^>]*>', ' ', 'g'), '[^\p{L}\p{N}]+', '', 'g'
+        )
+    group by source_id, value.name
     union all by name
     select
         source_id,
