@@ -13,6 +13,7 @@ from derive import START, Record, at, stored
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.clocks import measure
 from toolkit.analysis.clocks import TRUE_TIME, Clock, Constraint, offsets
 from toolkit.casefile import CaseFile, CaseFolder
 from toolkit.rebuild import rebuild
@@ -89,6 +90,13 @@ def test_the_interval_contains_the_planted_offset_of_every_one_of_200_sources(
         assert row["lo_seconds"] - 2e-6 <= planted[source] <= row["hi_seconds"] + 2e-6
         assert row["hi_seconds"] - row["lo_seconds"] < 5
     assert offset[1, "probe"]["estimate_seconds"] == pytest.approx(planted[1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_simulated_clocks_are_bounded_truly_and_wrong_matches_are_named(seed: int) -> None:
+    done = measure(40, seed=seed, wrong=2)
+    assert (done.held, done.named, done.missed) == (40, 2, 0)
+    assert done.median_width < 2
 
 
 def test_pairs_that_cannot_all_hold_are_named_and_bound_nothing(tmp_path: Path) -> None:
