@@ -1,8 +1,8 @@
-"""Write docs/formats.md: the formats of evidence, as their readers and mappings tell of them.
+"""Write docs/formats.md, the formats of evidence as readers and mappings tell of them, and schemas.
 
     python docs/generate.py
 
-The page is never edited by hand; a test holds it to what this writes.
+Neither the page nor the schemas are edited by hand; tests hold them to what this writes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from toolkit.ingest.load import shipped_mappings
 from toolkit.ingest.mapping import load_mapping
 from toolkit.ingest.reader import Reader, readers
+from toolkit.schemas import file_of, schemas
 
 PAGE = Path(__file__).with_name("formats.md")
 HEAD = """\
@@ -24,6 +25,9 @@ A format is recognised by traits that no other has; `postmortem sniff FILE` says
 a file, `format = "…"` in case.toml settles it. Exports of other shapes are read with a mapping:
 `postmortem mapping init FILE` drafts one, and some [are shipped](#shipped-mappings). Any of them
 may be packed with gzip or zstd.
+
+Editors complete and check mapping files, procedures and case.toml by the JSON Schemas that
+`postmortem mapping schema`, `… schema procedure` and `… schema case` print.
 """
 MAPPINGS = """
 ## Shipped mappings
@@ -111,3 +115,5 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    for schema, text in schemas().items():
+        file_of(schema).write_text(text, encoding="utf-8")

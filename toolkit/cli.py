@@ -13,7 +13,13 @@ import typer
 from typer.exceptions import TyperException
 
 from toolkit import __version__, cli_review
-from toolkit.errors import ConditionMet, EvidenceRefused, ToolkitError, UsageError
+from toolkit.errors import (
+    ConditionMet,
+    EvidenceRefused,
+    ToolkitError,
+    UsageError,
+    did_you_mean,
+)
 from toolkit.listing import Format, printable, render, write
 
 if TYPE_CHECKING:
@@ -296,6 +302,18 @@ def mapping_init(
         typer.echo(printable(draft), nl=False)
     else:
         output.write_text(draft, encoding="utf-8")
+
+
+@mapping_app.command("schema")
+def mapping_schema(
+    name: Annotated[str, typer.Argument(metavar="[mapping|procedure|case]")] = "mapping",
+) -> None:
+    """Print the JSON Schema of mapping files, of procedures or of case.toml, for an editor."""
+    from toolkit.schemas import NAMES, file_of
+
+    if name not in NAMES:
+        raise UsageError(f"there is no schema {name!r}", remedy=did_you_mean(name, NAMES))
+    typer.echo(file_of(name).read_text(encoding="utf-8"), nl=False)
 
 
 @mapping_app.command("test")
