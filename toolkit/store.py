@@ -256,7 +256,11 @@ class Store:
         handle, name = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
         try:
-            pq.write_table(rows, name)
+            # What is read once and deleted is not worth packing; words that repeat come coded.
+            coded = [each.name for each in rows.schema if pa.types.is_dictionary(each.type)]
+            pq.write_table(
+                rows, name, compression="none", use_dictionary=coded, write_statistics=False
+            )
             columns = ", ".join(quoted(column) for column in rows.column_names)
             self.execute(
                 f"insert into {target} ({columns}) select {columns} from read_parquet(?)", [name]

@@ -279,6 +279,10 @@ _LINES = st.sampled_from(
         b"Mar  9 01:59:58 h app[7]: plain",
         b"Mar 10 02:30:00 other plain without a tag",
         b"Nov  6 01:30:00 h app: twice",
+        b"Apr  2 01:10:00 h app: before the half hour that is repeated on Lord Howe",
+        b"Apr  2 01:40:00 h app: in it",
+        b"Oct  1 02:20:00 h app: in the half hour that is left out there",
+        b"Oct  1 02:40:00 h app: after it",
         b"Dec 31 23:59:59 h app: late",
         b"Jan  1 00:00:00 h app: turn",
         b"Feb 29 00:00:00 h app: leap",
@@ -315,20 +319,24 @@ _LINES = st.sampled_from(
         b"Mar  9 01:59:58 h carriage return\r",
     ]
 )
+_ZONES = st.sampled_from(["America/Denver", "Australia/Lord_Howe", "UTC", "+05:30"])
 
 
 @settings(deadline=None)
-@given(st.lists(_LINES, min_size=1, max_size=40), st.booleans())
-@example([b"Mar  9 01:59:58 h app[7]: plain", b"\tcontinued"], True)
-@example([b"Mar  9 01:59:58 h app[7]: plain", b"Mar  9 01:59:58 h    "], False)
-@example([b"\tfirst", b"Mar  9 01:59:58 h app[7]: plain", b"\tcontinued"], True)
+@given(st.lists(_LINES, min_size=1, max_size=40), st.booleans(), _ZONES)
+@example([b"Mar  9 01:59:58 h app[7]: plain", b"\tcontinued"], True, "UTC")
+@example([b"Mar  9 01:59:58 h app[7]: plain", b"Mar  9 01:59:58 h    "], False, "UTC")
+@example([b"\tfirst", b"Mar  9 01:59:58 h app[7]: plain", b"\tcontinued"], True, "UTC")
+@example([b"Apr  2 01:10:00 h app: x", b"Apr  2 01:40:00 h app: x"], True, "Australia/Lord_Howe")
+@example([b"Oct  1 02:20:00 h app: x", b"Oct  1 02:40:00 h app: x"], True, "Australia/Lord_Howe")
+@example([b"Mar 12 02:59:59 h app: x", b"Nov  5 01:00:00 h app: x"], True, "America/Denver")
 def test_lines_taken_at_once_read_as_lines_taken_one_by_one(
-    lines: list[bytes], is_closed: bool
+    lines: list[bytes], is_closed: bool, zone: str
 ) -> None:
     data = b"\n".join(lines) + (b"\n" if is_closed else b"")
     if not data.strip():
         return
-    settings = SourceSettings(zone="America/Denver", year=2023)
+    settings = SourceSettings(zone=zone, year=2023)
     alone, together = LineSink(1, settings), TableSink(settings)
     refusals = []
     with small_blocks():

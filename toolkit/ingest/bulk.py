@@ -34,7 +34,7 @@ from toolkit.store import QueryError, Store, literal, part_table, quoted
 # Below this size, reading row by row takes no time that anybody notices.
 MIN_BYTES = 1 << 18
 # From this size on, a file has a table of its own, with no more columns than it states.
-PART_BYTES = 1 << 26
+PART_BYTES = 1 << 24
 # Lines of a log are expected in order; job records and tickets are not.
 ORDERED = frozenset({"maintenance_event"})
 # `plain` lets the engine read the file where it stands if its counts add up, `copy` only a copy

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from numpy.lib.stride_tricks import sliding_window_view
 
 from toolkit.ingest.container import EvidenceFile, Record
 
@@ -89,15 +90,21 @@ class Block:
         after = view[np.minimum(gaps + 1, size - 1)]
         good = (gaps > hosts) & (gaps + 1 < ends) & (after != _BLANK) & (after < _FIRST_HIGH)
         lines, hosts, gaps, ends = lines[good], hosts[good], gaps[good], ends[good]
-        # The bytes are cut at host, blank, text, and the rest of the way to the next host.
-        cuts = np.column_stack((hosts, gaps, gaps + 1, ends)).ravel()
+        return lines, self._texts(hosts, gaps), self._texts(gaps + 1, ends)
+
+    def stamps(self, lines: Ints) -> pa.Array:
+        """The dates of stamped lines as they stand."""
+        return self._texts(self.starts[lines], self.starts[lines] + _STAMP)
+
+    def _texts(self, starts: Ints, ends: Ints) -> pa.Array:
+        """Pieces of the data; each begins where the one before has ended, or later."""
+        # The data is cut at every start and end, and every second piece is taken.
+        cuts = np.empty(2 * len(starts) + 1, np.int32)
+        cuts[:-1:2], cuts[1::2], cuts[-1] = starts, ends, len(self.data)
         pieces = pa.StringArray.from_buffers(
-            max(len(cuts) - 1, 0),
-            pa.py_buffer(np.append(cuts, size).astype(np.int32)),
-            pa.py_buffer(self.data),
+            len(cuts) - 1, pa.py_buffer(cuts), pa.py_buffer(self.data)
         )
-        at = np.arange(len(lines)) * 4
-        return lines, pieces.take(pa.array(at)), pieces.take(pa.array(at + 2))
+        return pieces.take(pa.array(np.arange(0, len(cuts) - 1, 2)))
 
     def _lines_of(self, places: npt.NDArray[np.intp]) -> Ints:
         return np.searchsorted(self.starts, places, "right") - 1
@@ -137,22 +144,27 @@ def _pieces(file: EvidenceFile) -> Iterator[bytes]:
 def _dates(view: npt.NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[Flags, Ints, Ints]:
     """Which lines begin with a date and a blank, and the dates of these."""
     long = np.flatnonzero(ends - starts > _STAMP + 1)
-    head = view[starts[long][:, None] + np.arange(_STAMP + 1)].astype(np.int64)
-    name = (head[:, 0] << 16) | (head[:, 1] << 8) | head[:, 2]
+    if not len(long):
+        nothing = np.zeros(len(starts), np.int64)
+        return nothing.astype(np.bool_), nothing, nothing
+    # One row per place in the line, because whole rows are fast to compute with.
+    head = np.ascontiguousarray(sliding_window_view(view, _STAMP + 1)[starts[long]].T)
+    name = head[:3].astype(np.int32)
+    name = (name[0] << 16) | (name[1] << 8) | name[2]
     month = _BY_NAME[np.minimum(np.searchsorted(_NAMES, name, sorter=_BY_NAME), 11)]
-    digit = head - ord("0")
-    digit[head[:, 4] == _BLANK, 4] = 0
-    day = digit[:, 4] * 10 + digit[:, 5]
-    hour, minute, second = (digit[:, at] * 10 + digit[:, at + 1] for at in (7, 10, 13))
-    places = digit[:, (4, 5, 7, 8, 10, 11, 13, 14)]
-    good = (
-        (_NAMES[month] == name)
-        & (head[:, (3, 6, 15)] == _BLANK).all(axis=1)
-        & (head[:, (9, 12)] == _COLON).all(axis=1)
-        & ((places >= 0) & (places <= 9)).all(axis=1)
-        & ((day >= 1) & (day <= _LAST_DAY[month]))
-        & ((hour < 24) & (minute < 60) & (second < 60))
-    )
+    digit = head - np.uint8(ord("0"))
+    digit[4][head[4] == _BLANK] = 0
+    good = _NAMES[month] == name
+    for at in (3, 6, 15):
+        good &= head[at] == _BLANK
+    for at in (9, 12):
+        good &= head[at] == _COLON
+    for at in (4, 5, 7, 8, 10, 11, 13, 14):
+        # What comes before the digits has wrapped around.
+        good &= digit[at] <= 9
+    number = digit.astype(np.int64)
+    day, hour, minute, second = (number[at] * 10 + number[at + 1] for at in (4, 7, 10, 13))
+    good &= (day >= 1) & (day <= _LAST_DAY[month]) & (hour < 24) & (minute < 60) & (second < 60)
     lines = long[good]
     stamped = np.zeros(len(starts), np.bool_)
     stamped[lines] = True

@@ -58,6 +58,7 @@ _DATE = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INSTANT = pa.timestamp("us", tz="UTC")
+_UNEVEN = Instant(_EPOCH, _EPOCH, _EPOCH, "")
 _YEARS = 1 << 16  # a date as a number: year × 65536 + month × 32 + day, with year 0 for none
 
 
@@ -113,6 +114,7 @@ class _Lines:
         # dated there are none, and where the sink does not, every line goes by itself.
         self._accept_timed = getattr(sink, "accept_timed", None) if years.inferred else None
         self._instant = lru_cache(maxsize=1 << 14)(self._read_instant)
+        self._hour = lru_cache(maxsize=1 << 10)(self._read_hour)
         self._begun = False
         self._latest = 0
 
@@ -172,30 +174,54 @@ class _Lines:
         return late
 
     def _times(self, block: Block, lines: Ints) -> _Times:
-        """The times of stamped lines; equal ones are read once."""
-        day, second = block.day[lines], block.second[lines]
-        date = self._years.of(block.starts[lines] + block.offset) * _YEARS + day
-        distinct, first, which = np.unique(
-            date * 86_400 + second, return_index=True, return_inverse=True
-        )
-        read: list[Instant | None] = []
-        for number in distinct.tolist():
-            number, of_day = divmod(number, 86_400)
-            clock = f"{of_day // 3600:02}:{of_day // 60 % 60:02}:{of_day % 60:02}"
-            try:
-                read.append(self._instant(*_split(number), clock, True))
-            except TimeError:
-                read.append(None)
+        """The times of stamped lines, read once for each hour of the clock that occurs."""
+        date = self._years.of(block.starts[lines] + block.offset) * _YEARS + block.day[lines]
+        second = date * 86_400 + block.second[lines]
+        hours, which = np.unique(second // 3600, return_inverse=True)
+        spans = [self._hour(hour) for hour in hours.tolist()]
+        into = second % 3600 * 1_000_000
+        uneven = np.flatnonzero(np.array([span is _UNEVEN for span in spans], np.bool_)[which])
+        if len(uneven):
+            seconds, each = np.unique(second[uneven], return_inverse=True)
+            which[uneven] = each + len(spans)
+            into[uneven] = 0
+            spans += [self._second(number) for number in seconds.tolist()]
         return _Times(
-            readable=np.array([moment is not None for moment in read], np.bool_)[which],
-            at=np.array([_micros(moment.at) if moment else 0 for moment in read], np.int64)[which],
-            lo=np.array([_micros(moment.lo) if moment else 0 for moment in read], np.int64)[which],
-            hi=np.array([_micros(moment.hi) if moment else 0 for moment in read], np.int64)[which],
-            basis=[moment.basis if moment else "" for moment in read],
-            flags=[moment.flags if moment else () for moment in read],
-            raw=[block.record(index).raw[:15].decode() for index in lines[first].tolist()],
+            readable=np.array([span is not None for span in spans], np.bool_)[which],
+            at=np.array([_micros(span.at) if span else 0 for span in spans], np.int64)[which]
+            + into,
+            lo=np.array([_micros(span.lo) if span else 0 for span in spans], np.int64)[which]
+            + into,
+            hi=np.array([_micros(span.hi) if span else 0 for span in spans], np.int64)[which]
+            + into,
+            basis=[span.basis if span else "" for span in spans],
+            flags=[span.flags if span else () for span in spans],
             which=which.astype(np.int64),
         )
+
+    def _read_hour(self, hour: int) -> Instant | None:
+        """The first second of an hour of the clock, which stands for all of its seconds.
+
+        None where no second of it can be read, _UNEVEN where they are not read alike. Clocks are
+        put forward or back at most once in an hour, so the first and the last tell of the others.
+        """
+        first, last = self._second(hour * 3600), self._second(hour * 3600 + 3599)
+        if first is None and last is None:
+            return None
+        if first is None or last is None:
+            return _UNEVEN
+        moved = timedelta(seconds=3599)
+        shifted = replace(first, at=first.at + moved, lo=first.lo + moved, hi=first.hi + moved)
+        return first if shifted == last else _UNEVEN
+
+    def _second(self, number: int) -> Instant | None:
+        """The time of a second that a line prints; None where it cannot be read."""
+        date, of_day = divmod(number, 86_400)
+        clock = f"{of_day // 3600:02}:{of_day // 60 % 60:02}:{of_day % 60:02}"
+        try:
+            return self._read_instant(*_split(date), clock, True)
+        except TimeError:
+            return None
 
     def _read_instant(self, year: int, month: int, day: int, clock: str, inferred: bool) -> Instant:
         moment = parse(f"{year:04}-{month:02}-{day:02}T{clock}", self._rule)
@@ -275,7 +301,10 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Times:
-    """When stamped lines were written, in microseconds since 1970; texts for distinct times."""
+    """When stamped lines were written, in microseconds since 1970.
+
+    `basis` and `flags` are those of hours or seconds, of which `which` says where a line belongs.
+    """
 
     readable: Flags
     at: Ints
@@ -283,7 +312,6 @@ class _Times:
     hi: Ints
     basis: Sequence[str]
     flags: Sequence[tuple[str, ...]]
-    raw: Sequence[str]
     which: Ints
 
     def take(self, pick: Ints) -> _Times:
@@ -320,7 +348,7 @@ def _tables(
     notes = {
         "record_no": numbers,
         "column_name": _coded(["occurred_at"], np.zeros(len(lines), np.int64)),
-        "raw": pa.array(times.raw).take(pa.array(times.which)),
+        "raw": block.stamps(lines),
         "basis": _coded(times.basis, times.which),
         "flags": _coded(flags, times.which + late * len(times.flags)),
         "lo": lo,
