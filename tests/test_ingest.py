@@ -66,7 +66,7 @@ def refusal(case: CaseFolder) -> str:
         ("a.csv", "occurred_at,action\n2022-03-09 09:14:05,decommission\n", "zone"),
         ("a.csv", "occurred_at,action\n03/04/2022 09:14:05,decommission\n", "day"),
         ("a.bin", b"\x00\x01\x02\x03 no format", "no reader knows"),
-        ("a.zip", b"PK\x03\x04 and so on", "zip archive"),
+        ("a.zip", b"PK\x03\x04 and so on", "zip data"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_one_line(
@@ -117,15 +117,6 @@ def test_an_unclosed_quote_swallows_nothing(tmp_path: Path) -> None:
     case = make_case(tmp_path / "case", {"a.csv": content})
     (loaded,) = load(case).files
     assert (loaded.records_read, loaded.accepted, loaded.rejected) == (5, 1, 4)
-
-
-def test_links_out_of_the_case_are_refused(tmp_path: Path) -> None:
-    secret = tmp_path / "secret.csv"
-    secret.write_text(EVENTS + GOOD)
-    case = make_case(tmp_path / "case", {})
-    (case.path / "evidence" / "a.csv").symlink_to(secret)
-    with pytest.raises(UsageError, match="leads out of the case"):
-        load(case)
 
 
 @pytest.mark.parametrize(

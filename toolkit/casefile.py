@@ -163,10 +163,9 @@ class CaseFolder:
         """Every file of evidence with what is declared of it, in the order of their paths.
 
         These are the files that `[[source]]` entries match, and every other file below
-        `evidence/`. Links that lead out of the case are refused.
+        `evidence/`. Links may lead out of the case: whoever opens a file looks where it lies.
         """
         found: dict[str, Path] = {}
-        root = self.path.resolve()
         for pattern in [declared.path for declared in self.file.source] + [f"{EVIDENCE}/**/*"]:
             if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 raise UsageError(
@@ -180,10 +179,6 @@ class CaseFolder:
                 if path.is_file() and not path.name.startswith("."):
                     found[path.relative_to(self.path).as_posix()] = path
         for name, path in sorted(found.items()):
-            if not path.resolve().is_relative_to(root):
-                raise UsageError(
-                    "the link leads out of the case", path=path, remedy="copy the file instead"
-                )
             yield path, self.declaration(name)
 
     def unmatched(self) -> Sequence[str]:
@@ -195,11 +190,17 @@ class CaseFolder:
             if not any(name == declared.path or _glob(name, declared.path) for name in names)
         ]
 
-    def declaration(self, name: str) -> SourceDeclaration:
-        """What the case says of a file; where several entries match, later ones win by key."""
+    def declaration(self, name: str, *, within: str | None = None) -> SourceDeclaration:
+        """What the case says of a file; where several entries match, later ones win by key.
+
+        What it says of an archive (`within`) holds for the members.
+        """
         merged: dict[str, Any] = {"path": name}
         for declared in self.file.source:
-            if name == declared.path or _glob(name, declared.path):
+            if any(
+                each == declared.path or _glob(each, declared.path)
+                for each in {name, within or name}
+            ):
                 merged |= declared.model_dump(exclude_unset=True, exclude={"path"})
         return SourceDeclaration(**merged)
 

@@ -294,10 +294,10 @@ def mapping_init(
     file: Annotated[Path, typer.Argument(metavar="FILE")], output: OutputOption = None
 ) -> None:
     """Draft a mapping from a file's header and values; asks for what must not be guessed."""
-    from toolkit.ingest.container import EvidenceFile
+    from toolkit.ingest.archive import open_one
     from toolkit.ingest.mapping import draft_mapping
 
-    draft = draft_mapping(EvidenceFile.open(file))
+    draft = draft_mapping(open_one(file))
     if output is None:
         typer.echo(printable(draft), nl=False)
     else:

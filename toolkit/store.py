@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # How the rows of a source are accounted for, and what was noted while they were read.
 BOOKKEEPING = """
@@ -28,6 +28,7 @@ create table source (
     source_id usmallint primary key,
     sha256 varchar not null,
     path varchar not null,
+    container_sha256 varchar,
     format varchar not null,
     reader varchar not null,
     reader_version integer not null,

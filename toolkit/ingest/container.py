@@ -1,20 +1,15 @@
-"""Bytes of evidence: opened once, hashed, unpacked, decoded and cut into records.
-
-Everything here fails closed: a container that cannot be read to its end refuses the file.
-"""
+"""Bytes of evidence: opened once, hashed, recognised and cut into records."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import hashlib
 import io
 import json
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -22,28 +17,24 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from toolkit.errors import EvidenceRefused
+from toolkit.ingest.unpack import (
+    CHUNK_BYTES,
+    MARKS,
+    PACKED_OR_MARKED,
+    Scan,
+    copy_plain,
+    from_utf16,
+    scan,
+    unpack,
+)
 
-# A gzip bomb reaches ratios of about 1000; logs reach 30. A file above both limits is refused.
-MAX_RATIO = 200
-MAX_UNPACKED_BYTES = 4 << 30
 SPREAD = 200
 HEAD_BYTES = 1 << 16
 LARGE_BYTES = 1 << 24
-CHUNK_BYTES = 1 << 22
 # What is unpacked and larger than this goes to a file, so that memory stays bounded.
 MAX_HELD_BYTES = 1 << 24
 # A cell that is longer than the standard library's limit cannot be read.
 MAX_CELL_BYTES = 131_072
-_PACKED_OR_MARKED = (
-    b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"LPKS", b"SQLi",
-    b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff",
-)  # fmt: skip
-_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_REFUSED = {
-    b"PK\x03\x04": ("a zip archive", "unpack it, and give the files inside"),
-    b"LPKSHHRH": ("a binary journal", "export it with: journalctl -o json --file FILE"),
-    b"SQLite format 3": ("a SQLite database", "export its tables as CSV"),
-}
 _LINE_FEED = 10
 
 
@@ -90,23 +81,17 @@ def _no_constant(word: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
-    """What one pass over the bytes of a file shows.
+class Container:
+    """An archive or a workbook: its digest, and its size and time when it was opened."""
 
-    A file is plain if it holds neither quotes nor NUL bytes, and all its line ends are alike.
-    `separators` counts the separator that is the most frequent in the first line.
-    """
-
+    path: Path
     sha256: str
-    bytes: int
-    newlines: int
-    separators: int
-    is_plain: bool
-    ends_with_newline: bool
+    state: tuple[int, int]
 
-    @property
-    def lines(self) -> int:
-        return self.newlines + (not self.ends_with_newline)
+    def verify_unchanged(self) -> None:
+        """Refuse the archive if it was written to since it was opened."""
+        if _state(self.path) != self.state:
+            raise changed(self.path)
 
 
 class EvidenceFile:
@@ -134,11 +119,11 @@ class EvidenceFile:
             with path.open("rb") as stream:
                 head = stream.read(4)
                 stream.seek(0)
-                if head.startswith(_PACKED_OR_MARKED):
+                if head.startswith(PACKED_OR_MARKED):
                     file._read_packed(stream, before.st_size)
                 else:
                     file._place = path
-                    file.scan = _scan(stream, on_read)
+                    file.scan = scan(stream, on_read)
                     file.sha256, file.bytes = file.scan.sha256, file.scan.bytes
         except FileNotFoundError:
             raise EvidenceRefused("no such file", path=path, remedy="check the path") from None
@@ -147,7 +132,27 @@ class EvidenceFile:
             raise EvidenceRefused(
                 reason, path=path, remedy="check the path and its rights"
             ) from None
-        file._stat = (before.st_size, before.st_mtime_ns)
+        file._stat = before.st_size, before.st_mtime_ns
+        file._refuse_empty()
+        file.verify_unchanged()
+        return file
+
+    @classmethod
+    def inside(
+        cls, container: Container, inner: str, stream: BinaryIO, *, name: str, is_sheet: bool
+    ) -> EvidenceFile:
+        """What lies under a name in an archive or a workbook, from its bytes.
+
+        A member of an archive must not be a container itself. A sheet comes as CSV, of which a row
+        is a record that is numbered as in the sheet.
+        """
+        file = cls.__new__(cls)
+        file._set(Path(f"{container.path}!{inner}"), name)
+        file.container = container
+        file._is_sheet = is_sheet
+        file._read_packed(stream, 0)
+        if is_sheet:
+            file.delimiter = ","
         file._refuse_empty()
         file.verify_unchanged()
         return file
@@ -161,6 +166,8 @@ class EvidenceFile:
         self.read_count = 0
         self.on_read: Callable[[int], None] | None = None
         self.scan: Scan
+        self.container: Container | None = None
+        self._is_sheet = False
         self._stat: tuple[int, int] | None = None
         self._place: Path | None = None
         self._held = b""
@@ -168,24 +175,27 @@ class EvidenceFile:
 
     def _read_packed(self, stream: BinaryIO, size: int) -> None:
         """Read a container to its end, and keep what is in it as UTF-8 without a mark."""
-        raw = _scan(stream, self.on_read)
+        raw = scan(stream, self.on_read)
         self.sha256, self.bytes = raw.sha256, raw.bytes
         stream.seek(0)
         with tempfile.SpooledTemporaryFile(MAX_HELD_BYTES) as unpacked:
-            _unpack(self.path, stream, size, unpacked)
+            if self.container is None:
+                unpack(self.path, stream, size, unpacked)
+            else:
+                copy_plain(self.path, stream, unpacked)
             unpacked.seek(0)
             mark = unpacked.read(3)
             encoding, skip = next(
-                ((name, len(bom)) for bom, name in _MARKS if mark.startswith(bom)), ("utf-8", 0)
+                ((name, len(bom)) for bom, name in MARKS if mark.startswith(bom)), ("utf-8", 0)
             )
             self.encoding = encoding
             unpacked.seek(skip if encoding == "utf-8-sig" else 0)
             if encoding == "utf-16":
-                self._held = _from_utf16(self.path, unpacked.read())
+                self._held = from_utf16(self.path, unpacked.read())
             else:
                 self._keep(unpacked)
         with self.stream() as stream:
-            self.scan = _scan(stream)
+            self.scan = scan(stream)
 
     def _keep(self, stream: IO[bytes]) -> None:
         held = stream.read(MAX_HELD_BYTES)
@@ -209,15 +219,21 @@ class EvidenceFile:
 
     def verify_unchanged(self) -> None:
         """Refuse the file if it was written to since it was opened."""
-        if self._stat is None:
-            return
-        now = self.path.stat()
-        if self._stat != (now.st_size, now.st_mtime_ns) or self.bytes != now.st_size:
-            raise EvidenceRefused(
-                "the file changed while it was read",
-                path=self.path,
-                remedy="copy it first, then ingest the copy",
-            )
+        if self.container is not None:
+            self.container.verify_unchanged()
+        elif self._stat is not None and (
+            self._stat != _state(self.path) or self.bytes != self._stat[0]
+        ):
+            raise changed(self.path)
+
+    @property
+    def modified_at(self) -> datetime | None:
+        """When the file, or the archive around it, was last written; None where nobody knows."""
+        try:
+            state = (self.container.path if self.container else self.path).stat()
+        except OSError:
+            return None
+        return datetime.fromtimestamp(state.st_mtime, UTC)
 
     # -- what readers look at ------------------------------------------------------------------
 
@@ -228,8 +244,9 @@ class EvidenceFile:
 
     @property
     def place(self) -> Path | None:
-        """A file on disk that holds the bytes that readers see, or None where memory holds them."""
-        return self._place
+        """A file on disk that holds the bytes that readers see, one record a line; None where there
+        is none."""
+        return None if self._is_sheet else self._place
 
     @property
     def data(self) -> bytes:
@@ -460,6 +477,9 @@ class EvidenceFile:
             yield stream
 
     def _lines(self) -> Iterator[Record]:
+        if self._is_sheet:
+            yield from self._lines_of_sheet()
+            return
         offset, number = 0, 0
         for chunk in self.line_chunks():
             lines = chunk.split(b"\n")
@@ -470,118 +490,32 @@ class EvidenceFile:
                 yield Record(number, raw[:-1] if raw.endswith(b"\r") else raw, offset)
                 offset += len(raw) + 1
 
+    def _lines_of_sheet(self) -> Iterator[Record]:
+        """The lines of a sheet, each with the number of its row; a cell may span several of them.
+
+        They have no offset: the bytes of the workbook are others.
+        """
+        number, is_open = 0, False
+        for chunk in self.line_chunks():
+            for raw in chunk.removesuffix(b"\n").split(b"\n"):
+                number += not is_open
+                is_open ^= raw.count(b'"') % 2 == 1
+                yield Record(number, raw)
+
     def _count(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
             self.read_count += 1
             yield record
 
 
-def _scan(stream: BinaryIO, on_read: Callable[[int], None] | None = None) -> Scan:
-    digest = hashlib.sha256()
-    size = newlines = carriage = pairs = separators = 0
-    separator = 0
-    plain = True
-    last = b""
-    while chunk := stream.read(CHUNK_BYTES):
-        if not size:
-            separator = _separator(chunk)
-        digest.update(chunk)
-        size += len(chunk)
-        view = np.frombuffer(chunk, np.uint8)
-        newlines += int(np.count_nonzero(view == _LINE_FEED))
-        separators += int(np.count_nonzero(view == separator))
-        if plain:
-            plain = b'"' not in chunk and b"\0" not in chunk
-            if b"\r" in chunk or last == b"\r":
-                carriage += chunk.count(b"\r")
-                pairs += (last + chunk).count(b"\r\n")
-        last = chunk[-1:]
-        if on_read:
-            on_read(len(chunk))
-    is_plain = plain and carriage == pairs and (not carriage or carriage == newlines)
-    return Scan(digest.hexdigest(), size, newlines, separators, is_plain, last == b"\n")
+def _state(path: Path) -> tuple[int, int]:
+    now = path.stat()
+    return now.st_size, now.st_mtime_ns
 
 
-def _separator(first: bytes) -> int:
-    line = first.split(b"\n", 1)[0]
-    return max(b",;\t", key=lambda byte: line.count(bytes([byte])))
-
-
-def _unpack(path: Path, packed: BinaryIO, size: int, unpacked: IO[bytes]) -> None:
-    """Write what a container holds; refuses damaged ones and those that no reader takes."""
-    head = packed.read(16)
-    packed.seek(0)
-    for magic, (what, remedy) in _REFUSED.items():
-        if head.startswith(magic):
-            raise EvidenceRefused(f"the file is {what}", path=path, remedy=remedy)
-    if head.startswith(b"\x1f\x8b"):
-        _gunzip(path, packed, size, unpacked)
-    elif head.startswith(b"\x28\xb5\x2f\xfd"):
-        _unzstd(path, packed, size, unpacked)
-    else:
-        while chunk := packed.read(CHUNK_BYTES):
-            unpacked.write(chunk)
-
-
-def _gunzip(path: Path, packed: BinaryIO, size: int, unpacked: IO[bytes]) -> None:
-    try:
-        with gzip.GzipFile(fileobj=packed) as stream:
-            while chunk := stream.read(1 << 20):
-                unpacked.write(chunk)
-                _limit(path, size, unpacked.tell())
-    except (EOFError, OSError, zlib.error) as error:
-        raise EvidenceRefused(
-            f"the gzip data is damaged or cut off ({error})",
-            path=path,
-            remedy="copy the file again from where it was exported",
-        ) from None
-
-
-def _unzstd(path: Path, packed: BinaryIO, size: int, unpacked: IO[bytes]) -> None:
-    import zstandard
-
-    # A file is a row of frames; one that is not over when the bytes end was cut off.
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    begun = False
-    try:
-        while rest := packed.read(1 << 20):
-            while rest:
-                unpacked.write(frame.decompress(rest))
-                begun, rest = True, b""
-                _limit(path, size, unpacked.tell())
-                if frame.eof:
-                    rest = frame.unused_data
-                    frame = zstandard.ZstdDecompressor().decompressobj()
-                    begun = False
-    except zstandard.ZstdError as error:
-        raise EvidenceRefused(
-            f"the zstd data is damaged ({error})",
-            path=path,
-            remedy="copy the file again from where it was exported",
-        ) from None
-    if begun:
-        raise EvidenceRefused(
-            "the zstd data is cut off",
-            path=path,
-            remedy="copy the file again from where it was exported",
-        )
-
-
-def _limit(path: Path, packed: int, unpacked: int) -> None:
-    if unpacked > MAX_UNPACKED_BYTES or (unpacked > 1 << 26 and unpacked > packed * MAX_RATIO):
-        raise EvidenceRefused(
-            f"the file unpacks to more than {MAX_RATIO} times its size",
-            path=path,
-            remedy="unpack it yourself if it is what you expect, and ingest the result",
-        )
-
-
-def _from_utf16(path: Path, data: bytes) -> bytes:
-    try:
-        return data.decode("utf-16").encode("utf-8")
-    except UnicodeDecodeError as error:
-        raise EvidenceRefused(
-            f"the file is marked as utf-16, but is not ({error.reason})",
-            path=path,
-            remedy="save it as UTF-8",
-        ) from None
+def changed(path: Path) -> EvidenceRefused:
+    """The refusal of a file that is written to while it is read."""
+    return EvidenceRefused(
+        "the file changed while it was read", path=path,
+        remedy="copy it first, then ingest the copy",
+    )  # fmt: skip

@@ -6,11 +6,13 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration
 from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean
+from toolkit.ingest import archive
 from toolkit.ingest.bulk import Trust, Unfit
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.reader import Reader, SourceSettings, readers
@@ -99,52 +101,107 @@ def ingest(
     to these files and folders; files outside of the case are copied below `evidence/` first.
     Refused files are collected, never loaded in part. `overrides` win over the case file.
     """
-    chosen = _chosen(case, paths, dry_run=dry_run)
+    chosen = [
+        piece
+        for name, path, is_linked in _chosen(case, paths, dry_run=dry_run)
+        for piece in _pieces(case, name, path, is_linked=is_linked)
+    ]
     known = {row["path"]: row for row in store.rows("select * from source")}
     outcomes: list[Loaded] = []
     refusals: list[EvidenceRefused] = []
     if not paths and not dry_run:
-        here = {name for name, _, _ in chosen}
+        here = {piece.name for piece in chosen}
         for name in sorted(known.keys() - here):
+            outer = archive.outer(case.path / name).relative_to(case.path).as_posix()
+            if outer != name and outer in here:
+                # An archive that is refused as a whole says nothing of its members.
+                continue
             with store.transaction():
                 _forget(store, known[name]["source_id"])
             outcomes.append(Loaded(name, "withdrawn"))
-    for index, (name, path, declared) in enumerate(chosen):
+    for index, piece in enumerate(chosen):
         if progress:
-            progress(name, index, len(chosen))
+            progress(piece.name, index, len(chosen))
         try:
             with store.one_thread():
-                outcomes.append(
-                    _ingest_one(store, case, name, path, declared, overrides, dry_run=dry_run)
-                )
+                outcomes.append(_ingest_one(store, case, piece, overrides, dry_run=dry_run))
         except EvidenceRefused as refusal:
             refusals.append(refusal)
-            outcomes.append(Loaded(name, "refused", reason=str(refusal)))
+            outcomes.append(Loaded(piece.name, "refused", reason=str(refusal)))
     return Ingested(tuple(outcomes), tuple(refusals))
 
 
 def sniff(path: Path, settings: SourceSettings | None = None) -> tuple[EvidenceFile, Reader, str]:
-    """Open a file and say which reader claims it; raises EvidenceRefused where none does."""
-    file = EvidenceFile.open(path)
+    """Open a file and say which reader claims it; raises EvidenceRefused where none does.
+
+    A member of an archive or a sheet of a workbook is named as FILE!NAME.
+    """
+    file = archive.open_one(path)
     reader, how = recognise(file, settings or SourceSettings())
     return file, reader, how
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What becomes one source: a file, a member of an archive or a sheet of a workbook."""
+
+    name: str
+    declared: SourceDeclaration
+    open: Callable[[], EvidenceFile]
+
+
+def _pieces(case: CaseFolder, name: str, path: Path, *, is_linked: bool) -> list[_Piece]:
+    """The sources that a file holds; one that cannot be looked into is refused when opened."""
+    try:
+        if is_linked:
+            raise EvidenceRefused(
+                "the link leads out of its folder", path=path,
+                remedy="give the file by its name: postmortem ingest CASE FILE copies it",
+            )  # fmt: skip
+        if not name.isprintable():
+            raise EvidenceRefused(
+                "the name holds what cannot be shown", path=path, remedy="rename the file"
+            )
+        parts = archive.parts(path)
+    except EvidenceRefused as refusal:
+        return [_Piece(name, case.declaration(name), partial(_refuse, refusal))]
+    found = []
+    for part in parts:
+        whole = name if part.inner is None else f"{name}!{part.inner}"
+        declared = case.declaration(whole, within=name)
+        found.append(_Piece(whole, declared, part.open))
+    return found
+
+
+def _refuse(refusal: EvidenceRefused) -> EvidenceFile:
+    raise refusal
+
+
 def _chosen(
     case: CaseFolder, paths: Sequence[Path], *, dry_run: bool
-) -> list[tuple[str, Path, SourceDeclaration]]:
+) -> list[tuple[str, Path, bool]]:
+    """The files to look at: their name in the case, their place, and whether a link leads out."""
+    root = case.path.resolve()
     if not paths:
         return [
-            (path.relative_to(case.path).as_posix(), path, declared)
-            for path, declared in case.evidence()
+            (
+                path.relative_to(case.path).as_posix(),
+                path,
+                not path.resolve().is_relative_to(root),
+            )
+            for path, _ in case.evidence()
         ]
-    root = case.path.resolve()
-    found: dict[str, tuple[str, Path, SourceDeclaration]] = {}
+    found: dict[str, tuple[str, Path, bool]] = {}
     for path in paths:
         if not path.exists():
             raise EvidenceRefused("no such file", path=path, remedy="check the path")
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
+            if path.is_dir() and not file.resolve().is_relative_to(path.resolve()):
+                # A folder was named, not what its links lead to.
+                name = f"{EVIDENCE}/{file.name}"
+                found[name] = (name, file, True)
+                continue
             if file.resolve().is_relative_to(root):
                 name = file.resolve().relative_to(root).as_posix()
                 place = case.path / name
@@ -155,7 +212,7 @@ def _chosen(
                     _copy(file, place)
                 else:
                     place = file
-            found[name] = (name, place, case.declaration(name))
+            found[name] = (name, place, False)
     return [found[name] for name in sorted(found)]
 
 
@@ -215,19 +272,22 @@ def _mapping(case: CaseFolder, name: str) -> Path:
 def _ingest_one(
     store: Store,
     case: CaseFolder,
-    name: str,
-    path: Path,
-    declared: SourceDeclaration,
+    piece: _Piece,
     overrides: SourceSettings | None,
     *,
     dry_run: bool,
 ) -> Loaded:
+    name, declared = piece.name, piece.declared
     settings = _settings(case, declared, overrides)
     mapping_sha256 = _digest_of(settings.mapping)
-    file = EvidenceFile.open(path)
+    file = piece.open()
     same = store.rows("select * from source where sha256 = ? order by source_id", [file.sha256])
     here = store.rows("select * from source where path = ?", [name])
-    elsewhere = [row for row in same if row["path"] != name and (case.path / row["path"]).exists()]
+    elsewhere = [
+        row
+        for row in same
+        if row["path"] != name and archive.outer(case.path / row["path"]).is_file()
+    ]
     if elsewhere and not here:
         return Loaded(name, "unchanged", reason=f"the same bytes as {elsewhere[0]['path']}")
     declaration = _declaration_digest(settings, declared)
@@ -248,7 +308,9 @@ def _ingest_one(
         else store.value("select coalesce(max(source_id), 0) + 1 from source")
     )
     source = {
-        "source_id": source_id, "sha256": file.sha256, "path": name, "format": reader.name,
+        "source_id": source_id, "sha256": file.sha256, "path": name,
+        "container_sha256": file.container.sha256 if file.container else None,
+        "format": reader.name,
         "reader": reader.name, "reader_version": reader.version, "detected_by": how,
         "zone": settings.zone, "year": settings.year, "asset_id": settings.asset_id,
         "mapping": declared.mapping, "mapping_sha256": mapping_sha256,

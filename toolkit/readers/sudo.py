@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from toolkit.errors import EvidenceRefused
@@ -156,10 +155,7 @@ def _years(
         stamps.append((month, int(match["day"]), hour, minute, second, 0))
     not_after = None
     if settings.year is None and not dated:
-        try:
-            not_after = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
-        except OSError:
-            not_after = None
+        not_after = file.modified_at
     try:
         years = unwrap_years(stamps, first_year=settings.year, dated=dated, not_after=not_after)
     except TimeError as error:

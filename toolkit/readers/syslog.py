@@ -434,7 +434,7 @@ class _Years:
                 [_stamp(date, second) for date, second in zip(dates, seconds, strict=True)],
                 first_year=settings.year,
                 dated=dated,
-                not_after=_file_time(file) if self.guessed else None,
+                not_after=file.modified_at if self.guessed else None,
             )
         except TimeError as error:
             raise EvidenceRefused(
@@ -487,10 +487,3 @@ def _runs(block: Block) -> Iterator[tuple[int, int, int, int]]:
 def _stamp(date: int, second: int) -> tuple[int, int, int, int, int, int]:
     _, month, day = _split(date)
     return month, day, second // 3600, second // 60 % 60, second % 60, 0
-
-
-def _file_time(file: EvidenceFile) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
-    except OSError:
-        return None
