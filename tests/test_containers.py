@@ -220,8 +220,7 @@ def test_a_link_out_of_the_case_is_refused_and_the_rest_loads(tmp_path: Path) ->
 @pytest.mark.parametrize("name", [b"a\nrefused: b.csv", b"a\x1b[31m.csv", b"a\xff.csv"])
 def test_a_name_that_cannot_be_shown_is_refused(name: bytes, tmp_path: Path) -> None:
     case = make_case(tmp_path / "case", {})
-    with open(os.fsencode(case.path / "evidence") + b"/" + name, "wb") as stream:
-        stream.write(TABLE)
+    (case.path / "evidence" / os.fsdecode(name)).write_bytes(TABLE)
     (refusal,) = load(case).refusals
     assert "rename" in str(refusal)
     assert str(refusal).isprintable()
