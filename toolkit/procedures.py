@@ -22,8 +22,9 @@ TEMPLATES = (
     "alternate_response", "alternate_precedence", "alternate_succession",
     "chain_response", "chain_precedence", "chain_succession",
     "responded_existence", "co_existence", "not_co_existence",
+    "not_succession", "not_chain_succession", "end",
 )  # fmt: skip
-UNARY = ("existence", "absence", "exactly", "init")
+UNARY = ("existence", "absence", "exactly", "init", "end")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -43,6 +44,30 @@ class Match(_Part):
     @classmethod
     def _as_list(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+
+class Where(_Part):
+    """Which events of a step count for a constraint: every given key must fit one pattern."""
+
+    action: Globs = ()
+    target: Globs = ()
+    host: Globs = ()
+    actor: Globs = ()
+    outcome: Globs = ()
+    flags: Globs = ()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    def stated(self) -> list[str]:
+        """The conditions as `field=pattern`, in the order of the fields."""
+        return [
+            f"{field}={pattern}"
+            for field in type(self).model_fields
+            for pattern in getattr(self, field)
+        ]
 
 
 class Step(_Part):
@@ -68,6 +93,9 @@ class Rule(_Part):
     within: str | None = None
     by: Literal["different_actor", "same_actor"] | None = None
     hold: str | None = None
+    on: Literal["different_target", "same_target"] | None = None
+    where_a: Where = Where()
+    where_b: Where = Where()
     severity: Literal["info", "low", "medium", "high", "critical"] = "medium"
     control: str = ""
 
@@ -151,6 +179,7 @@ def constraints(procedure: Procedure) -> list[dict[str, Any]]:
             {
                 "rule_id": rule_id, "template": template, "a": a, "b": b, "n": None,
                 "within_seconds": None, "by_actor": None, "hold_seconds": None,
+                "on_target": None, "where_a": [], "where_b": [],
                 "severity": "high", "control": "", "origin": origin, **more,
             }
         )  # fmt: skip
@@ -172,6 +201,8 @@ def constraints(procedure: Procedure) -> list[dict[str, Any]]:
             n=rule.n,
             within_seconds=seconds(rule.within) if rule.within else None,
             by_actor=rule.by,
+            on_target=rule.on,
+            where_a=rule.where_a.stated(), where_b=rule.where_b.stated(),
             hold_seconds=seconds(rule.hold) if rule.hold else None,
             severity=rule.severity, control=rule.control,
         )  # fmt: skip

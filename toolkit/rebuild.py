@@ -150,7 +150,8 @@ def _load_procedures(store: Store, loaded: Sequence[procedures.ProcedureFile]) -
             rules.append(
                 [it.id, it.version, rule["rule_id"], position, rule["template"], rule["a"],
                  rule["b"], rule["n"], rule["within_seconds"], rule["by_actor"],
-                 rule["hold_seconds"], rule["severity"], rule["control"], rule["origin"]]
+                 rule["hold_seconds"], rule["severity"], rule["control"], rule["origin"],
+                 rule["on_target"], rule["where_a"], rule["where_b"]]
             )  # fmt: skip
     store.load(
         "procedure",
@@ -173,7 +174,8 @@ def _load_procedures(store: Store, loaded: Sequence[procedures.ProcedureFile]) -
          "position": "integer", "template": "varchar", "a": "varchar", "b": "varchar",
          "n": "integer", "within_seconds": "double", "by_actor": "varchar",
          "hold_seconds": "double", "severity": "varchar", "control": "varchar",
-         "origin": "varchar"},
+         "origin": "varchar", "on_target": "varchar", "where_a": "varchar[]",
+         "where_b": "varchar[]"},
         rules,
     )  # fmt: skip
 

@@ -51,6 +51,7 @@ with told as (
         procedure_rule.control,
         procedure_rule.position,
         constraint_part.shape,
+        constraint_part.is_negated,
         act.occurred_at as act_at,
         wit.occurred_at as wit_at,
         if(
@@ -142,7 +143,7 @@ select
                     when shape = 'first' then 'the operation began with step ' || a
                     else
                         act_name || ' at ' || utc(act_at)
-                        || if(shape = 'never', ' excludes ', ' has ') || wit_name || place
+                        || if(is_negated, ' excludes ', ' has ') || wit_name || place
                 end
                 || ': '
                 || case
@@ -174,11 +175,11 @@ select
             then
                 upper(act_name[1]) || act_name[2:] || ' at ' || utc(act_at)
                 || if(
-                    shape = 'never', ' stands together with ', ' has no ' || kind_of_event || ' of '
+                    is_negated, ' stands together with ', ' has no ' || kind_of_event || ' of '
                 )
                 || wit_name || place
                 || if(
-                    shape = 'never', '', coalesce('; the nearest event is at ' || utc(wit_at), '')
+                    is_negated, '', coalesce('; the nearest event is at ' || utc(wit_at), '')
                 )
                 || if(
                     activations > 1, ' (' || violations || ' of ' || activations || ' events)', ''
@@ -196,7 +197,7 @@ select
                 || wit_name || place || ' yet; the change is open.'
         else
             activations || if(activations = 1, ' event', ' events') || ' of '
-            || act_name || if(shape = 'never', ' without ', ' with ')
+            || act_name || if(is_negated, ' without ', ' with ')
             || wit_name || place || '.'
     end as reason,
     operation_id,

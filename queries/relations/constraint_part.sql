@@ -14,7 +14,8 @@
 -- procedure_version = "Version of the procedure."
 -- rule_id = "Constraint within the procedure version."
 -- side = "1, or 2 for the second half of a template that asks something of both steps."
--- shape = "What is asked: before, after, any, next, previous, never; or count, first."
+-- shape = "What is asked: before, after, any, next, previous; or count, first, last."
+-- is_negated = "Whether what is asked must not be: no such event before, after, next to it."
 -- act_step = "Step whose events ask for it; NULL: every irreversible event."
 -- wit_step = "Step whose events fulfil it."
 -- act_class = "Which events ask: ran, event, completed, success."
@@ -23,6 +24,9 @@
 -- within_us = "Longest distance, in microseconds."
 -- hold_us = "Shortest distance, in microseconds."
 -- by_actor = "different_actor or same_actor, where the account matters."
+-- on_target = "different_target or same_target, where the asset matters."
+-- act_where = "Conditions on the events that ask, as field=pattern; those of a field are alternatives."
+-- wit_where = "Conditions on the events that fulfil."
 -- template = "Template of the DECLARE family, or existence_before for pre-checks."
 -- n = "Number of events that existence, absence and exactly speak of."
 -- origin = "declared: a rule of the procedure; mandatory, needs, precheck, verify: of its steps."
@@ -30,6 +34,8 @@
 -- ///
 -- A prerequisite counts once it ended with success; the step that needs it has run whatever its
 -- outcome. For a rule that the procedure declares, every event counts but a failed attempt.
+-- Only what the two events have in common, their distance, account and asset, is judged pair by
+-- pair; a condition on one event settles beforehand whether it counts.
 with shape (template, shape, act, is_alternate) as (
     values
     ('precedence', 'before', 'b', false),
@@ -40,8 +46,10 @@ with shape (template, shape, act, is_alternate) as (
     ('responded_existence', 'any', 'a', false),
     ('co_existence', 'any', 'a', false),
     ('co_existence', 'any', 'b', false),
-    ('not_co_existence', 'never', 'a', false),
-    ('not_co_existence', 'never', 'b', false),
+    ('not_co_existence', 'any', 'a', false),
+    ('not_co_existence', 'any', 'b', false),
+    ('not_succession', 'after', 'a', false),
+    ('not_chain_succession', 'next', 'a', false),
     ('alternate_precedence', 'previous', 'b', true),
     ('alternate_succession', 'previous', 'b', true),
     ('alternate_response', 'next', 'a', true),
@@ -53,7 +61,8 @@ with shape (template, shape, act, is_alternate) as (
     ('existence', 'count', 'a', false),
     ('absence', 'count', 'a', false),
     ('exactly', 'count', 'a', false),
-    ('init', 'first', 'a', false)
+    ('init', 'first', 'a', false),
+    ('end', 'last', 'a', false)
 )
 
 select
@@ -65,6 +74,7 @@ select
         order by shape.act
     ) as side,
     shape.shape,
+    procedure_rule.template like 'not\_%' escape '\' as is_negated,
     if(shape.act = 'a', procedure_rule.a, procedure_rule.b) as act_step,
     if(shape.act = 'a', procedure_rule.b, procedure_rule.a) as wit_step,
     case procedure_rule.origin
@@ -88,6 +98,9 @@ select
     )::bigint as within_us,
     (1000000 * procedure_rule.hold_seconds)::bigint as hold_us,
     procedure_rule.by_actor,
+    procedure_rule.on_target,
+    if(shape.act = 'a', procedure_rule.where_a, procedure_rule.where_b) as act_where,
+    if(shape.act = 'a', procedure_rule.where_b, procedure_rule.where_a) as wit_where,
     procedure_rule.template,
     coalesce(procedure_rule.n, 1) as n,
     procedure_rule.origin,
