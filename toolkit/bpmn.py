@@ -22,8 +22,9 @@ from toolkit.errors import UsageError
 
 NAMESPACE = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
 TASKS = frozenset(
-    "task userTask manualTask serviceTask scriptTask sendTask receiveTask businessRuleTask".split()
-)
+    {"task", "userTask", "manualTask", "serviceTask", "scriptTask", "sendTask", "receiveTask",
+     "businessRuleTask"}
+)  # fmt: skip
 PASSED = {
     "subProcess": "the content of the sub-process",
     "adHocSubProcess": "the content of the sub-process",
@@ -34,8 +35,8 @@ PASSED = {
     "complexGateway": "the condition of the gateway",
 }
 NODES = TASKS | PASSED.keys() | frozenset(
-    "startEvent endEvent boundaryEvent exclusiveGateway parallelGateway inclusiveGateway "
-    "eventBasedGateway".split()
+    {"startEvent", "endEvent", "boundaryEvent", "exclusiveGateway", "parallelGateway",
+     "inclusiveGateway", "eventBasedGateway"}
 )  # fmt: skip
 EXCLUSIVE = frozenset({"exclusiveGateway", "eventBasedGateway"})
 NOT_FLOW = {
@@ -53,6 +54,7 @@ class Graph:
     kind: dict[str, str] = field(default_factory=dict)
     name: dict[str, str] = field(default_factory=dict)
     role: dict[str, str] = field(default_factory=dict)
+    choosing: set[str] = field(default_factory=set)
     after: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, list[str]] = field(default_factory=dict)
 
@@ -62,7 +64,10 @@ class Graph:
 
     def takes_all(self, node: str) -> bool:
         """Whether all that follows the node is done."""
-        return self.kind[node] in TASKS | {"parallelGateway", "startEvent"}
+        return (
+            self.kind[node] in TASKS | {"parallelGateway", "startEvent"}
+            and node not in self.choosing
+        )
 
     def reached(self, first: str, without: Iterable[str] = ()) -> set[str]:
         """The nodes that can be reached from one, itself included."""
@@ -152,6 +157,7 @@ def _graph(process: Element, path: Path, left_out: list[str]) -> Graph:
             flows.append((element.get("sourceRef") or "", element.get("targetRef") or ""))
             if element.find(f"{NAMESPACE}conditionExpression") is not None:
                 left_out.append(f"the condition of the flow {_label(element)!r}")
+                graph.choosing.add(element.get("sourceRef") or "")
         elif local in NODES:
             if not node or node in graph.kind:
                 raise UsageError(
@@ -163,6 +169,7 @@ def _graph(process: Element, path: Path, left_out: list[str]) -> Graph:
             graph.after[node], graph.before[node] = [], []
             if local == "boundaryEvent":
                 flows.append((element.get("attachedToRef") or "", node))
+                graph.choosing.add(element.get("attachedToRef") or "")
             left_out += _remarks(element, local)
     for first, second in dict.fromkeys(flows):
         if first not in graph.kind or second not in graph.kind:

@@ -38,6 +38,8 @@ app = typer.Typer(
 )
 mapping_app = typer.Typer(help="Draft and test mapping files for foreign headers.")
 app.add_typer(mapping_app, name="mapping")
+procedure_app = typer.Typer(help="Check procedure files, and import models as such.")
+app.add_typer(procedure_app, name="procedure")
 app.add_typer(cli_review.app, name="review")
 
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE", help="The case folder.")]
@@ -327,6 +329,35 @@ def mapping_test(mapping: Annotated[Path, typer.Argument(metavar="MAPPING")]) ->
             "; ".join(faults), path=mapping, remedy="correct the mapping or the sample"
         )
     _say(f"{mapping}: every sample gives what it expects")
+
+
+@procedure_app.command("check")
+def procedure_check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> None:
+    """Read procedure files as a rebuild does, and say what they hold."""
+    from toolkit.procedures import constraints, read
+
+    for path in files:
+        found = read(path).procedure
+        _say(
+            f"{path}: {found.id} version {found.version}, {len(found.steps)} steps, "
+            f"{len(constraints(found))} constraints"
+        )
+
+
+@procedure_app.command("import")
+def procedure_import(
+    file: Annotated[Path, typer.Argument(metavar="FILE")], output: OutputOption = None
+) -> None:
+    """Draft a procedure from a BPMN 2.0 diagram or a DECLARE model; lists what is lost."""
+    from toolkit.procedure_import import import_model
+
+    draft = import_model(file)
+    if output is None:
+        typer.echo(printable(draft.text), nl=False)
+    else:
+        output.write_text(draft.text, encoding="utf-8")
+    for each in draft.left_out:
+        _say(f"not taken over: {each}")
 
 
 @app.command()

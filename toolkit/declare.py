@@ -2,8 +2,8 @@
 
 A line is `activity NAME`, `bind NAME: attribute, …`, `attribute: values`, or a constraint such as
 `Response[A, B] |A.target is x |T.actor in (ann, bob) |0,10,m`. `A.` speaks of the event that asks,
-`T.` of the one that fulfils. A constraint whose conditions cannot all be said in a procedure is left
-out as a whole, since without them it would say something else.
+`T.` of the one that fulfils. A constraint whose conditions cannot all be said in a procedure is
+left out as a whole, since without them it would say something else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ TEMPLATES = {
 UNKNOWN_HERE = ("choice", "exclusive choice")
 COUNTED = ("existence", "absence", "exactly")
 BOTH_ASK = ("succession", "alternate_succession", "chain_succession", "co_existence")
-SECOND_ASKS = ("precedence", "not precedence")
 FIELDS = {
     "org:resource": "actor", "resource": "actor", "actor": "actor", "target": "target",
     "host": "host", "outcome": "outcome", "flags": "flags", "action": "action",

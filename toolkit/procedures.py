@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ TEMPLATES = (
     "responded_existence", "co_existence", "not_co_existence",
     "not_succession", "not_chain_succession", "end",
 )  # fmt: skip
+COUNTED = ("existence", "absence", "exactly")
 UNARY = ("existence", "absence", "exactly", "init", "end")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -75,6 +77,7 @@ class Step(_Part):
 
     id: str
     title: str = ""
+    role: str = ""
     match: Match = Match()
     kind: Literal["action", "precheck", "verify", "approve"] = "action"
     mandatory: bool = False
@@ -148,7 +151,7 @@ def load(folder: Path) -> tuple[ProcedureFile, ...]:
     """Read every procedure of a folder; raises UsageError with file, line and field."""
     if not folder.is_dir():
         return ()
-    found = [_read(path) for path in sorted(folder.glob("*.y*ml"))]
+    found = [read(path) for path in sorted(folder.glob("*.y*ml"))]
     seen: dict[tuple[str, str], Path] = {}
     for file in found:
         key = (file.procedure.id, file.procedure.version)
@@ -213,32 +216,81 @@ def _is_date(value: object) -> bool:
     return re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)) is not None
 
 
-def _read(path: Path) -> ProcedureFile:
-    raw = path.read_bytes()
+def read(path: Path) -> ProcedureFile:
+    """Read one procedure; raises UsageError with file, line and field."""
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror}", path=path, remedy="give a procedure file"
+        ) from None
+    except UnicodeDecodeError:
+        raise UsageError("the file is not UTF-8", path=path, remedy="save it as UTF-8") from None
     try:
         # The base loader leaves every scalar a string: YAML's own reading of dates and versions
         # (1.10 → 1.1) would bend them.
-        content = YAML(typ="base", pure=True).load(raw.decode("utf-8"))
-        procedure = Procedure.model_validate(_plain(content))
-    except UnicodeDecodeError:
-        raise UsageError("the file is not UTF-8", path=path, remedy="save it as UTF-8") from None
+        loader = YAML(typ="base", pure=True)
+        content, tree = loader.load(text), loader.compose(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise UsageError(
-            f"not valid YAML: {getattr(error, 'problem', error)}",
+            f"not valid YAML: {getattr(error, 'problem', None) or error}".splitlines()[0],
             path=path,
             line=mark.line + 1 if mark else None,
             remedy="mend the line",
         ) from None
+    except RecursionError:
+        raise UsageError("nested too deeply", path=path, remedy="write a procedure") from None
+    if not isinstance(content, dict):
+        raise UsageError("no procedure: keys and values are asked for", path=path, line=1)
+    try:
+        procedure = Procedure.model_validate(_plain(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            first["msg"].removeprefix("Value error, "), path=path, field=field,
-            remedy="see the procedure format in the documentation",
-        ) from None  # fmt: skip
-    _check(procedure, path)
+        raise _fault(error, path, tree) from None
+    _check(procedure, path, tree)
     return ProcedureFile(procedure, path, hashlib.sha256(raw).hexdigest())
+
+
+def _fault(error: ValidationError, path: Path, tree: Any) -> UsageError:
+    """What is wrong first, with its line and the key that may have been meant."""
+    first = error.errors()[0]
+    place = first["loc"]
+    message = first["msg"].removeprefix("Value error, ")
+    remedy = "correct the value"
+    if first["type"] == "extra_forbidden":
+        message, remedy = "unknown key", did_you_mean(str(place[-1]), _known_keys(place))
+    elif first["type"] == "missing":
+        message, remedy = "the key is missing", "add it"
+    return UsageError(
+        message, path=path, line=_line(tree, place), remedy=remedy,
+        field=".".join(str(part) for part in place),
+    )  # fmt: skip
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    models: dict[object, type[BaseModel]] = {
+        "steps": Step, "rules": Rule, "match": Match, "where_a": Where, "where_b": Where,
+    }  # fmt: skip
+    above = [part for part in place[:-1] if isinstance(part, str)]
+    return list(models.get(above[-1] if above else None, Procedure).model_fields)
+
+
+def _line(tree: Any, place: Sequence[int | str]) -> int:
+    """The line of a key or an item, else of what it should stand in; counted from 1."""
+    line = int(tree.start_mark.line)
+    for part in place:
+        value = getattr(tree, "value", None)
+        if isinstance(part, int) and isinstance(value, list) and part < len(value):
+            tree = value[part]
+            line = tree.start_mark.line
+            continue
+        pairs = value if isinstance(value, list) and isinstance(part, str) else []
+        found = [pair for pair in pairs if isinstance(pair, tuple) and pair[0].value == part]
+        if not found:
+            break
+        line, tree = found[0][0].start_mark.line, found[0][1]
+    return line + 1
 
 
 def _plain(value: Any) -> Any:
@@ -250,33 +302,59 @@ def _plain(value: Any) -> Any:
     return None if value in ("", "~", "null") else value
 
 
-def _check(procedure: Procedure, path: Path) -> None:
+def _check(procedure: Procedure, path: Path, tree: Any) -> None:
+    """What single keys do not show: names that are not there, or twice, and what fits together."""
+
+    def refuse(message: str, *place: int | str, remedy: str) -> UsageError:
+        named = ".".join(str(part) for part in place)
+        return UsageError(message, path=path, line=_line(tree, place), field=named, remedy=remedy)
+
     steps = [step.id for step in procedure.steps]
-    for step in procedure.steps:
-        if steps.count(step.id) > 1:
-            raise UsageError(f"step {step.id!r} stands twice", path=path, field="steps")
+    for number, step in enumerate(procedure.steps):
+        if step.id in steps[:number]:
+            raise refuse(
+                f"step {step.id!r} stands twice", "steps", number, remedy="give it another id"
+            )
         for needed in step.needs:
             if needed not in steps:
-                raise UsageError(
-                    f"step {step.id!r} needs {needed!r}, which is no step", path=path,
-                    field="steps.needs", remedy=did_you_mean(needed, steps),
+                raise refuse(
+                    f"step {step.id!r} needs {needed!r}, which is no step",
+                    "steps", number, "needs", remedy=did_you_mean(needed, steps),
                 )  # fmt: skip
     rules = [rule.id for rule in procedure.rules]
-    for rule in procedure.rules:
-        if rules.count(rule.id) > 1:
-            raise UsageError(f"rule {rule.id!r} stands twice", path=path, field="rules")
-        for side in (rule.a, rule.b):
+    for number, rule in enumerate(procedure.rules):
+        if rule.id in rules[:number]:
+            raise refuse(
+                f"rule {rule.id!r} stands twice", "rules", number, remedy="give it another id"
+            )
+        for key, side in (("a", rule.a), ("b", rule.b)):
             if side is not None and side not in steps:
-                raise UsageError(
-                    f"rule {rule.id!r} names {side!r}, which is no step", path=path,
-                    field="rules", remedy=did_you_mean(side, steps),
+                raise refuse(
+                    f"rule {rule.id!r} names {side!r}, which is no step",
+                    "rules", number, key, remedy=did_you_mean(side, steps),
                 )  # fmt: skip
-        if (rule.b is None) != (rule.template in UNARY):
-            need = "no b" if rule.template in UNARY else "a and b"
-            raise UsageError(f"template {rule.template} takes {need}", path=path, field=rule.id)
-        for field, text in (("within", rule.within), ("hold", rule.hold)):
-            try:
-                if text is not None:
-                    seconds(text)
-            except ValueError as error:
-                raise UsageError(str(error), path=path, field=f"{rule.id}.{field}") from None
+        for key, message in _misfits(rule):
+            raise refuse(message, "rules", number, key, remedy="take it out or change the template")
+
+
+def _misfits(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Keys of a rule that its template does not take, and durations that are none."""
+    said = f"template {rule.template}"
+    if (rule.b is None) != (rule.template in UNARY):
+        yield "b", f"{said} takes {'no b' if rule.template in UNARY else 'a and b'}"
+    if rule.n is not None and rule.template not in COUNTED:
+        yield "n", f"{said} takes no number"
+    for key in ("within", "by", "hold", "on", "where_b"):
+        if rule.template in UNARY and getattr(rule, key) not in (None, Where()):
+            yield key, f"{said} takes no such condition"
+    if rule.template in ("init", "end") and rule.where_a != Where():
+        yield "where_a", f"{said} takes no such condition"
+    if rule.hold is not None and rule.template.startswith("not_"):
+        yield "hold", f"{said} takes no quiet time"
+    for key in ("within", "hold"):
+        text = getattr(rule, key)
+        try:
+            if text is not None:
+                seconds(text)
+        except ValueError as error:
+            yield key, str(error)

@@ -35,7 +35,11 @@ def schemas() -> Mapping[str, str]:
     parts = procedure["$defs"]
     parts["Rule"]["properties"]["template"] = {"enum": list(TEMPLATES), "title": "Template"}
     # One pattern can stand without the list around it.
-    for place in (*parts["Match"]["properties"].values(), procedure["properties"]["applies_to"]):
+    for place in (
+        *parts["Match"]["properties"].values(),
+        *parts["Where"]["properties"].values(),
+        procedure["properties"]["applies_to"],
+    ):
         place["type"] = [*_SCALAR, "array"]
     found = {"case": case, "mapping": mapping, "procedure": procedure}
     return {name: json.dumps(_head(found[name]), indent=2) + "\n" for name in NAMES}
