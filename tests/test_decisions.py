@@ -45,6 +45,7 @@ def messy(tmp_path: Path) -> Path:
         (folder / "a" / f"create_{number}.json").write_text(BORG.format(n=number))
     (folder / "events.csv").write_text(DATES.format("fs1"))
     (folder / "jobs.csv").write_text(FOREIGN)
+    (folder / "tool.log").write_text("[2022-03-09 01:02:03] removed meta2\n" * 3)
     (folder / "empty.log").touch()
     (folder / "empty too.log").touch()
     (folder / "report.pdf").write_bytes(b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n")
@@ -67,10 +68,10 @@ def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> Non
     asked = decisions.missing_decisions(case, done.refusals)
     assert re.findall(r"^path = (.*)$", asked, re.MULTILINE) == [
         '"a/create_*.json"', '"a/ctl-us.log"', '"a/Änderungen [2022] \\"x\\" #1.csv"',
-        '"events.csv"', '"jobs.csv"',
+        '"events.csv"', '"jobs.csv"', '"tool.log"',
     ]  # fmt: skip
     assert re.findall(r"^(\w+) =   #", asked, re.MULTILINE) == [
-        "zone", "asset_id", "zone", "zone", "order", "zone", "mapping",
+        "zone", "asset_id", "zone", "year", "zone", "order", "zone", "mapping", "mapping",
     ]  # fmt: skip
     assert re.findall(r"^#   (.*)$", asked, re.MULTILINE)[-4:] == [
         '"empty too.log"', '"empty.log"', '"report.pdf"', '"shot.png"',
@@ -82,15 +83,44 @@ def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> Non
     with pytest.raises(UsageError, match="not valid TOML"):
         CaseFolder.open(messy)
 
-    answers = {"zone": '"America/Denver"', "order": '"day-first"', "asset_id": '"fs9"'}
+    answers = {
+        "zone": '"America/Denver"',
+        "order": '"day-first"',
+        "asset_id": '"fs9"',
+        "year": "2021",
+    }
     filled = re.sub(r"^(\w+) =  ", lambda key: f"{key[1]} = {answers.get(key[1], '?')} ", asked,
                     flags=re.MULTILINE).replace("mapping = ?", "# mapping = ?")  # fmt: skip
     (messy / "case.toml").write_text(toml + "\n" + filled)
     _, done = read(messy)
     refused = [row.path for row in done.files if row.outcome == "refused"]
-    assert refused == ["empty too.log", "empty.log", "jobs.csv", "report.pdf", "shot.png"]
+    assert refused == [
+        "empty too.log",
+        "empty.log",
+        "jobs.csv",
+        "report.pdf",
+        "shot.png",
+        "tool.log",
+    ]
     (copy,) = [row for row in done.files if row.path == "copy of ctl-us.log"]
     assert copy.reason == "the same bytes as a/ctl-us.log"
+
+
+def test_a_year_that_rests_on_the_time_of_a_file_is_asked_for_until_it_is_declared(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "messages").write_text("Mar  9 01:02:03 ctl-us app: one\n" * 2)
+    declared = 'title = "t"\n[[source]]\npath = "messages"\nzone = "UTC"\n'
+    (tmp_path / "case.toml").write_text(declared)
+    case, done = read(tmp_path)
+    assert not done.refusals
+    asked = decisions.missing_decisions(case, ()).splitlines()
+    assert asked[1:4] == ["# replaces the entry at line 2", "[[source]]", 'path = "messages"']
+    assert asked[4] == 'zone = "UTC"'
+    assert asked[5].startswith("year =   #")
+    (tmp_path / "case.toml").write_text(declared + "year = 2022\n")
+    case, _ = read(tmp_path)
+    assert decisions.missing_decisions(case, ()) == ""
 
 
 def test_an_entry_that_is_there_is_printed_whole_with_its_line(tmp_path: Path) -> None:

@@ -172,9 +172,9 @@ def run(
         ran = case.run(path, kinds=_kinds(kind), formats=_forms(to), progress=progress)
     _say_ran(ran)
     _say_unmatched(ran.case)
-    if ran.ingested.refusals:
+    if missing := decisions.missing_decisions(ran.case, ran.ingested.refusals):
         _say("\nMissing decisions, to paste into case.toml:\n")
-        _say(decisions.missing_decisions(ran.case, ran.ingested.refusals))
+        _say(missing)
     _end_failed(fail_on, ran.rebuilt.findings)
     _end_refused(ran.ingested)
 

@@ -1,7 +1,7 @@
 """What a case does not yet say about its files: entries for case.toml, and what they still lack.
 
 What a refused file lacks is found by trial, not by the words of its refusal: a key is missing if
-giving it changes what becomes of the file.
+giving it changes what becomes of the file. Trials load into a database of their own, in memory.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ _TRIALS: dict[str, tuple[tuple[Any, ...], str]] = {
 # So many files of one folder and one need are asked about at once.
 _ALIKE = 3
 _NAMED = 5
+_FILE_TIME = "the lines state no year; the time of the file bounds it, unless a copy changed that"
+    "the lines state no year; the time of the file bounds it, which a copy may have changed"
+)
+
+_TIME = re.compile(rb"\d{4}-\d\d-\d\d|\b\d\d:\d\d:\d\d\b")
 
 SCAFFOLD = """\
 # What is reviewed. Every key is described in the documentation; unknown keys are refused.
@@ -128,14 +133,22 @@ class _Need:
 
 
 def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> str:
-    """The decisions that refused files wait for, once each, as TOML to paste into case.toml.
+    """The decisions that files wait for, once each, as TOML to paste into case.toml.
 
-    An entry holds all keys that its file lacks, to be filled in; until then it is no TOML, so that
+    Those are the refused files, and the loaded ones whose years rest on the time of the file. An
+    entry holds all keys that its file lacks, to be filled in; until then it is no TOML, so that
     none is forgotten. Files of one folder that lack the same are one entry. What has an entry of
     its own is printed whole, to replace it. A copy of a file is not asked about twice. Empty where
     no entry would help.
     """
-    needs: list[_Need] = []
+    with Store.open(case.database) as store:
+        needs = [
+            _Need(row["path"], (("year", _TRIALS["year"][1]),), _FILE_TIME)
+            for row in store.rows(
+                "select distinct path from time_note inner join source using (source_id) "
+                "where contains(flags, 'file_time_used') order by path"
+            )
+        ]
     hopeless: list[_Need] = []
     seen: set[str] = set()
     with Store.create() as store:
@@ -195,6 +208,16 @@ def _need(store: Store, case: CaseFolder, path: Path, refusal: EvidenceRefused) 
             break
         key, given, outcome = found
         need = replace(need, keys=(*need.keys, (key, _TRIALS[key][1])))
+    if outcome is None and store.value(
+        "select count(*) from time_note inner join source using (source_id) "
+        "where path = ? and contains(flags, 'file_time_used')",
+        [need.name],
+    ):
+        need = replace(
+            need,
+            keys=(*need.keys, ("year", _TRIALS["year"][1])),
+            reason=f"{need.reason}; {_FILE_TIME}",
+        )
     return need
 
 
@@ -221,16 +244,20 @@ def _settles(
 def _refusal(
     store: Store, case: CaseFolder, path: Path, given: SourceSettings
 ) -> EvidenceRefused | None:
-    done = ingest(store, case, [path], overrides=given, dry_run=True)
+    done = ingest(store, case, [path], overrides=given)
     return done.refusals[0] if done.refusals else None
 
 
 def _is_table(file: EvidenceFile) -> bool:
     """Whether the file has records that a mapping could name the columns of."""
     header = file.header
-    return bool(
-        (header is not None and len(header) > 1) or file.json_lines or file.is_parquet
-    ) or isinstance(file.json, dict | list)
+    if header is not None and len(header) > 1:
+        return True
+    if file.json_lines or file.is_parquet or isinstance(file.json, dict | list):
+        return True
+    # A log, of which most lines hold a time.
+    lines = [record.raw for record in file.spread]
+    return bool(lines) and 2 * sum(bool(_TIME.search(line)) for line in lines) >= len(lines)
 
 
 def _shipped(file: EvidenceFile) -> Path | None:
