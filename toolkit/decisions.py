@@ -42,8 +42,6 @@ _TRIALS: dict[str, tuple[tuple[Any, ...], str]] = {
 _ALIKE = 3
 _NAMED = 5
 _FILE_TIME = "the lines state no year; the time of the file bounds it, unless a copy changed that"
-    "the lines state no year; the time of the file bounds it, which a copy may have changed"
-)
 
 _TIME = re.compile(rb"\d{4}-\d\d-\d\d|\b\d\d:\d\d:\d\d\b")
 

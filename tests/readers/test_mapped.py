@@ -268,3 +268,12 @@ def test_any_rows_are_accounted_for(rows: list[str]) -> None:
     data = "\n".join([header, *rows]).encode("utf-8", "surrogatepass")
     file = EvidenceFile(Path("jobs.csv"), data)
     read("mapped", file, mapping=str(golden / "mapping.yaml"))
+
+
+def test_a_draft_says_which_order_of_day_and_month_the_values_prove() -> None:
+    data = b"Started,Machine\n29/02/2016 01:16,fs1\n05/03/2016 02:00,fs1\n"
+    draft = draft_mapping(EvidenceFile(Path("jobs.csv"), data))
+    assert "1 of the values seen prove day-first" in draft
+    assert 'time: {zone: "?", order: day-first}' in draft
+    undecided = draft_mapping(EvidenceFile(Path("jobs.csv"), data.replace(b"29/02", b"05/02")))
+    assert 'time: {zone: "?", order: "?"}' in undecided
