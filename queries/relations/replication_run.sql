@@ -108,26 +108,58 @@ samples as (
             and replication_sample.target_asset is not distinct from jobs.target_asset
 ),
 
+named_as as (
+    select distinct
+        asset_id,
+        recorded_as
+    from known
+),
+
+-- A recovery stands in the jobs that it restores as a mark of its own, behind what was recorded at
+-- the same instant: a failure after it bounds the start of the gap that follows.
+marks as (
+    select
+        jobs.job_no,
+        epoch_us(replication_sample.sampled_at) as instant,
+        9223372036854775807 as place,
+        0::tinyint as state_no,
+        0::bigint as age
+    from replication_sample
+    inner join named_as on replication_sample.asset_id = named_as.recorded_as
+    inner join jobs
+        on
+            named_as.asset_id = jobs.asset_id
+            and coalesce(replication_sample.target_asset = jobs.target_asset, true)
+    where
+        replication_sample.job_kind in ('seed', 'relink')
+        and replication_sample.state = 'success'
+        and jobs.job_kind = 'replicate'
+),
+
 ordered as materialized (
     select
         *,
-        row_number() over job as sample_no,
-        instant - lag(instant) over job as pause,
+        (row_number() over job)::integer as sample_no,
         -- A job that also reports its start reports twice a run; starts are no beat of their own.
-        instant - lag(if(state_no = 7, null, instant) ignore nulls) over job as beat,
+        instant - lag(if(state_no in (0, 7), null, instant) ignore nulls) over job as beat,
+        instant - lag(instant - age) over job as age_until,
         lag(state_no) over job as before_state_no,
         lag(age) over job as before_age
-    from samples
+    from (
+        select * from samples
+        union all
+        select * from marks
+    ) as marked
     window job as (partition by job_no order by instant, place)
 ),
 
 beats as (
     select
         job_no,
-        count(*) as samples,
+        count(*) as rows,
         case
-            when count(*) >= 3
-                then (median(beat) filter (where state_no <> 7 and beat > 0)) / 60e6
+            when count(*) filter (where state_no > 0) >= 3
+                then (median(beat) filter (where state_no not in (0, 7) and beat > 0)) / 60e6
         end as minutes
     from ordered
     group by job_no
@@ -140,7 +172,7 @@ limits as (
         jobs.job_kind,
         jobs.job_id,
         jobs.target_asset,
-        beats.samples,
+        beats.rows,
         known_asset.rpo_minutes,
         coalesce(
             if(known_asset.cadence_minutes > 0, known_asset.cadence_minutes, null), beats.minutes
@@ -160,42 +192,25 @@ judged as (
         ordered.state_no,
         ordered.before_state_no,
         limits.job_kind,
+        limits.rows,
         60e6 * limits.limit_minutes as oldest,
         coalesce(ordered.state_no <= 3 and ordered.age > oldest, false) as is_stale,
         coalesce(ordered.before_state_no <= 3 and ordered.before_age > oldest, false) as was_stale,
         coalesce(
-            ordered.before_state_no <= 3 and ordered.before_age + ordered.pause > oldest, false
+            ordered.before_state_no <= 3 and ordered.age_until > oldest, false
         ) as is_late
     from ordered
     inner join limits using (job_no)
 ),
 
--- The first failure after a recovery bounds the start of the gap that follows.
-failed_again as (
-    select
-        jobs.job_no,
-        min(ordered.sample_no) as sample_no
-    from limits as recovery
-    inner join ordered as recovered on recovery.job_no = recovered.job_no
-    inner join limits as jobs
-        on
-            recovery.asset_id = jobs.asset_id
-            and coalesce(recovery.target_asset = jobs.target_asset, true)
-    inner join ordered on jobs.job_no = ordered.job_no and recovered.instant < ordered.instant
-    where
-        recovery.job_kind in ('seed', 'relink')
-        and recovered.state_no = 1
-        and jobs.job_kind = 'replicate'
-        and ordered.state_no in (5, 6)
-    group by jobs.job_no, recovered.instant
-),
-
 -- Every success of a recovery job can end a gap, so that each is a run of its own.
-marked as (
+starts as (
     select
         job_no,
         sample_no,
-        is_stale
+        is_stale,
+        row_number() over job as run_no,
+        coalesce(lead(sample_no) over job - 1, rows) as last_no
     from judged
     where
         before_state_no is null
@@ -203,22 +218,7 @@ marked as (
         or is_stale <> was_stale
         or (is_late and not was_stale)
         or (job_kind in ('seed', 'relink') and state_no = 1)
-    union
-    select
-        job_no,
-        sample_no,
-        false as is_stale
-    from failed_again
-),
-
-starts as (
-    select
-        marked.*,
-        row_number() over job as run_no,
-        coalesce(lead(marked.sample_no) over job - 1, limits.samples) as last_no
-    from marked
-    inner join limits using (job_no)
-    window job as (partition by marked.job_no order by marked.sample_no)
+    window job as (partition by job_no order by sample_no)
 ),
 
 -- One number names a sample: two keys with a part in common would let the engine pair all samples
@@ -273,4 +273,5 @@ inner join numbered as first_sample
 inner join numbered as last_sample
     on (starts.job_no::bigint << 40) + starts.last_no = last_sample.sample_key
 left join cited on first_sample.place = cited.place and first_sample.instant = cited.instant
+where first_sample.state_no > 0
 order by limits.asset_id, limits.job_kind, limits.job_id, limits.target_asset, starts.run_no
