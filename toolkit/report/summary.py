@@ -241,7 +241,8 @@ def _whom(incident: Incident) -> Iterable[Block]:
     yield Paragraph(
         (
             Strong(
-                f"{plural(len(machines), 'machine')} of {plural(len(partners), 'partner')} in "
+                f"{plural(len(machines), 'machine')} of "
+                f"{plural(len(partners), 'partner') if partners else 'partners not stated'} in "
                 f"{listed(regions) if regions else 'regions that are not stated'}"
             ),
             f" went without a current recovery point, for {number(hours_of(hours))} machine-hours "
@@ -298,10 +299,10 @@ def _struck(machines: list[Row]) -> str:
     struck = sum(row["onset_relation"] == "struck" for row in machines)
     if not struck or struck == len(machines):
         return ""
+    others = len(machines) - struck
     return (
-        f"The onset struck {number(struck)} of them; the gaps of the other "
-        f"{number(len(machines) - struck)} began later or apart from it, and no record says "
-        "whether they belong to it. "
+        f"The onset struck {number(struck)} of them; {number(others)} had gaps only that began "
+        "later or apart from it, and no record says whether these belong to it. "
     )
 
 

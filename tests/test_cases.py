@@ -1,0 +1,69 @@
+"""Cases with part of the evidence only: what can be said is said, and what cannot is left open."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from toolkit.casefile import CaseFolder
+from toolkit.ingest.load import ingest
+from toolkit.rebuild import rebuild
+from toolkit.store import Store
+
+CASES = Path(__file__).parent / "cases"
+
+
+@pytest.fixture
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """The rebuilt case that the test is given by name."""
+    folder = tmp_path / request.param
+    shutil.copytree(CASES / request.param, folder)
+    case = CaseFolder.open(folder)
+    store = Store.create()
+    assert not ingest(store, case).refusals
+    rebuild(store, case)
+    return store
+
+
+@pytest.mark.parametrize("made", ["status-only"], indirect=True)
+def test_a_status_page_alone_gives_a_timeline_and_a_communication_audit(made: Store) -> None:
+    metrics = {
+        row["metric"]: row["value"]
+        for row in made.rows("select * from communication where scope = 'all'")
+    }
+    assert metrics["posts"] == 5
+    assert (metrics["promises_made"], metrics["promises_kept"]) == (2, 1)
+    assert metrics["gap_max"] == 1945
+    items = {row["item_no"]: row["status"] for row in made.rows("select * from disclosure")}
+    assert (items[3], items[4], items[6], items[12]) == (
+        "explicit", "absent", "explicit", "explicit",
+    )  # fmt: skip
+    assert made.value("select count(*) from timeline") == 5
+    assert made.value("select count(*) from status_accuracy where verdict <> 'unknown'") == 0
+    assert made.value("select count(*) from machine_impact") == 0
+    assert made.value("select count(*) from finding where status <> 'not_run'") == 0
+
+
+@pytest.mark.parametrize("made", ["telemetry-only"], indirect=True)
+def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
+    found = {
+        row["onset_relation"]: row["n"]
+        for row in made.rows("select onset_relation, count(*) as n from machine_impact group by 1")
+    }
+    assert found == {"struck": 6, "apart": 1}
+    (region,) = made.rows("select * from region_impact")
+    assert (region["region"], region["machines"], region["machines_open"]) == (None, 12, 2)
+    assert (region["data_at_risk_bytes"], region["data_unknown"]) == (None, 7)
+    assert made.value("select count(*) from communication") == 0
+    assert made.value("select count(*) from finding where status <> 'not_run'") == 0
+
+
+@pytest.mark.parametrize("made", ["went-well"], indirect=True)
+def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
+    assert made.rows("select rule, reason from finding where status = 'exception'") == []
+    assert made.value("select count(*) from onset") == 0
+    assert made.value("select count(*) from machine_impact") == 0
+    (row,) = made.rows("select * from maintenance_overrun")
+    assert (row["verdict"], row["early_minutes"], row["overrun_minutes"]) == ("within", 0, 0)
