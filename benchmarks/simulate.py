@@ -39,6 +39,18 @@ class Impact:
     ended_at: datetime | None
     recovery: str
     cadence: timedelta
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """When a struck machine is back, in the record or after it: never where `back_at` is None."""
+
+    region: str
+    kind: str
+    struck_at: datetime
+    back_at: datetime | None
+    lost_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class Truth:
     onsets: Mapping[tuple[str, str], datetime]
     verdicts: Verdicts
     machines: Mapping[str, Impact]
-    seeded_at: Mapping[str, datetime | None]
+    returns: Sequence[Return]
     regions: Mapping[str, str]
     record: tuple[datetime, datetime]
     changes: Sequence[Change] = field(repr=False, default=())
@@ -99,7 +111,7 @@ def simulate(scenario: str, seed: int, folder: Path) -> Truth:
     _write(case, told, folder, theme)
     return Truth(
         scenario, seed, case.cause.id if case.cause else None, onsets, verdicts,
-        _impact(case, told), _seeded(case, told), {m.id: m.region.name for m in built.machines},
+        _impact(case, told), _returns(case, told), {m.id: m.region.name for m in built.machines},
         (first, last), tuple(case.ops.changes),
     )  # fmt: skip
 
@@ -272,6 +284,8 @@ def _strike(case: _Case, machines: Sequence[Machine], share: float) -> None:
     silent = rng.random() < 0.4
     ways = ("relinked", "reseeded", "resumed", "reseeding", "lost", "open")
     weights = [rng.uniform(0.2, 1), rng.uniform(0.2, 1), *(rng.uniform(0, 0.25) for _ in ways[2:])]
+    if rng.random() < 0.5:  # in half of the incidents everything comes back, or is known to be lost
+        weights[3] = weights[5] = 0.0
     by_kind = {kind: rng.choices(ways, weights)[0] for kind in sorted(world.TYPES)}
     growth = rng.uniform(0.3, 0.95)
     lasting = rng.uniform(24, 90)
@@ -383,17 +397,24 @@ def _impact(case: _Case, told: Telemetry) -> dict[str, Impact]:
             scenario = "reseeding"
         recovery = {"resumed": "unknown", "open": "unknown"}.get(scenario, scenario)
         cadence = timedelta(minutes=machines[gap.machine].cadence)
-        found[gap.machine] = Impact(gap.began_at, gap.ended_at, recovery, cadence)
+        found[gap.machine] = Impact(
+            gap.exceeded_at, gap.ended_at, recovery, cadence, machines[gap.machine].size
+        )
     return found
 
 
-def _seeded(case: _Case, told: Telemetry) -> dict[str, datetime | None]:
-    """When each machine that was to be re-seeded was: None where the record ends before."""
-    return {
-        name: fault.until if fault.until and fault.until <= told.end else None
-        for name, fault in case.faults.items()
-        if fault.scenario in ("reseeded", "reseeding")
-    }
+def _returns(case: _Case, told: Telemetry) -> list[Return]:
+    """The return of each machine that fell: by its telemetry, else as it would have come."""
+    ended = {gap.machine: gap.ended_at for gap in told.gaps if gap.machine in case.faults}
+    found = []
+    for machine in case.world.machines:
+        fault = case.faults.get(machine.id)
+        if fault is None or machine.id not in ended:
+            continue
+        back = ended[machine.id] or (fault.until if fault.scenario != "lost" else None)
+        lost = told.lost_at.get(machine.id)
+        found.append(Return(machine.region.name, machine.kind, fault.at, back, lost))
+    return found
 
 
 # -- what is on record --------------------------------------------------------------------------

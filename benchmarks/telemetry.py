@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
-from random import Random
 from typing import Any
 
 from benchmarks.world import NEVER, Machine, World
@@ -33,11 +32,13 @@ class Gap:
     """A stretch in which the last good recovery point of a machine was older than its limit.
 
     `began_at` is the fault within it, else the last good job; `ended_at` is None while it lasts.
+    `exceeded_at` is when the limit was passed, where the point aged from job to job; else the same.
     """
 
     machine: str
     began_at: datetime
     ended_at: datetime | None
+    exceeded_at: datetime
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Telemetry:
     end: datetime = NEVER
     gaps: list[Gap] = field(default_factory=list)
     uses: dict[str, list[datetime]] = field(default_factory=dict)
+    lost_at: dict[str, datetime] = field(default_factory=dict)
     mode: str = "jobs"
 
     def onset(self, members: Sequence[Machine], faults: Mapping[str, Fault]) -> datetime | None:
@@ -165,7 +167,7 @@ def _recovery(
     world: World, machine: Machine, fault: Fault, telemetry: Telemetry, write: Any,
     goods: list[tuple[datetime, datetime]],
 ) -> None:  # fmt: skip
-    rng: Random = world.rng
+    rng, tick = world.rng, world.tick
     if fault.scenario == "relinked" and fault.until:
         if rng.random() < 0.3:
             write(fault.until - timedelta(hours=rng.uniform(0.5, 3)), "failure",
@@ -181,7 +183,9 @@ def _recovery(
             if fault.scenario == "lost" and rng.random() < 0.4:
                 break
         if fault.scenario == "lost":
-            write(at + timedelta(minutes=30), "failure", job_kind="seed", error=rng.choice(LOST))
+            at += timedelta(minutes=30)
+            write(at, "failure", job_kind="seed", error=rng.choice(LOST))
+            telemetry.lost_at[machine.id] = tick(at)
         elif fault.until and fault.until <= telemetry.end:
             write(fault.until, "success", job_kind="seed", progress=1.0, bytes=machine.size)
             goods.append((fault.until, fault.until))
@@ -196,13 +200,13 @@ def _gaps(
         stale = [(at, point) for at, point in goods if at - point > machine.limit]
         if stale:
             after = [at for at, point in goods if at > stale[-1][0]]
-            found.append(Gap(machine.id, fault.at, min(after, default=None)))
+            found.append(Gap(machine.id, fault.at, min(after, default=None), stale[0][0]))
         return found
     pairs = [*zip(goods, [*goods[1:], (None, None)], strict=False)]
     for (at, point), (following, _) in pairs:
         if (following or end) - point > machine.limit:
             began = fault.at if fault and at <= fault.at else at
-            found.append(Gap(machine.id, began, following))
+            found.append(Gap(machine.id, began, following, began))
     return found
 
 

@@ -27,10 +27,8 @@ TABLES = {
     "valid_to timestamptz",
     "known_asset": "asset_id varchar, region varchar, site varchar",
     "lag_profile": "asset_id varchar",
-    "lag_rise": "asset_id varchar, started_lo timestamptz, started_hi timestamptz, "
-    "ended_at timestamptz",
     "replication_run": "asset_id varchar, job_kind varchar",
-    "machine_gap": "asset_id varchar, started_lo timestamptz, started_hi timestamptz, "
+    "machine_fall": "asset_id varchar, started_lo timestamptz, started_hi timestamptz, "
     "ended_at timestamptz",
     "onset": "scope_kind varchar, scope varchar, onset_lo timestamptz, onset_hi timestamptz, "
     "ended_at timestamptz, main boolean",
@@ -135,7 +133,7 @@ def simulated(seed: int, *, days: int, count: int, planted: bool) -> tuple[list[
     else:
         hit = rng.sample(machines(), rng.choice((6, 10, 30)))
     gaps, onset = falls(rng, moment, sorted(set(hit)))
-    return candidates(operation_event=steps, machine_gap=gaps, onset=onset), cause
+    return candidates(operation_event=steps, machine_fall=gaps, onset=onset), cause
 
 
 def test_a_step_on_what_the_fallen_depend_on_comes_first() -> None:
@@ -148,7 +146,7 @@ def test_a_step_on_what_the_fallen_depend_on_comes_first() -> None:
         step(502, 599.99, None),
         step(503, 601.5, "array-3"),
     ]
-    first, second, *_ = candidates(operation_event=steps, machine_gap=gaps, onset=onset)
+    first, second, *_ = candidates(operation_event=steps, machine_fall=gaps, onset=onset)
     assert (first["rank"], first["event"], first["change_id"]) == (1, "1:500", "C500")
     assert first["p_value"] <= 0.05 and first["placebos"] >= 39
     assert (first["rank_by_topology"], first["action_term"]) == (1, 0)
@@ -158,7 +156,7 @@ def test_a_step_on_what_the_fallen_depend_on_comes_first() -> None:
 
 def test_a_step_after_the_onset_is_no_candidate() -> None:
     gaps, onset = falls(random.Random(1), 600, machines()[:20])
-    found = candidates(operation_event=[step(1, 602, "array-1")], machine_gap=gaps, onset=onset)
+    found = candidates(operation_event=[step(1, 602, "array-1")], machine_fall=gaps, onset=onset)
     assert [(row["rank"], row["event"]) for row in found] == [(0, None)]
     assert found[0]["explanation"].startswith("No operation step is on record")
 
@@ -166,7 +164,7 @@ def test_a_step_after_the_onset_is_no_candidate() -> None:
 def test_with_few_placebos_there_is_a_ranking_and_no_p() -> None:
     gaps, onset = falls(random.Random(1), 60, machines()[:20])
     steps = [step(1, 59.5, "array-1"), step(2, 30, "array-2")]
-    found = candidates(operation_event=steps, machine_gap=gaps, onset=onset)
+    found = candidates(operation_event=steps, machine_fall=gaps, onset=onset)
     assert [row["rank"] for row in found] == [1, 2]
     assert {row["p_value"] for row in found} == {None}
     assert "a ranking only" in found[0]["explanation"]
@@ -175,7 +173,7 @@ def test_with_few_placebos_there_is_a_ranking_and_no_p() -> None:
 def test_without_dependencies_time_alone_ranks_and_the_record_says_so() -> None:
     gaps, onset = falls(random.Random(1), 60, machines()[:20])
     steps = [step(1, 20, "array-1"), step(2, 59, "array-2")]
-    found = candidates(operation_event=steps, machine_gap=gaps, onset=onset, dependency_reach=[])
+    found = candidates(operation_event=steps, machine_fall=gaps, onset=onset, dependency_reach=[])
     assert [row["event"] for row in found] == ["1:2", "1:1"]
     assert {row["topology_term"] for row in found} == {None}
     assert "what depends on its target is not on record" in found[0]["explanation"]
@@ -187,7 +185,7 @@ def test_a_dependency_counts_only_while_it_was_valid() -> None:
     reach += [[name, "new", at(50), None] for name in machines()[:20]]
     steps = [step(1, 59, "old"), step(2, 59, "new")]
     first, second = candidates(
-        operation_event=steps, machine_gap=gaps, onset=onset, dependency_reach=reach
+        operation_event=steps, machine_fall=gaps, onset=onset, dependency_reach=reach
     )
     assert (first["target"], second["target"]) == ("new", "old")
     assert first["topology_term"] > 3 > 0 > second["topology_term"]
@@ -196,7 +194,7 @@ def test_a_dependency_counts_only_while_it_was_valid() -> None:
 def test_without_onset_or_steps_there_is_no_error() -> None:
     assert candidates() == []
     gaps, onset = falls(random.Random(1), 60, machines()[:20])
-    assert [row["rank"] for row in candidates(machine_gap=gaps, onset=onset)] == [0]
+    assert [row["rank"] for row in candidates(machine_fall=gaps, onset=onset)] == [0]
 
 
 def test_the_same_record_gives_the_same_rows() -> None:

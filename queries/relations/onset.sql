@@ -2,7 +2,7 @@
 -- id = "onset"
 -- title = "When protection of a scope degraded"
 -- grain = "One row per scope and episode in which at least the degraded share of its machines (and at least one) was in a gap."
--- reads = ["case_info", "component_region", "dependency_reach", "known_asset", "lag_profile", "lag_rise", "machine_gap", "replication_run", "status_component"]
+-- reads = ["case_info", "component_region", "dependency_reach", "known_asset", "lag_profile", "machine_fall", "replication_run", "status_component"]
 -- policy = ["degraded_share"]
 -- limitations = "The interval rests on what each machine's records bound; machines whose bounds agree on one instant are taken to have fallen within a small part of their cadence. In simulations with cadences from 15 minutes to a day it covers the truth in 95 of 100 cases or more. A machine that was never good on record counts from its first failure."
 -- [columns]
@@ -14,7 +14,7 @@
 -- ended_at = "The share fell below again; NULL where it had not when the record ends."
 -- affected = "Machines with a gap in the episode."
 -- population = "Machines of the scope with telemetry."
--- method = "`exact`: from the bounds of each machine's gap; `statistical`: at least one of them known only by a rise of its lag."
+-- method = "`exact`: from the bounds of each machine's gap; `statistical`: at least one of them known by a rise of its lag, or of the age of its recovery points."
 -- episode_no = "Number of the episode within its scope."
 -- main = "Whether it is the episode of its scope with most affected machines within the window."
 -- ///
@@ -53,27 +53,6 @@ record as (
         from lag_profile
         inner join measured on lag_profile.asset_id = measured.asset_id
     ) as last_seen
-),
-
-falls as (
-    select
-        asset_id,
-        coalesce(started_lo, started_hi) as started_lo,
-        started_hi,
-        ended_at,
-        false as is_statistical
-    from machine_gap
-    union all
-    select
-        lag_rise.asset_id,
-        lag_rise.started_lo,
-        lag_rise.started_hi,
-        coalesce(lag_rise.ended_at, record.ends_at) as ended_at,
-        true as is_statistical
-    from lag_rise
-    inner join measured on lag_rise.asset_id = measured.asset_id
-    cross join record
-    where coalesce(lag_rise.ended_at, record.ends_at) > lag_rise.started_hi
 ),
 
 components as (
@@ -144,7 +123,7 @@ struck as (
         members.scope,
         falls.*
     from members
-    inner join falls
+    inner join machine_fall as falls
         on
             members.asset_id = falls.asset_id
             and coalesce(members.valid_from <= falls.started_hi, true)

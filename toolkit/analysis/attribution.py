@@ -3,7 +3,8 @@
 The score of a step is a sum of log-likelihood ratios against a step that has nothing to do with
 the onset: `time_term` (the lag from step to onset, averaged over the interval of the onset),
 `topology_term` (the scan statistic of Kulldorff 1997: whether machines that depend on the target
-fell more often than the others) and `action_term` (a step that can be undone is less often a
+fell more often than all others on record, those of other regions included: where a whole region
+fell, it holds nobody to compare with) and `action_term` (a step that can be undone is less often a
 trigger). The score ranks; it proves nothing. How often a moment without any incident would have
 given a score as high is counted on placebo onsets: the same onset moved to other days and by up to
 two hours, on the same weekday or part of the week, inside or outside of a maintenance window as
@@ -63,16 +64,13 @@ class _Law:
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    """Machines with telemetry, where they stand, and how each fell."""
+    """Machines with telemetry, what they depend on, and how each fell."""
 
     machines: Sequence[str]
-    regions: Sequence[str | None]
-    sites: Sequence[str | None]
     gaps: Mapping[str, Sequence[tuple[float, float, float]]]
     reach: Mapping[str, Sequence[tuple[str, float, float]]]  # target → machine, valid from, to
     eras: Mapping[str, Sequence[float]]  # target → instants at which its reach changes
     known: frozenset[str]
-    components: Mapping[str, frozenset[str]]  # component → regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,30 +146,19 @@ def _steps(store: Store) -> _Steps:
 
 
 def _fleet(store: Store) -> _Fleet:
-    machines = store.rows("""
-        with telemetry as (
-            select asset_id from replication_run where job_kind = 'replicate'
-            union select asset_id from lag_profile
-        )
-        select asset_id, region, site from telemetry left join known_asset using (asset_id)
-        order by asset_id
-    """)
+    machines = [row["asset_id"] for row in store.rows("""
+        select asset_id from replication_run where job_kind = 'replicate'
+        union select asset_id from lag_profile order by asset_id
+    """)]  # fmt: skip
     gaps: dict[str, list[tuple[float, float, float]]] = {}
     for row in store.rows("""
-        with falls as (
-            select asset_id, coalesce(started_lo, started_hi) as started_lo, started_hi, ended_at
-            from machine_gap
-            union all
-            select asset_id, started_lo, started_hi, coalesce(ended_at, 'infinity') from lag_rise
-            anti join machine_gap using (asset_id)
-        )
         select asset_id, epoch(started_lo) as lo, epoch(started_hi) as hi,
-            if(isinf(ended_at), 'inf'::double, epoch(ended_at)) as ended
-        from falls order by asset_id, started_hi, started_lo
+            epoch(ended_at) as ended
+        from machine_fall order by asset_id, started_hi, started_lo
     """):
         gaps.setdefault(row["asset_id"], []).append((row["lo"], row["hi"], row["ended"]))
     reach: dict[str, list[tuple[str, float, float]]] = {}
-    known = {row["asset_id"] for row in machines}
+    known = set(machines)
     for row in store.rows("""
         select from_asset, to_asset, epoch(valid_from) as a, epoch(valid_to) as b
         from dependency_reach order by from_asset, to_asset, valid_from
@@ -184,17 +171,8 @@ def _fleet(store: Store) -> _Fleet:
                 np.inf if row["b"] is None else row["b"],
             )
         )
-    components: dict[str, set[str]] = {}
-    for row in store.rows("""
-        select component, region from component_region
-        union select component, region from status_component where region is not null
-        order by all
-    """):
-        components.setdefault(row["component"], set()).add(row["region"])
     return _Fleet(
-        [row["asset_id"] for row in machines],
-        [row["region"] for row in machines],
-        [row["site"] for row in machines],
+        machines,
         gaps,
         reach,
         {
@@ -202,14 +180,13 @@ def _fleet(store: Store) -> _Fleet:
             for target, below in reach.items()
         },
         frozenset(known),
-        {name: frozenset(regions) for name, regions in components.items()},
     )
 
 
 def _onset(row: Mapping[str, Any], steps: _Steps, fleet: _Fleet) -> _Onset:
     lo, hi = row["onset_lo"].timestamp(), row["onset_hi"].timestamp()
     fallen, standing = set(), set()
-    for machine in _members(row, fleet):
+    for machine in fleet.machines:
         gaps = fleet.gaps.get(machine, ())
         if any(start <= hi and began >= lo for start, began, _ in gaps):
             fallen.add(machine)
@@ -244,27 +221,6 @@ def _onset(row: Mapping[str, Any], steps: _Steps, fleet: _Fleet) -> _Onset:
         np.nan_to_num(np.array(terms, dtype=np.float64)),
         np.array(inside, dtype=np.int64).reshape(-1, 2),
     )
-
-
-def _members(row: Mapping[str, Any], fleet: _Fleet) -> Sequence[str]:
-    """Machines that are compared: those of the scope; for a dependency, of the same regions."""
-    kind, scope = row["scope_kind"], row["scope"]
-    if kind == "all":
-        return fleet.machines
-    if kind == "site":
-        return [m for m, site in zip(fleet.machines, fleet.sites, strict=True) if site == scope]
-    if kind == "region":
-        regions: set[str | None] = {scope}
-    elif kind == "component":
-        regions = set(fleet.components.get(scope, ()))
-    else:
-        below = {name for name, _, _ in fleet.reach.get(scope, ())}
-        regions = {
-            region
-            for machine, region in zip(fleet.machines, fleet.regions, strict=True)
-            if machine in below
-        }
-    return [m for m, own in zip(fleet.machines, fleet.regions, strict=True) if own in regions]
 
 
 def _scan(hit: int, size: int, fallen: int, universe: int) -> float:
@@ -425,7 +381,8 @@ def _rows(
                 round(float(time[place]), 6),
                 round(float(onset.topology_term[place]), 6) if known else None,
                 None if p_value is None else round(p_value, 6),
-                _explanation(onset, step, onset.inside[place], known, p_value, len(placebo)),
+                _explanation(onset, step, onset.inside[place], known)
+                + _strength(onset, ranks[1][place], rank, p_value, len(placebo)),
                 step["operation_id"],
                 step["occurred_at"],
                 len(placebo),
@@ -440,25 +397,31 @@ def _rows(
 
 
 def _explanation(
-    onset: _Onset,
-    step: Mapping[str, Any],
-    inside: NDArray[np.int64],
-    known: bool,
-    p_value: float | None,
-    placebos: int,
+    onset: _Onset, step: Mapping[str, Any], inside: NDArray[np.int64], known: bool
 ) -> str:
-    """One sentence of what was counted."""
+    """What was counted: the first half of one sentence."""
     at = f"{step['occurred_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     what = step["action"] + (f" on {step['target']}" if step["target"] else "")
-    parts = [f"{what} at {at}, {_lag(onset.lo - step['hi'], onset.hi - step['lo'])}"]
+    counted = "what depends on its target is not on record"
     if known:
         hit, size = (int(each) for each in inside)
-        parts.append(
+        counted = (
             f"{hit} of {size} machines that depend on its target fell with the onset, and "
             f"{onset.fallen - hit} of {onset.universe - size} others"
         )
-    else:
-        parts.append("what depends on its target is not on record")
+    return f"{what} at {at}, {_lag(onset.lo - step['hi'], onset.hi - step['lo'])}; {counted}"
+
+
+def _strength(onset: _Onset, by_time: int, rank: int, p_value: float | None, placebos: int) -> str:
+    """How much of the rank rests on what is on record: the second half of the sentence."""
+    parts = [""]
+    if np.isnan(onset.topology_term).all():
+        parts.append("no target of a step is linked to any machine on record, so that time and "
+                     "kind of step alone rank it")  # fmt: skip
+    elif onset.fallen == onset.universe:
+        parts.append("every machine on record fell, so that dependence sets no target apart")
+    elif by_time != rank:
+        parts.append(f"without the record of dependencies it would rank {by_time}")
     if p_value is None:
         parts.append(
             f"a ranking only, since {placebos} placebo onsets are fewer than {FEWEST_PLACEBOS}"
@@ -483,9 +446,8 @@ def _minutes(seconds: float) -> str:
 STEP = Step(
     id="attribution",
     reads=(
-        "alias", "change", "component_region", "dependency_reach", "known_asset", "lag_profile",
-        "lag_rise", "machine_gap", "onset", "operation_event", "replication_run",
-        "status_component",
+        "alias", "change", "dependency_reach", "lag_profile", "machine_fall", "onset",
+        "operation_event", "replication_run",
     ),
     writes={
         "trigger_candidate": Output(

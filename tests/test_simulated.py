@@ -1,0 +1,56 @@
+"""The product against simulated incidents whose truth is planted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.simulate import simulate
+from benchmarks.truth import bars, measure, removal_breaches, summary
+
+
+def test_the_same_seed_gives_the_same_case(tmp_path: Path) -> None:
+    first = simulate("decoy", 5, tmp_path / "a")
+    second = simulate("decoy", 5, tmp_path / "b")
+    assert first == second
+    names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
+    assert names
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_nothing_is_found_where_nothing_happened() -> None:
+    outcome = measure("clean", 2)
+    assert [row for row in outcome["rules"] if row[3] == "exception"] == []
+    assert outcome["onsets"] == []
+    assert outcome["attribution"] is None
+    assert outcome["impact"]["false"] == 0
+
+
+@pytest.mark.parametrize(
+    ("scenario", "seed"),
+    [("flagship", 11), ("network", 11), ("decoy", 11), ("slow_lag", 11), ("wrong_target", 11),
+     ("partition", 11)],
+)  # fmt: skip
+def test_what_was_planted_is_found(scenario: str, seed: int) -> None:
+    outcome = measure(scenario, seed)
+    wrong = [row for row in outcome["rules"] if "exception" in row[2:] and row[2] != row[3]]
+    assert [row for row in wrong if row[2] != "open"] == []
+    assert {row["result"] for row in outcome["onsets"]} == {"covered"}
+    assert all(row["inside"] and row["width"] <= 2 for row in outcome["onsets"])
+    assert outcome["impact"]["missed"] == outcome["impact"]["false"] == 0
+    told = outcome["attribution"]
+    if told["cause"] is None:
+        assert told["claim"] != "attributed"
+    else:
+        assert told["first"] == told["cause"]
+    assert not [
+        line for line in bars(summary([outcome])) if "MISSED" in line and "band" not in line
+    ]
+
+
+@pytest.mark.slow
+def test_missing_evidence_makes_nothing_right() -> None:
+    taken = ("maintenance_event", "asset_state", "dependency", "approval")
+    assert removal_breaches("flagship", 2, taken) == []
