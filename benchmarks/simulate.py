@@ -72,7 +72,6 @@ class Truth:
     returns: Sequence[Return]
     regions: Mapping[str, str]
     record: tuple[datetime, datetime]
-    changes: Sequence[Change] = field(repr=False, default=())
 
 
 @dataclass(slots=True)
@@ -112,7 +111,7 @@ def simulate(scenario: str, seed: int, folder: Path) -> Truth:
     return Truth(
         scenario, seed, case.cause.id if case.cause else None, onsets, verdicts,
         _impact(case, told), _returns(case, told), {m.id: m.region.name for m in built.machines},
-        (first, last), tuple(case.ops.changes),
+        (first, last),
     )  # fmt: skip
 
 
