@@ -177,6 +177,34 @@ def test_without_dependencies_time_alone_ranks_and_the_record_says_so() -> None:
     assert [row["event"] for row in found] == ["1:2", "1:1"]
     assert {row["topology_term"] for row in found} == {None}
     assert "what depends on its target is not on record" in found[0]["explanation"]
+    assert "time and kind of step alone rank it" in found[0]["explanation"]
+
+
+def test_a_region_that_fell_as_a_whole_is_compared_with_the_others() -> None:
+    names = machines()
+    inventory = [[name, "A" if number < 40 else "B", "S"] for number, name in enumerate(names)]
+    reach = [[name, "home-a" if number < 40 else f"home-b{number % 4}", None, None]
+             for number, name in enumerate(names)]  # fmt: skip
+    gaps, onset = falls(random.Random(1), 60, names[:40])
+    elsewhere, _ = falls(random.Random(2), 60, names[40:60])  # has an onset of its own
+    onset[0][:2] = ["region", "A"]
+    steps = [step(1, 59.2, "home-a"), step(2, 59.7, "home-b1")]
+    first, second = candidates(
+        operation_event=steps, machine_fall=[*gaps, *elsewhere], onset=onset,
+        dependency_reach=reach, known_asset=inventory,
+    )  # fmt: skip
+    assert (first["target"], second["target"]) == ("home-a", "home-b1")
+    assert first["topology_term"] > 3 > 0 > second["topology_term"]
+    assert "40 of 40 machines" in first["explanation"]
+    assert "and 0 of 60 others" in first["explanation"]
+    assert "without the record of dependencies it would rank 2" in first["explanation"]
+    assert first["rank_by_time"] == 2
+
+
+def test_where_nobody_stood_dependence_sets_no_target_apart() -> None:
+    gaps, onset = falls(random.Random(1), 60, machines())
+    found = candidates(operation_event=[step(1, 59, "array-1")], machine_fall=gaps, onset=onset)
+    assert "no machine on record stood" in found[0]["explanation"]
 
 
 def test_a_dependency_counts_only_while_it_was_valid() -> None:

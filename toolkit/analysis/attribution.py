@@ -1,17 +1,17 @@
 """Which operation step, if any, is tied to an onset by time and by what depends on its target.
 
-The score of a step is a sum of log-likelihood ratios against a step that has nothing to do with
-the onset: `time_term` (the lag from step to onset, averaged over the interval of the onset),
+The score of a step is a sum of log-likelihood ratios against a step that has nothing to do with the
+onset: `time_term` (the lag from step to onset, averaged over the interval of the onset),
 `topology_term` (the scan statistic of Kulldorff 1997: whether machines that depend on the target
-fell more often than all others on record, those of other regions included: where a whole region
-fell, it holds nobody to compare with) and `action_term` (a step that can be undone is less often a
-trigger). The score ranks; it proves nothing. How often a moment without any incident would have
-given a score as high is counted on placebo onsets: the same onset moved to other days and by up to
-two hours, on the same weekday or part of the week, inside or outside of a maintenance window as
-the onset was. (Moments of its own day are among them, so that neighbours in time which share a
-step do not count as many witnesses against chance.) It is corrected for the scopes tested by the
-smallest p over all of them at each placebo (Westfall and Young 1993), since scopes that overlap
-share their chances.
+fell more often than all others on record, which include those of other regions that stood: where a
+whole region fell, it holds nobody to compare with) and `action_term` (a step that can be undone is
+less often a trigger). The score ranks; it proves nothing. How often a moment without any incident
+would have given a score as high is counted on placebo onsets: the same onset moved to other days
+and by up to two hours, on the same weekday or part of the week, inside or outside of a maintenance
+window as the onset was. (Moments of its own day are among them, so that neighbours in time which
+share a step do not count as many witnesses against chance.) It is corrected for the scopes tested
+by the smallest p over all of them at each placebo (Westfall and Young 1993), since scopes that
+overlap share their chances.
 """
 
 from __future__ import annotations
@@ -64,13 +64,16 @@ class _Law:
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    """Machines with telemetry, what they depend on, and how each fell."""
+    """Machines with telemetry, where they stand, what they depend on, and how each fell."""
 
     machines: Sequence[str]
+    regions: Sequence[str | None]
+    sites: Sequence[str | None]
     gaps: Mapping[str, Sequence[tuple[float, float, float]]]
     reach: Mapping[str, Sequence[tuple[str, float, float]]]  # target → machine, valid from, to
     eras: Mapping[str, Sequence[float]]  # target → instants at which its reach changes
     known: frozenset[str]
+    components: Mapping[str, frozenset[str]]  # component → regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +149,14 @@ def _steps(store: Store) -> _Steps:
 
 
 def _fleet(store: Store) -> _Fleet:
-    machines = [row["asset_id"] for row in store.rows("""
-        select asset_id from replication_run where job_kind = 'replicate'
-        union select asset_id from lag_profile order by asset_id
-    """)]  # fmt: skip
+    machines = store.rows("""
+        with telemetry as (
+            select asset_id from replication_run where job_kind = 'replicate'
+            union select asset_id from lag_profile
+        )
+        select asset_id, region, site from telemetry left join known_asset using (asset_id)
+        order by asset_id
+    """)
     gaps: dict[str, list[tuple[float, float, float]]] = {}
     for row in store.rows("""
         select asset_id, epoch(started_lo) as lo, epoch(started_hi) as hi,
@@ -158,7 +165,7 @@ def _fleet(store: Store) -> _Fleet:
     """):
         gaps.setdefault(row["asset_id"], []).append((row["lo"], row["hi"], row["ended"]))
     reach: dict[str, list[tuple[str, float, float]]] = {}
-    known = set(machines)
+    known = {row["asset_id"] for row in machines}
     for row in store.rows("""
         select from_asset, to_asset, epoch(valid_from) as a, epoch(valid_to) as b
         from dependency_reach order by from_asset, to_asset, valid_from
@@ -171,8 +178,17 @@ def _fleet(store: Store) -> _Fleet:
                 np.inf if row["b"] is None else row["b"],
             )
         )
+    components: dict[str, set[str]] = {}
+    for row in store.rows("""
+        select component, region from component_region
+        union select component, region from status_component where region is not null
+        order by all
+    """):
+        components.setdefault(row["component"], set()).add(row["region"])
     return _Fleet(
-        machines,
+        [row["asset_id"] for row in machines],
+        [row["region"] for row in machines],
+        [row["site"] for row in machines],
         gaps,
         reach,
         {
@@ -180,16 +196,19 @@ def _fleet(store: Store) -> _Fleet:
             for target, below in reach.items()
         },
         frozenset(known),
+        {name: frozenset(regions) for name, regions in components.items()},
     )
 
 
 def _onset(row: Mapping[str, Any], steps: _Steps, fleet: _Fleet) -> _Onset:
     lo, hi = row["onset_lo"].timestamp(), row["onset_hi"].timestamp()
     fallen, standing = set(), set()
+    members = set(_members(row, fleet))
     for machine in fleet.machines:
         gaps = fleet.gaps.get(machine, ())
         if any(start <= hi and began >= lo for start, began, _ in gaps):
-            fallen.add(machine)
+            # What fell elsewhere at the time has an onset of its own.
+            fallen.update({machine} & members)
         elif not any(began < lo < ended for _, began, ended in gaps):
             standing.add(machine)  # neither fell nor was down already
     universe = fallen | standing
@@ -221,6 +240,27 @@ def _onset(row: Mapping[str, Any], steps: _Steps, fleet: _Fleet) -> _Onset:
         np.nan_to_num(np.array(terms, dtype=np.float64)),
         np.array(inside, dtype=np.int64).reshape(-1, 2),
     )
+
+
+def _members(row: Mapping[str, Any], fleet: _Fleet) -> Sequence[str]:
+    """Machines whose fall is to be explained; for a dependency, those of the same regions."""
+    kind, scope = row["scope_kind"], row["scope"]
+    if kind == "all":
+        return fleet.machines
+    if kind == "site":
+        return [m for m, site in zip(fleet.machines, fleet.sites, strict=True) if site == scope]
+    if kind == "region":
+        regions: set[str | None] = {scope}
+    elif kind == "component":
+        regions = set(fleet.components.get(scope, ()))
+    else:
+        below = {name for name, _, _ in fleet.reach.get(scope, ())}
+        regions = {
+            region
+            for machine, region in zip(fleet.machines, fleet.regions, strict=True)
+            if machine in below
+        }
+    return [m for m, own in zip(fleet.machines, fleet.regions, strict=True) if own in regions]
 
 
 def _scan(hit: int, size: int, fallen: int, universe: int) -> float:
@@ -359,7 +399,7 @@ def _rows(
         )
     elif best is not None and best > ALPHA:
         text = (
-            "No operation step explains this: some step scores as high at a share of "
+            "No operation step explains this beyond chance: some step scores as high at a share of "
             f"{best:.2f} of {len(placebo)} placebo onsets."
         )
         rows.append(
@@ -419,7 +459,7 @@ def _strength(onset: _Onset, by_time: int, rank: int, p_value: float | None, pla
         parts.append("no target of a step is linked to any machine on record, so that time and "
                      "kind of step alone rank it")  # fmt: skip
     elif onset.fallen == onset.universe:
-        parts.append("every machine on record fell, so that dependence sets no target apart")
+        parts.append("no machine on record stood, so that dependence sets no target apart")
     elif by_time != rank:
         parts.append(f"without the record of dependencies it would rank {by_time}")
     if p_value is None:
@@ -446,8 +486,8 @@ def _minutes(seconds: float) -> str:
 STEP = Step(
     id="attribution",
     reads=(
-        "alias", "change", "dependency_reach", "lag_profile", "machine_fall", "onset",
-        "operation_event", "replication_run",
+        "alias", "change", "component_region", "dependency_reach", "known_asset", "lag_profile",
+        "machine_fall", "onset", "operation_event", "replication_run", "status_component",
     ),
     writes={
         "trigger_candidate": Output(
