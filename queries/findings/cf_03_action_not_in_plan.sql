@@ -42,7 +42,7 @@ judged as (
         action.target,
         case
             when action.procedure_version is null then 'undetermined'
-            when procedure_step.step is not null then 'ok'
+            when procedure_step.step is not null then ok_by(action.basis)
             when action.possible_steps is not null then 'undetermined'
             when action.basis = 'explicit' then 'exception'
             else 'undetermined'
@@ -55,7 +55,9 @@ judged as (
                     'The procedure in force is not known, so action ' || action.action
                     || ' cannot be compared with its steps'
             when procedure_step.step is not null
-                then 'Action ' || action.action || ' belongs to step ' || action.step
+                then
+                    'Action ' || action.action || ' belongs to step ' || action.step
+                    || tie_note(action.basis)
             when action.possible_steps is not null
                 then
                     'Action ' || action.action || ' fits ' || len(action.possible_steps)
@@ -64,7 +66,7 @@ judged as (
                 'Action ' || action.action || ' on ' || coalesce(action.target, 'no stated target')
                 || ' at ' || utc(action.occurred_at) || ' matches no step of '
                 || action.procedure || ' version ' || action.procedure_version
-                || if(action.basis = 'explicit', '', ', and is tied to the change by inference')
+                || tie_note(action.basis)
         end as reason,
         [action.evidence] as evidence
     from action
@@ -96,7 +98,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

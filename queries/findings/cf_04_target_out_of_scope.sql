@@ -77,7 +77,7 @@ judged as (
         compared.target,
         case
             when compared.nearest is null or compared.asset is null then 'undetermined'
-            when compared.distance = 0 then 'ok'
+            when compared.distance = 0 then ok_by(compared.basis)
             when compared.basis = 'explicit' then 'exception'
             else 'undetermined'
         end as status,
@@ -92,17 +92,14 @@ judged as (
             when compared.distance = 0
                 then
                     'Action ' || compared.action || ' on ' || compared.target
-                    || ' lies in the scope of the change'
+                    || ' lies in the scope of the change' || tie_note(compared.basis)
             else
                 'Action ' || compared.action || ' at ' || utc(compared.occurred_at) || ' hit '
                 || compared.target || ', which the change does not name; the most alike name in '
                 || 'its scope, ' || compared.nearest || ', differs in ' || compared.distance
                 || ' of ' || greatest(length(compared.asset), length(compared.nearest))
                 || ' characters'
-                || case
-                    when compared.basis = 'explicit' then ''
-                    else '; the action is tied to the change only by inference'
-                end
+                || tie_note(compared.basis)
         end as reason,
         [compared.event, compared.change_row] as evidence
     from compared
@@ -129,7 +126,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -18,7 +18,9 @@
 --     "nis2:4.2.4"]
 -- needs = ["asset", "maintenance_event"]
 -- reads = ["asset", "asset_state", "operation_event", "operation_span"]
--- limitations = "A member counts as healthy unless a record says otherwise."
+-- limitations = """
+-- A member counts as healthy unless a record says otherwise; where no history of health is among the
+-- evidence at all, its health is open."""
 -- ///
 with
 
@@ -188,6 +190,8 @@ health as (
                 or coalesce(earlier_removal.is_doubtful, false)
                 or coalesce(near_state.is_unhealthy, false)
                 or not sibling.surely_valid
+                -- Without any history of health, silence says nothing.
+                or not exists (select 1 from asset_state)
                 then 'unsure'
             else 'healthy'
         end as health,
@@ -238,13 +242,13 @@ judged as (
         counted.target,
         case
             when counted.is_irreversible is null then 'undetermined'
-            when counted.outcome = 'failure' then 'ok'
+            when counted.outcome = 'failure' then ok_by(counted.basis)
             when counted.asset is null or counted.asset_row is null then 'undetermined'
             when counted.redundancy_group is null and counted.min_copies is null
                 then 'not_applicable'
             when counted.redundancy_group is null or counted.min_copies is null
                 then 'undetermined'
-            when counted.surely_healthy >= counted.min_copies then 'ok'
+            when counted.surely_healthy >= counted.min_copies then ok_by(counted.basis)
             when
                 counted.perhaps_healthy < counted.min_copies
                 and coalesce(counted.outcome, 'unknown') <> 'unknown'
@@ -260,7 +264,7 @@ judged as (
             when counted.outcome = 'failure'
                 then
                     'Action ' || counted.action || ' at ' || utc(counted.occurred_at)
-                    || ' is recorded as not carried out'
+                    || ' is recorded as not carried out' || tie_note(counted.basis)
             when counted.asset is null
                 then
                     'The record of ' || counted.action || ' at ' || utc(counted.occurred_at)
@@ -287,9 +291,7 @@ judged as (
                 || case
                     when coalesce(counted.outcome, 'unknown') = 'unknown'
                         then '; whether it was carried out is not recorded'
-                    when counted.basis <> 'explicit'
-                        then '; the action is tied to the change only by inference'
-                    else ''
+                    else tie_note(counted.basis)
                 end
         end as reason,
         counted.evidence
@@ -317,7 +319,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

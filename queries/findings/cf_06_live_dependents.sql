@@ -17,7 +17,8 @@
 -- candidate_codes = ["hfacs-7.0:PC110"]
 -- controls = ["nist800-53r5:CM-4", "nist800-53r5:CM-8(1)", "iso27001:A.5.9", "csf2.0:PR.PS-03"]
 -- needs = ["dependency", "replication_sample", "maintenance_event"]
--- reads = ["dependent_use", "operation_event", "operation_span"]
+-- reads = ["dependency", "dependent_use", "known_asset", "operation_event", "operation_span",
+--     "replication_run"]
 -- limitations = "Use is what telemetry shows of the dependent, whichever target it used."
 -- ///
 with
@@ -29,12 +30,28 @@ hit as (
         operation_event.occurred_at,
         operation_event.action,
         operation_event.target,
+        asset_name(operation_event.target) as asset,
         operation_event.is_irreversible,
         operation_event.evidence as event
     from operation_event
     where
         coalesce(operation_event.is_irreversible, true)
         and not operation_event.is_read_only
+),
+
+-- Assets of which something is on record, so that the lack of a dependent says something.
+known as (
+    select lower(known_asset.asset_id) as asset
+    from known_asset
+    union
+    select asset_name(dependency.from_asset) as asset
+    from dependency
+    union
+    select asset_name(dependency.to_asset) as asset
+    from dependency
+    union
+    select asset_name(replication_run.target_asset) as asset
+    from replication_run
 ),
 
 counted as (
@@ -64,10 +81,10 @@ judged as (
         hit.target,
         case
             when hit.is_irreversible is null or hit.target is null then 'undetermined'
-            when counted.event is null then 'ok'
+            when counted.event is null and known.asset is null then 'undetermined'
             when counted.used > 0 and hit.basis = 'explicit' then 'exception'
             when counted.used + counted.perhaps_used + counted.unwatched > 0 then 'undetermined'
-            else 'ok'
+            else ok_by(hit.basis)
         end as status,
         hit.occurred_at,
         hit.event,
@@ -78,10 +95,15 @@ judged as (
                 then
                     'The record of ' || hit.action || ' at ' || utc(hit.occurred_at)
                     || ' states no target'
+            when counted.event is null and known.asset is null
+                then
+                    'No register and no telemetry knows ' || hit.target || ', so that the '
+                    || 'dependents that it may have had at ' || utc(hit.occurred_at)
+                    || ' are not known'
             when counted.event is null
                 then
                     'The register names no dependent of ' || hit.target || ' at '
-                    || utc(hit.occurred_at)
+                    || utc(hit.occurred_at) || tie_note(hit.basis)
             else
                 'Action ' || hit.action || ' on ' || hit.target || ' at '
                 || utc(hit.occurred_at) || ' found ' || counted.used || ' of '
@@ -100,8 +122,7 @@ judged as (
                     else ''
                 end
                 || case
-                    when hit.basis <> 'explicit'
-                        then '; the action is tied to the change only by inference'
+                    when hit.basis <> 'explicit' then tie_note(hit.basis)
                     when counted.used = 0 and counted.perhaps_used > 0
                         then '; for ' || counted.perhaps_used || ' the samples do not decide'
                     when counted.used = 0 and counted.unwatched > 0
@@ -113,6 +134,7 @@ judged as (
             as evidence
     from hit
     left join counted on hit.event = counted.event
+    left join known on hit.asset = known.asset
 ),
 
 -- An operation gets the gravest status of what was judged within it.
@@ -136,7 +158,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -126,7 +126,7 @@ judged as (
         hit.target,
         case
             when hit.is_irreversible is null or hit.asset is null then 'undetermined'
-            when compared.surely_tested then 'ok'
+            when compared.surely_tested then ok_by(hit.basis)
             when compared.perhaps_tested or hit.basis <> 'explicit' then 'undetermined'
             else 'exception'
         end as status,
@@ -150,7 +150,7 @@ judged as (
                 end
                 || '; the limit is ' || plain(policy_number('backup_verification_age_days'))
                 || ' d'
-                || if(hit.basis = 'explicit', '', '; the action is tied by inference only')
+                || tie_note(hit.basis)
         end as reason,
         [hit.event, compared.test_row] as evidence
     from hit
@@ -178,7 +178,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

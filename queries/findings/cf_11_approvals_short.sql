@@ -31,9 +31,7 @@ begun as (
             as first_hi,
         min(operation_event.occurred_lo) as inferred_lo
     from operation_event
-    where
-        not operation_event.is_read_only
-        and operation_event.step_kind is distinct from 'approve'
+    where operation_event.is_action
     group by operation_event.operation_id
 ),
 
@@ -145,7 +143,8 @@ judged as (
         tested.operation_id,
         null::varchar as target,
         case
-            when coalesce(sure.approvers, 0) >= tested.required then 'ok'
+            when coalesce(sure.approvers, 0) >= tested.required
+                then if(tested.is_sure, 'ok', 'undetermined')
             when coalesce(possible.approvers, 0) >= tested.required then 'undetermined'
             when tested.is_sure or not tested.is_begun then 'exception'
             else 'undetermined'
@@ -206,7 +205,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -33,9 +33,7 @@ begun as (
         min(operation_event.occurred_at) as first_at,
         arg_min(operation_event.evidence, operation_event.occurred_at) as event
     from operation_event
-    where
-        not operation_event.is_read_only
-        and operation_event.step_kind is distinct from 'approve'
+    where operation_event.is_action
     group by operation_event.operation_id
 ),
 
@@ -70,6 +68,8 @@ judged as (
         null::varchar as target,
         case
             when compared.decided_lo > compared.first_hi + compared.grace then 'exception'
+            -- Where no action names the change, an earlier one may be missing from the record.
+            when compared.first_lo is null then 'undetermined'
             when compared.decided_hi < least(compared.first_lo, compared.inferred_lo) then 'ok'
             when
                 compared.is_emergency
@@ -125,7 +125,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

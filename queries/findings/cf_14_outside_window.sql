@@ -44,8 +44,7 @@ placed as (
     inner join operation_span on operation_event.operation_id = operation_span.operation_id
     where
         operation_span.registered
-        and not operation_event.is_read_only
-        and operation_event.step_kind is distinct from 'approve'
+        and operation_event.is_action
 ),
 
 judged as (
@@ -54,7 +53,7 @@ judged as (
         placed.target,
         case
             when placed.window_start is null and placed.window_end is null then 'undetermined'
-            when placed.is_inside then 'ok'
+            when placed.is_inside then ok_by(placed.basis)
             when (placed.is_early or placed.is_late) and placed.basis = 'explicit'
                 then 'exception'
             else 'undetermined'
@@ -80,10 +79,7 @@ judged as (
                 end
                 || ' ' || coalesce(utc(placed.window_start), 'of no stated start') || ' to '
                 || coalesce(utc(placed.window_end), 'no stated end')
-                || case
-                    when placed.basis = 'explicit' then ''
-                    else '; the action is tied to the change only by inference'
-                end
+                || tie_note(placed.basis)
         end as reason,
         [placed.event, placed.change_row] as evidence
     from placed
@@ -110,7 +106,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

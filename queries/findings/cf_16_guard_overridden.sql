@@ -125,11 +125,12 @@ judged as (
     select
         irreversible.operation_id,
         irreversible.target,
-        'ok' as status,
+        ok_by(irreversible.basis) as status,
         irreversible.occurred_at,
         irreversible.evidence as event,
         'Irreversible action ' || irreversible.action || ' at ' || utc(irreversible.occurred_at)
-        || ' followed no warning, and no flag that overrides a guard is on record' as reason,
+        || ' followed no warning, and no flag that overrides a guard is on record'
+        || tie_note(irreversible.basis) as reason,
         [irreversible.evidence] as evidence
     from irreversible
 ),
@@ -155,7 +156,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

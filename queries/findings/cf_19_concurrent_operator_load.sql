@@ -38,8 +38,7 @@ action as (
     from operation_event
     where
         operation_event.change_id is not null
-        and not operation_event.is_read_only
-        and operation_event.step_kind is distinct from 'approve'
+        and operation_event.is_action
         and not list_contains(policy_list('witness_actions'), lower(operation_event.action))
 ),
 
@@ -94,6 +93,7 @@ judged as (
         case
             when overlap.is_sure then 'exception'
             when overlap.actor is not null then 'undetermined'
+            when span.sure_start is null then 'ok_if_tied'
             else 'ok'
         end as status,
         span.started_at as occurred_at,
@@ -106,7 +106,8 @@ judged as (
             when overlap.actor is not null
                 then ', and may have been active also on ' || array_to_string(overlap.others, ', ')
             else ', and on no other change in that time'
-        end as reason,
+        end
+        || if(span.sure_start is null, tie_note('inferred'), '') as reason,
         list_concat(span.evidence, coalesce(overlap.other_evidence, [])) as evidence
     from span
     left join overlap
@@ -146,7 +147,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -72,7 +72,7 @@ judged as (
         on_duty.target,
         case
             when on_duty.is_irreversible is null or on_duty.duty_start is null then 'undetermined'
-            when on_duty.longest <= policy_hours('duty_hours') then 'ok'
+            when on_duty.longest <= policy_hours('duty_hours') then ok_by(on_duty.basis)
             when on_duty.is_past_end then 'undetermined'
             when
                 on_duty.shortest > policy_hours('duty_hours') and on_duty.basis = 'explicit'
@@ -100,6 +100,7 @@ judged as (
                     on_duty.is_past_end and on_duty.longest > policy_hours('duty_hours'),
                     ', and the duty on the roster had ended before', ''
                 )
+                || tie_note(on_duty.basis)
         end as reason,
         [on_duty.evidence, on_duty.duty_row] as evidence
     from on_duty
@@ -126,7 +127,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -93,7 +93,7 @@ judged as (
         case
             when timed.is_irreversible is null or timed.local_at is null then 'undetermined'
             when not timed.is_narrow or timed.lo_is_low <> timed.hi_is_low then 'undetermined'
-            when not timed.lo_is_low then 'ok'
+            when not timed.lo_is_low then ok_by(timed.basis)
             when timed.basis = 'explicit' then 'exception'
             else 'undetermined'
         end as status,
@@ -112,7 +112,7 @@ judged as (
                 || '); the circadian low is from '
                 || plain(policy_number('circadian_low_start_hour')) || ' to '
                 || plain(policy_number('circadian_low_end_hour')) || ' h'
-                || if(timed.basis = 'explicit', '', '; the action is tied by inference only')
+                || tie_note(timed.basis)
         end as reason,
         [timed.evidence, timed.asset_row] as evidence
     from timed
@@ -139,7 +139,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

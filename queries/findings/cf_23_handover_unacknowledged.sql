@@ -40,8 +40,7 @@ action as (
     where
         operation_event.change_id is not null
         and operation_event.actor is not null
-        and not operation_event.is_read_only
-        and operation_event.step_kind is distinct from 'approve'
+        and operation_event.is_action
         and not list_contains(policy_list('witness_actions'), lower(operation_event.action))
 ),
 
@@ -67,7 +66,8 @@ taken_over as (
         followed.*,
         followed.before_hi < followed.occurred_lo
         and followed.basis = 'explicit'
-        and followed.before_basis = 'explicit' as is_sure
+        and followed.before_basis = 'explicit' as is_sure,
+        followed.basis <> 'explicit' or followed.before_basis <> 'explicit' as is_tied
     from followed
     where followed.actor <> followed.before_actor
 ),
@@ -113,7 +113,7 @@ judged as (
         taken_over.operation_id,
         null::varchar as target,
         case
-            when matched.is_acknowledged then 'ok'
+            when matched.is_acknowledged then if(taken_over.is_tied, 'ok_if_tied', 'ok')
             when coalesce(matched.may_be_acknowledged, false) or not taken_over.is_sure
                 then 'undetermined'
             else 'exception'
@@ -166,7 +166,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -52,14 +52,16 @@ attending as (
     select
         irreversible.operation_id,
         irreversible.evidence,
-        witness.evidence as witness_row
+        witness.evidence as witness_row,
+        true as is_stated
     from irreversible
     inner join witness on irreversible.session_id = witness.session_id
     union
     select
         irreversible.operation_id,
         irreversible.evidence,
-        witness.evidence as witness_row
+        witness.evidence as witness_row,
+        witness.basis = 'explicit' as is_stated
     from irreversible
     inner join witness on irreversible.operation_id = witness.operation_id
 ),
@@ -69,7 +71,8 @@ near_by as (
         irreversible.operation_id,
         irreversible.evidence,
         bool_or(coalesce(
-            witness.person <> irreversible.person
+            attending.is_stated
+            and witness.person <> irreversible.person
             and witness.occurred_hi < irreversible.occurred_lo
             and witness.occurred_lo
             >= for_limit(irreversible.occurred_at, irreversible.occurred_hi)
@@ -97,7 +100,7 @@ judged as (
         irreversible.target,
         case
             when irreversible.is_irreversible is null then 'undetermined'
-            when near_by.is_witnessed then 'ok'
+            when near_by.is_witnessed then ok_by(irreversible.basis)
             when coalesce(near_by.may_be_witnessed, false) then 'undetermined'
             when irreversible.basis <> 'explicit' then 'undetermined'
             else 'exception'
@@ -117,12 +120,12 @@ judged as (
                     when coalesce(near_by.may_be_witnessed, false)
                         then
                             ' has a witness record at ' || utc(near_by.witnessed_at)
-                            || ' whose time or account does not decide'
+                            || ' whose time, account or link does not decide'
                     else
                         ' has no witness record by a second account in the '
                         || plain(policy_number('witness_minutes')) || ' min before'
                 end
-                || if(irreversible.basis = 'explicit', '', '; it is tied by inference only')
+                || tie_note(irreversible.basis)
         end as reason,
         list_concat([irreversible.evidence], coalesce(near_by.witness_rows, [])) as evidence
     from irreversible
@@ -153,7 +156,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

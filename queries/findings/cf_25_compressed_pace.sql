@@ -38,8 +38,7 @@ action as (
     inner join operation_span on operation_event.operation_id = operation_span.operation_id
     where
         operation_span.registered
-        and not operation_event.is_read_only
-        and operation_event.step_kind is distinct from 'approve'
+        and operation_event.is_action
 ),
 
 paced as (
@@ -121,7 +120,8 @@ compared as (
         paced.*,
         usual.operations,
         usual.seconds as usual_seconds,
-        usual.seconds * policy_number('pace_factor') as limit_seconds
+        usual.seconds * policy_number('pace_factor') as limit_seconds,
+        paced.basis <> 'explicit' or paced.before_basis <> 'explicit' as is_tied
     from paced
     left join usual
         on paced.operation_id = usual.operation_id and paced.step = usual.step
@@ -135,11 +135,11 @@ judged as (
         case
             when coalesce(compared.operations, 0) < policy_number('pace_min_history')
                 then 'undetermined'
-            when compared.seconds_lo >= compared.limit_seconds then 'ok'
+            when compared.seconds_lo >= compared.limit_seconds
+                then if(compared.is_tied, 'ok_if_tied', 'ok')
             when
                 compared.seconds_hi < compared.limit_seconds
-                and compared.basis = 'explicit'
-                and compared.before_basis = 'explicit'
+                and not compared.is_tied
                 then 'exception'
             else 'undetermined'
         end as status,
@@ -156,7 +156,8 @@ judged as (
             else
                 '; the median over ' || compared.operations || ' other changes of the kind is '
                 || in_words(to_microseconds((compared.usual_seconds * 1000000)::bigint))
-        end as reason,
+        end
+        || if(compared.is_tied, '; an action of the two is tied by inference only', '') as reason,
         [compared.evidence, compared.before_evidence] as evidence
     from compared
 ),
@@ -182,7 +183,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

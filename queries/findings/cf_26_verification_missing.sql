@@ -16,7 +16,9 @@
 -- controls = ["nist800-53r5:MA-2", "nist800-53r5:CM-4(2)", "soc2:CC8.1"]
 -- needs = ["procedure", "maintenance_event"]
 -- reads = ["conformance", "operation_span"]
--- limitations = "Verify steps are those of the procedure; checks outside of it are not seen."
+-- limitations = """
+-- Verify steps are those of the procedure; checks outside of it are not seen. A verify step in the
+-- very second of the closing counts as before it, unless the times of both are stated more finely."""
 -- ///
 with
 
@@ -81,7 +83,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

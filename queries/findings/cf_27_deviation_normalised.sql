@@ -50,12 +50,10 @@ present as (
         registered.started_at,
         registered.started_lo,
         registered.started_hi,
-        deviation.rule
+        deviation.rule,
+        deviation.status = 'exception' as is_sure
     from registered
-    inner join deviation
-        on
-            registered.operation_id = deviation.operation_id
-            and deviation.status = 'exception'
+    inner join deviation on registered.operation_id = deviation.operation_id
 ),
 
 -- Deviations in changes that closed as success, counted up to each closing.
@@ -73,7 +71,8 @@ earlier as (
     inner join deviation on registered.operation_id = deviation.operation_id
     where
         registered.outcome = 'success'
-        and registered.closed_at >= registered.started_lo
+        and registered.closed_at is not null
+        and coalesce(registered.closed_at >= registered.started_lo, true)
     window by_closing as (
         partition by deviation.rule, registered.kind
         order by registered.closed_at
@@ -143,8 +142,9 @@ judged as (
         counted.operation_id,
         counted.rule as target,
         case
-            when counted.kind is null then 'undetermined'
-            when counted.sure >= policy_number('normalised_min_changes') then 'exception'
+            when counted.kind is null or counted.started_at is null then 'undetermined'
+            when counted.is_sure and counted.sure >= policy_number('normalised_min_changes')
+                then 'exception'
             when counted.possible >= policy_number('normalised_min_changes') then 'undetermined'
             else 'ok'
         end as status,
@@ -153,8 +153,14 @@ judged as (
         case
             when counted.kind is null
                 then 'The change states no kind, so that earlier ones cannot be compared'
+            when counted.started_at is null
+                then
+                    'No action of the change is on record, so that it is not known which changes '
+                    || 'were earlier'
             else
-                'The deviation of ' || counted.rule || ' stood also in ' || counted.sure
+                'The deviation of ' || counted.rule
+                || if(counted.is_sure, '', ', which is not decided here,')
+                || ' stood also in ' || counted.sure
                 || ' earlier changes of kind ' || counted.kind || ' that closed as success'
                 || case
                     when counted.sure > 0
@@ -171,6 +177,8 @@ judged as (
         end as reason,
         coalesce(counted.evidence, []) as evidence
     from counted
+    -- What is not decided here counts only where it surely was usual before.
+    where counted.is_sure or counted.sure >= policy_number('normalised_min_changes')
 ),
 
 -- An operation gets the gravest status of what was judged within it.
@@ -194,7 +202,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -76,6 +76,7 @@ critical as (
         placed.action,
         placed.target,
         placed.evidence as event,
+        placed.basis,
         placed.is_irreversible is not null and placed.basis = 'explicit' as is_critical,
         placed.before_at is not null or placed.after_at is not null as has_neighbour,
         count(silent.from_row) as silences,
@@ -105,7 +106,7 @@ judged as (
         critical.target,
         case
             when not critical.has_neighbour then 'undetermined'
-            when critical.silences = 0 then 'ok'
+            when critical.silences = 0 then ok_by(critical.basis)
             when critical.is_sure and critical.is_critical then 'exception'
             else 'undetermined'
         end as status,
@@ -121,6 +122,7 @@ judged as (
                     'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
                     || ' source ' || critical.source_id || ' is never silent for more than '
                     || plain(policy_number('log_gap_minutes')) || ' min'
+                    || tie_note(critical.basis)
             else
                 'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
                 || ' source ' || critical.source_id || ' is silent for '
@@ -158,7 +160,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

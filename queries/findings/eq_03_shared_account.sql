@@ -25,7 +25,7 @@ action as (
         operation_event.*,
         fits(trim(operation_event.actor), policy_list('shared_accounts')) as is_shared
     from operation_event
-    where operation_event.change_id is not null and not operation_event.is_read_only
+    where operation_event.change_id is not null and operation_event.is_action
 ),
 
 judged as (
@@ -34,7 +34,7 @@ judged as (
         null::varchar as target,
         case
             when action.actor is null then 'undetermined'
-            when not action.is_shared then 'ok'
+            when not action.is_shared then ok_by(action.basis)
             when action.basis = 'explicit' then 'exception'
             else 'undetermined'
         end as status,
@@ -49,8 +49,8 @@ judged as (
                 then
                     'The shared account ' || action.actor || ' carried out ' || action.action
                     || ' at ' || utc(action.occurred_at)
-                    || if(action.basis = 'explicit', '', ', tied to the change by inference only')
-            else action.actor || ' is no shared account'
+                    || tie_note(action.basis)
+            else action.actor || ' is no shared account' || tie_note(action.basis)
         end as reason,
         [action.evidence] as evidence
     from action
@@ -77,7 +77,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

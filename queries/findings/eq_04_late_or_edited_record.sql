@@ -65,7 +65,7 @@ judged as (
             when (compared.is_late or compared.is_edited) and compared.basis = 'explicit'
                 then 'exception'
             when compared.may_be_late or compared.is_edited then 'undetermined'
-            else 'ok'
+            else ok_by(compared.basis)
         end as status,
         compared.occurred_at,
         compared.evidence as event,
@@ -87,8 +87,7 @@ judged as (
                 then '; the time of the event is too uncertain to compare'
             else '; the limit for writing is ' || plain(policy_number('late_entry_hours')) || ' h'
         end
-        || if(compared.basis = 'explicit', '', '; it is tied to the change by inference only')
-            as reason,
+        || tie_note(compared.basis) as reason,
         [compared.evidence] as evidence
     from compared
 ),
@@ -114,7 +113,7 @@ select
     operation_span.operation_id,
     operation_span.change_id,
     coalesce(verdict.decisive.target, operation_span.operation_id) as subject,
-    coalesce(verdict.decisive.status, 'not_applicable') as status,
+    settled(verdict.decisive.status) as status,
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(

@@ -69,9 +69,26 @@ create or replace macro in_words(duration) as (
 );
 
 -- The rules judge what activates them one by one; an operation gets the gravest status of these:
--- exception, then undetermined, then ok.
+-- exception, then undetermined, then ok. `ok_if_tied` is what would be ok if it belonged to the
+-- operation, to which it is tied only by inference: it adds nothing where something else decides.
 create or replace macro status_rank(status) as (
-    case status when 'exception' then 3 when 'undetermined' then 2 when 'ok' then 1 else 0 end
+    case status
+        when 'exception' then 4 when 'undetermined' then 3 when 'ok' then 2
+        when 'ok_if_tied' then 1 else 0
+    end
+);
+
+-- The status of what is as it should be: shown only where the event surely belongs there.
+create or replace macro ok_by(basis) as (if(basis = 'explicit', 'ok', 'ok_if_tied'));
+
+-- The status of an operation of which this is the gravest judgement; without one, nothing applies.
+create or replace macro settled(status) as (
+    if(status = 'ok_if_tied', 'undetermined', coalesce(status, 'not_applicable'))
+);
+
+-- What a reason adds where the action is tied to its operation by inference.
+create or replace macro tie_note(basis) as (
+    if(basis = 'explicit', '', '; the action is tied to the change only by inference')
 );
 
 -- Lists of pointers as one list, each pointer once.
@@ -80,8 +97,9 @@ create or replace macro pointers(lists) as list_sort(list_distinct(flatten(lists
 -- Evidence of what decided: of the judgements that have the gravest status (aggregate).
 create or replace macro gathered(status, evidence) as pointers(
     case max(status_rank(status))
-        when 3 then list(evidence) filter (where status = 'exception')
-        when 2 then list(evidence) filter (where status = 'undetermined')
+        when 4 then list(evidence) filter (where status = 'exception')
+        when 3 then list(evidence) filter (where status = 'undetermined')
+        when 2 then list(evidence) filter (where status = 'ok')
         else list(evidence)
     end
 );
@@ -89,8 +107,9 @@ create or replace macro gathered(status, evidence) as pointers(
 -- How many judgements have the gravest status (aggregate).
 create or replace macro gravest(status) as (
     case max(status_rank(status))
-        when 3 then count(*) filter (where status = 'exception')
-        when 2 then count(*) filter (where status = 'undetermined')
+        when 4 then count(*) filter (where status = 'exception')
+        when 3 then count(*) filter (where status = 'undetermined')
+        when 2 then count(*) filter (where status = 'ok')
         else count(*)
     end
 );

@@ -431,6 +431,11 @@ counted as (
                 then
                     case
                         when tally.sure_first >> 52 < judged.closed then 2
+                        -- A change closes with its verification: the same second is no doubt.
+                        when
+                            part.origin = 'verify'
+                            and tally.sure_first >> 52 < (judged.closed // 1000000 + 1) * 1000000
+                            and tally.any_first >> 52 <= judged.closed then 2
                         when tally.any_first >> 52 <= judged.closed then 4
                         else 5
                     end

@@ -41,6 +41,7 @@ hit as (
 drain as (
     select
         operation_event.operation_id,
+        operation_event.basis,
         asset_name(operation_event.target) as asset,
         operation_event.occurred_at,
         operation_event.occurred_lo,
@@ -55,13 +56,18 @@ drain as (
         )
 ),
 
--- From when on use counts: a span, because times are.
+-- From when on use counts: a span, because times are, and a drain may be tied by inference only.
 looked_at as (
     select
         hit.*,
         drain.event as drain_row,
-        coalesce(drain.occurred_lo, hit.occurred_lo - policy_hours('live_use_lookback_hours'))
-            as since_lo,
+        case
+            when drain.basis = 'explicit' then drain.occurred_lo
+            else
+                least(
+                    drain.occurred_lo, hit.occurred_lo - policy_hours('live_use_lookback_hours')
+                )
+        end as since_lo,
         coalesce(
             drain.occurred_hi,
             for_limit(hit.occurred_at, hit.occurred_hi) - policy_hours('live_use_lookback_hours')

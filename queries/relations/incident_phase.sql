@@ -3,7 +3,7 @@
 -- title = "Phases of the incident, as far as records show them"
 -- grain = "One row per scope and phase of which there is a record."
 -- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "replication_run", "status_incident", "status_region", "status_update", "ticket_event"]
--- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review."
+-- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review. `closed` is when the status page closed the incident; its basis says what the telemetry shows at that time."
 -- [columns]
 -- scope = "`all`, or a region."
 -- phase = "`latent` (first irreversible event of the operation of the trigger), `trigger`, `onset`, `detection`, `disclosure`, `diagnosis`, `mitigation`, `recovery`, `closed`."
@@ -276,6 +276,31 @@ closings as (
     having bool_and(reviewed.resolved_at is not null)
 ),
 
+-- What the telemetry says of the affected machines when the page calls the incident closed.
+still_open as (
+    select
+        closings.scope_kind,
+        closings.scope,
+        count(distinct affected.asset_id) as population,
+        count(distinct affected.asset_id) filter (
+            where machine_gap.started_hi <= closings.resolved_at
+            and machine_gap.ended_at > closings.resolved_at
+        ) as machines,
+        count(distinct affected.asset_id) filter (
+            where machine_gap.started_hi <= closings.resolved_at
+            and machine_gap.ended_at > closings.resolved_at
+            and machine_gap.open
+        ) as open_machines,
+        count(distinct affected.asset_id) filter (
+            where machine_gap.open and machine_gap.ended_at <= closings.resolved_at
+        ) as unwatched
+    from closings
+    inner join affected
+        on closings.scope_kind = affected.scope_kind and closings.scope = affected.scope
+    inner join machine_gap on affected.asset_id = machine_gap.asset_id
+    group by closings.scope_kind, closings.scope
+),
+
 candidates as (
     select
         scope,
@@ -368,9 +393,33 @@ candidates as (
         closings.resolved_at as started_at,
         coalesce(reports.posted_lo, closings.resolved_at) as started_lo,
         coalesce(reports.posted_hi, closings.resolved_at) as started_hi,
-        'Last incident in review is closed on the status page.' as basis,
+        'Last incident in review is closed on the status page'
+        || case
+            when still_open.machines > 0
+                then
+                    '; the telemetry contradicts this: at that time the gaps of '
+                    || still_open.machines || ' of ' || still_open.population
+                    || ' affected machines had not ended'
+                    || if(
+                        still_open.open_machines > 0,
+                        ', ' || still_open.open_machines || ' of them not by the end of the record',
+                        ''
+                    )
+                    || '.'
+            when still_open.unwatched > 0
+                then
+                    '; the telemetry ends before, with the gaps of ' || still_open.unwatched
+                    || ' of ' || still_open.population || ' affected machines open.'
+            when still_open.population > 0
+                then '; the gaps of all affected machines had ended by then.'
+            else '; no telemetry tells whether the impact had ended.'
+        end as basis,
         coalesce(reports.evidence, closings.evidence) as evidence
     from closings
+    left join still_open
+        on
+            closings.scope_kind = still_open.scope_kind
+            and closings.scope = still_open.scope
     left join reports
         on
             closings.scope_kind = reports.scope_kind

@@ -28,6 +28,7 @@
 -- session_id = "Session in which it was done."
 -- host = "Host that wrote the record."
 -- flags = "Command flags, separated by blanks."
+-- is_action = "Whether it carries out something: no approval, and no mere reading that is no step."
 -- ///
 with event as (
     select
@@ -147,7 +148,7 @@ fit as (
         source_id,
         record_no,
         list(step order by step) as steps,
-        min(kind) as kind,
+        if(min(kind) = max(kind), min(kind), null) as kind,
         bool_or(is_irreversible) as may_be_irreversible,
         bool_and(is_irreversible) as is_irreversible
     from matched
@@ -186,7 +187,14 @@ select
     known.ended_at,
     known.session_id,
     known.host,
-    known.flags
+    known.flags,
+    coalesce(known.named_kind, fit.kind, 'other') <> 'approve'
+    and (
+        not known.is_read_only
+        or known.named_step is not null
+        or fit.steps is not null
+        or (known.version is null and known.stated_step is not null)
+    ) as is_action
 from known
 left join fit on known.source_id = fit.source_id and known.record_no = fit.record_no
 order by known.source_id, known.record_no

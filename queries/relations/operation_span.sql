@@ -4,7 +4,7 @@
 -- grain = "One row per operation."
 -- reads = ["change", "maintenance_event", "operation_link", "procedure", "procedure_step"]
 -- policy = ["read_only_actions"]
--- limitations = "Read-only events and approvals are no action: they do not set start and end."
+-- limitations = "Approvals are no action, nor are read-only events that are no step of the procedure: they do not set start and end."
 -- [columns]
 -- operation_id = "Change number, or session: with session or actor@host and first UTC stamp."
 -- change_id = "Change number as stated; NULL in a session without a change."
@@ -35,6 +35,8 @@
 with event as (
     select
         operation_link.operation_id,
+        operation_link.source_id,
+        operation_link.record_no,
         operation_link.basis = 'explicit' as is_explicit,
         maintenance_event.occurred_at,
         maintenance_event.step,
@@ -88,17 +90,57 @@ chosen as (
     having count(distinct procedure) = 1
 ),
 
-approve_step as (
-    select
+plan_step as (
+    select distinct
         chosen.operation_id,
         procedure_step.step,
+        procedure_step.kind = 'approve' as is_approval,
         procedure_step.match_action,
         procedure_step.match_target,
         procedure_step.match_host,
         procedure_step.match_message
     from chosen
     inner join procedure_step on chosen.procedure = procedure_step.procedure
-    where procedure_step.kind = 'approve'
+),
+
+approve_step as (
+    select *
+    from plan_step
+    where is_approval
+),
+
+-- Events that only read, and carry out a step by that: a pre-check is an action.
+reading_step as (
+    select
+        event.source_id,
+        event.record_no
+    from event
+    semi join plan_step
+        on
+            event.operation_id = plan_step.operation_id
+            and not plan_step.is_approval
+            and (
+                lower(trim(event.step)) = lower(plan_step.step)
+                or (
+                    fits(event.action, plan_step.match_action)
+                    and fits(event.target, plan_step.match_target)
+                    and fits(event.host, plan_step.match_host)
+                    and fits(event.message, plan_step.match_message)
+                    and (
+                        len(plan_step.match_action) + len(plan_step.match_target)
+                        + len(plan_step.match_host) + len(plan_step.match_message) > 0
+                        or lower(trim(event.action)) = lower(plan_step.step)
+                    )
+                )
+            )
+    where event.is_read_only
+    union all
+    select
+        event.source_id,
+        event.record_no
+    from event
+    anti join chosen on event.operation_id = chosen.operation_id
+    where event.is_read_only and event.step is not null
 ),
 
 action as (
@@ -118,7 +160,11 @@ action as (
                     and fits(event.message, approve_step.match_message)
                 )
             )
-    where not event.is_read_only
+    where
+        not event.is_read_only
+        or (event.source_id, event.record_no) in (
+            select (reading_step.source_id, reading_step.record_no) from reading_step
+        )
 ),
 
 acted as (
