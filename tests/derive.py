@@ -54,6 +54,7 @@ def derive(
         [list(pair) for pair in (components or {}).items()],
     )
     store.execute((resources.queries() / "macros" / "macros.sql").read_text(encoding="utf-8"))
+    rebuild._load_procedures(store, [])
     files = sqlfile.catalogue(resources.queries())
     steps = {step.id: step for step in analysis.steps().values()}
     makers = {output: step.id for step in steps.values() for output in step.writes}

@@ -2,13 +2,13 @@
 -- id = "communication"
 -- title = "How the incident was communicated"
 -- grain = "One row per metric and scope. Without a dated update on record there is no row."
--- reads = ["onset", "status_accuracy", "status_incident", "status_promise", "status_region", "status_update"]
+-- reads = ["disclosure", "incident_phase", "onset", "status_accuracy", "status_incident", "status_promise", "status_region", "status_update"]
 -- policy = ["promise_tolerance_minutes", "status_first_post_minutes"]
 -- limitations = "Covers the incidents that are in review (status_incident.in_review). Updates whose time is not on record do not count."
 -- [columns]
--- metric = "`time_to_first_post`, `posts`, `gap_median`, `gap_p90`, `gap_max` (between posts until the closing one, and from the last to the capture of the page where it is open), `promises_made`, `promises_kept`, `promises_broken`, `interval_promises_made`, `interval_promises_kept`, `retroactive_edits`, `premature_resolved`, `scope_overlap` (regions named and measured over regions named or measured), `over_claim`, `under_claim`."
+-- metric = "`time_to_first_post`, `posts`, `gap_median`, `gap_p90`, `gap_max` (between posts until the closing one, and from the last to the capture of the page where it is open), `promises_made`, `promises_kept`, `promises_broken`, `interval_promises_made`, `interval_promises_kept`, `retroactive_edits`, `premature_resolved`, `scope_overlap` (regions named and measured over regions named or measured), `over_claim`, `under_claim`, `time_from_detection` (to the first post), `gap_share_over_30_min`, `gap_share_over_4_h`, `gap_share_over_24_h` (share of the open time), `items_disclosed`, `final_statement` (from the closing post to one of the state postmortem)."
 -- value = "Value of the metric; NULL where it cannot be told, see detail."
--- unit = "`min`, `posts`, `promises` or `share`."
+-- unit = "`min`, `posts`, `promises`, `items` or `share`."
 -- scope = "`all` incidents in review, or a region."
 -- detail = "What the value rests on, in one sentence."
 -- evidence = "The updates that it rests on."
@@ -208,6 +208,55 @@ measured_regions as (
     where scope_kind = 'region' and main
 ),
 
+watched as (
+    select count(*) > 0 as is_measured
+    from status_accuracy
+    where measured <> 'unknown'
+),
+
+detected as (
+    select
+        incident_phase.started_at,
+        incident_phase.started_lo,
+        incident_phase.started_hi,
+        incident_phase.evidence,
+        incident_phase.basis
+    from incident_phase
+    where scope = 'all' and phase = 'detection'
+),
+
+opened as (
+    select
+        posted_at,
+        posted_lo,
+        posted_hi,
+        evidence
+    from posts
+    qualify row_number() over (order by posted_at, evidence) = 1
+),
+
+told as (
+    select
+        count(*) as due,
+        count(*) filter (where status = 'explicit') as explicit,
+        count(*) filter (where status = 'partial') as partly,
+        list(distinct evidence order by evidence) filter (where status = 'explicit') as evidence
+    from disclosure
+    where is_due
+    having count(*) > 0
+),
+
+final as (
+    select
+        max(posts.resolved_at) as resolved_at,
+        min(posts.posted_at) filter (where posts.state = 'postmortem') as stated_at,
+        arg_min(posts.evidence, posts.posted_at) filter (
+            where posts.state = 'postmortem'
+        ) as evidence
+    from posts
+    having bool_and(posts.resolved_at is not null)
+),
+
 claims as (
     select
         region,
@@ -345,15 +394,26 @@ metrics as (
     select
         'scope_overlap' as metric,
         13 as metric_no,
-        len(list_intersect(named.regions, measured.regions))
-        / len(list_distinct(list_concat(named.regions, measured.regions))) as value,
+        if(
+            watched.is_measured,
+            len(list_intersect(named.regions, measured.regions))
+            / len(list_distinct(list_concat(named.regions, measured.regions))),
+            null
+        ) as value,
         'share' as unit,
         'all' as scope,
         'Named: ' || coalesce(array_to_string(named.regions, ', '), 'no region')
-        || '; measured: ' || coalesce(array_to_string(measured.regions, ', '), 'no region')
+        || case
+            when watched.is_measured
+                then
+                    '; measured: '
+                    || coalesce(array_to_string(measured.regions, ', '), 'no region')
+            else '; nothing was measured'
+        end
         || '.' as detail
     from named_regions as named
     cross join measured_regions as measured
+    cross join watched
     where exists (select 1 as one from status_incident)
     union all by name
     select
@@ -369,6 +429,68 @@ metrics as (
         ) as detail,
         evidence
     from claims
+    union all by name
+    select
+        'time_from_detection' as metric,
+        16 as metric_no,
+        (epoch_us(opened.posted_at) - epoch_us(detected.started_at)) / 60e6 as value,
+        'min' as unit,
+        'all' as scope,
+        coalesce(detected.basis, 'No detection is on record.') as detail,
+        if(
+            detected.started_at is null,
+            null,
+            list_filter(
+                [detected.evidence, opened.evidence], lambda cited: cited is not null
+            )
+        ) as evidence,
+        (epoch_us(opened.posted_lo) - epoch_us(detected.started_hi)) / 60e6 as value_lo,
+        (epoch_us(opened.posted_hi) - epoch_us(detected.started_lo)) / 60e6 as value_hi
+    from opened
+    left join detected on true
+    union all by name
+    select
+        'gap_share_over_' || band.name as metric,
+        band.metric_no,
+        coalesce(sum(silences.minutes) filter (where silences.minutes > band.minutes), 0)
+        / sum(silences.minutes) as value,
+        'share' as unit,
+        'all' as scope,
+        'Share of the time while open that lies in longer intervals between posts.' as detail,
+        list(silences.evidence order by silences.evidence) filter (
+            where silences.minutes > band.minutes
+        ) as evidence
+    from silences
+    cross join (
+        values ('30_min', 30, 17), ('4_h', 240, 18), ('24_h', 1440, 19)
+    ) as band (name, minutes, metric_no)
+    group by band.name, band.metric_no, band.minutes
+    having sum(silences.minutes) > 0
+    union all by name
+    select
+        'items_disclosed' as metric,
+        20 as metric_no,
+        explicit as value,
+        'items' as unit,
+        'all' as scope,
+        'Of ' || due || ' items due, ' || partly || ' more in part; found by fixed wordings.'
+            as detail,
+        evidence
+    from told
+    union all by name
+    select
+        'final_statement' as metric,
+        21 as metric_no,
+        (epoch_us(stated_at) - epoch_us(resolved_at)) / 60e6 as value,
+        'min' as unit,
+        'all' as scope,
+        if(
+            stated_at is null,
+            'No post of the state postmortem is on record.',
+            'From the closing post to the first of the state postmortem.'
+        ) as detail,
+        if(evidence is null, null, [evidence]) as evidence
+    from final
 )
 
 select
