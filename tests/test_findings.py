@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from derive import at, hourly
 
 from toolkit import resources, sqlfile
 from toolkit.casefile import PROCEDURES, CaseFolder
@@ -342,3 +343,32 @@ def test_earlier_operations_with_the_signature_that_ended_well_are_near_misses(
         "began, and its record shows 3 of the 3 deviations of the signature (premature-step, "
         "last-healthy-copy-removed, live-dependents)."
     )
+
+
+@pytest.mark.parametrize(
+    ("resolved", "told"),
+    [
+        (40, "at that time the gaps of 2 of 2 affected machines had not ended, 1 of them not by"),
+        (60, "at that time the gaps of 1 of 2 affected machines had not ended"),
+        (200, "the telemetry ends before, with the gaps of 1 of 2 affected machines open"),
+    ],
+)
+def test_the_closing_on_the_page_is_told_with_what_the_telemetry_shows(
+    resolved: int, told: str, tmp_path: Path
+) -> None:
+    evidence = {
+        "replication_sample": hourly("m1", 0, 20) + hourly("m1", 20, 50, "failure")
+        + hourly("m1", 50, 100) + hourly("m2", 0, 20) + hourly("m2", 20, 100, "failure"),
+        "status_update": [
+            {"posted_at": at(22), "incident_id": "I", "state": "investigating"},
+            {"posted_at": at(resolved), "incident_id": "I", "state": "resolved"},
+        ],
+    }  # fmt: skip
+    case, store = make(tmp_path / "case", evidence)
+    with store:
+        rebuild(store, case, ["incident_phase"])
+        basis = store.value(
+            "select basis from incident_phase where scope = 'all' and phase = 'closed'"
+        )
+    assert basis.startswith("Last incident in review is closed on the status page; ")
+    assert told in basis
