@@ -48,7 +48,7 @@ def procedure(count: int) -> str:
             template, more = plain[(number - number // 5) % len(plain)], ""
         first = number % (len(STEPS) - 1)
         if template in procedures.UNARY:
-            lines.append(f"  - {{id: r{number}, template: {template}, a: {STEPS[first]}, n: 1}}")
+            lines.append(f"  - {{id: r{number}, template: {template}, a: {STEPS[first]}}}")
         else:
             lines.append(
                 f"  - {{id: r{number}, template: {template}, a: {STEPS[first]}, "

@@ -439,8 +439,10 @@ counted as (
                         when tally.any_first >> 52 <= judged.closed then 4
                         else 5
                     end
-            when part.template = 'existence' and tally.sure_n >= part.n then 2
-            when tally.n >= part.n then 4
+            when part.template = 'exactly' and judged.is_open and coalesce(tally.n, 0) <= part.n
+                then 3
+            when part.template = 'existence' and coalesce(tally.sure_n, 0) >= part.n then 2
+            when coalesce(tally.n, 0) >= part.n then 4
             when judged.is_open then 3
             else 5
         end as state
@@ -457,6 +459,7 @@ ordered as (
         act.op_no,
         act.code,
         act.lo,
+        act.hi,
         act.doubt,
         if(
             part.shape = 'after',
@@ -693,6 +696,7 @@ conditioned as (
         op_no,
         code,
         any_value(lo) as lo,
+        any_value(hi) as hi,
         any_value(doubt) as doubt,
         min(
             (case
@@ -711,9 +715,10 @@ conditioned as (
             else bool_or(is_good and is_ordered) and not bool_or(may_be_too_soon)
         end as is_met,
         bool_or(may_be_good) and not bool_or(is_too_soon) as may_be_met,
-        any_value(shape) in ('after', 'any')
-        or any_value(shape) = 'next' and any_value(is_last) as may_come,
-        any_value(is_placed) and bool_or(wit_code is not null) as is_beside
+        (any_value(shape) in ('after', 'any') or any_value(shape) = 'next' and any_value(is_last))
+        and not coalesce(bool_or(is_too_soon), false) as may_come,
+        any_value(is_placed) and bool_or(wit_code is not null)
+        or coalesce(bool_or(may_be_too_soon), false) as may_be_unmet
     from weighed
     group by part_no, op_no, code
 ),
@@ -758,20 +763,20 @@ test as (
         event.doubt | event.wit_doubt as doubt,
         event.may_come
         and operation.is_open
-        and coalesce(operation.last_lo <= event.lo + part.within_us, true) as is_due,
+        and coalesce(operation.last_lo <= event.hi + part.within_us, true) as is_due,
         case
             when event.is_met and part.is_negated then if(event.doubt = 0, 5, 4)
             when event.is_met then if(event.doubt = 0, 2, 1)
             when event.may_be_met then 4
             when part.is_negated and not is_due then if(event.doubt = 0, 2, 1)
             when event.doubt > 0 then 4
-            when is_due then if(event.is_beside, 4, 3)
+            when is_due then if(event.may_be_unmet, 4, 3)
             else 5
         end as state
     from (
         select
             *,
-            false as is_beside
+            false as may_be_unmet
         from ordered
         union all
         select * from conditioned
