@@ -120,6 +120,44 @@ def test_logs_of_other_hosts_and_other_times_are_left_as_they_are(tmp_path: Path
         assert store.value("select count(*) from record_copy") == 0
 
 
+def test_a_ticket_that_was_exported_again_is_told_once_and_its_edit_is_a_revision(
+    tmp_path: Path,
+) -> None:
+    head = "occurred_at,ticket_id,state,actor,title\n"
+    opened = "2022-03-09T09:00:00Z,INC1,opened,desk,Slow\n"
+    # The same page to the same person twice in one second: two events.
+    paged = "2022-03-09T09:01:00Z,INC1,notified,op-x,Slow\n" * 2
+    closed = "2022-03-10T09:00:00Z,INC1,closed,desk,Volume gone\n"
+    files = {
+        "a.csv": head + opened + paged,
+        "b.csv": head + opened.replace("Slow", "Volume gone") + paged + closed,
+    }
+    with rebuilt(tmp_path, files) as store:
+        assert store.rows(
+            "select state, title, count(*) as n from ticket_event group by all order by all"
+        ) == [
+            {"state": "closed", "title": "Volume gone", "n": 1},
+            {"state": "notified", "title": "Slow", "n": 2},
+            {"state": "opened", "title": "Volume gone", "n": 1},
+        ]
+        assert store.rows("select key, column_name, from_value, to_value from revision") == [
+            {
+                "key": "INC1 opened desk at 2022-03-09 09:00:00 UTC #1", "column_name": "title",
+                "from_value": "Slow", "to_value": "Volume gone",
+            }
+        ]  # fmt: skip
+
+
+def test_a_register_that_was_exported_twice_counts_once(tmp_path: Path) -> None:
+    head = "change_id,approver,decision,decided_at\n"
+    one = "C1,op-z,approved,2022-03-09T09:00:00Z\n"
+    two = "C1,op-y,approved,2022-03-09T10:00:00Z\n"
+    files = {"a.csv": head + one, "b.csv": head + one + two, "c.csv": head + two + two}
+    with rebuilt(tmp_path, files) as store:
+        assert store.value("select count(*) from approval") == 3
+        assert store.value("select count(*) from record_copy where relation = 'approval'") == 2
+
+
 FEED = "posted_at,incident_id,state,title,body\n"
 
 

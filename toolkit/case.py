@@ -148,6 +148,8 @@ def run(
     written that names them where they are; none is moved or changed. Refused files are passed over
     and listed with what would settle them.
     """
+    if path.is_file():
+        raise UsageError("it is a file", path=path, remedy="give the folder that it lies in")
     if path.is_dir() and not (path / CASE_FILE).exists():
         decisions.scaffold_around(path)
     folder = CaseFolder.open(path)

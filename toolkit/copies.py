@@ -26,12 +26,23 @@ _KEYS: Mapping[str, str] = {
     "status_component": "incident_id, coalesce(update_id, posted_at::varchar), component, region",
     "alert": "alert_id",
     "action_item": "item_id",
+    "ticket_event": "ticket_id, state, actor, occurred_at, nth",
 }
-# Logs and telemetry, with the column that tells whose records they are.
+# What numbers the records of one source that are alike but for what may be edited.
+_ALIKE: Mapping[str, str] = {"ticket_event": "ticket_id, state, actor, occurred_at"}
+# Logs, telemetry and registers, with the column that tells whose records they are.
 _SUBJECTS: Mapping[str, str] = {
     "maintenance_event": "host",
     "replication_sample": "asset_id",
     "metric_sample": "series",
+    "asset_state": "asset_id",
+    "approval": "change_id",
+    "protection_check": "target",
+    "silence": "target",
+    "handover": "change_id",
+    "notice": "organization",
+    "statement": "source_name",
+    "clock_probe": "host",
 }
 
 # Of several updates that it can be: the one with the same words, else the one in its place, for a
@@ -122,12 +133,13 @@ def current(store: Store, relation: Relation) -> str:
     columns = ", ".join(f'"{name}"' for name, _ in columns_of(relation))
     if relation.name in _KEYS:
         kept = _without_copies(store, relation.name, "held")
+        alike = _ALIKE.get(relation.name) or ", ".join([*relation.key, str(relation.at)])
         captured = "captured_at" if "captured_at" in relation.by_column else "null::timestamptz"
         return (
             f"select {columns} from (select held.*, coalesce({captured}, (select try_cast("
             "source.obtained_at as timestamptz) from source where source.source_id = "
             "held.source_id)) as seen_at, row_number() over (partition by source_id, "
-            f"{', '.join(relation.key)}, {relation.at} order by record_no) as nth "
+            f"{alike} order by record_no) as nth "
             f"from evidence.{relation.name} as held{kept}) "
             f"qualify row_number() over (partition by {_KEYS[relation.name]} "
             "order by seen_at desc nulls last, source_id desc, record_no desc) = 1"

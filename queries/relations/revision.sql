@@ -2,11 +2,11 @@
 -- id = "revision"
 -- title = "Revisions of records"
 -- grain = "One row per record, later copy and column that it changed."
--- reads = ["evidence.action_item", "evidence.alert", "evidence.change", "evidence.status_component", "evidence.status_update", "source"]
+-- reads = ["evidence.action_item", "evidence.alert", "evidence.change", "evidence.status_component", "evidence.status_update", "evidence.ticket_event", "source"]
 -- limitations = "A change between two exports is seen, not when it was made nor what stood between; copies in other formats are not compared, since they print the same value in other ways."
 -- [columns]
 -- relation = "The relation of the record."
--- key = "Its native identity; an update without an id is told by when it was posted."
+-- key = "Its native identity; an update without an id is told by when it was posted, an event of a ticket by its state, actor and time."
 -- column_name = "The column that differs."
 -- from_value = "The value of the copy before; NULL where there was none."
 -- to_value = "The value of the later copy."
@@ -22,6 +22,16 @@ with numbered as (
             order by record_no
         ) as nth
     from evidence.status_update
+),
+
+tickets as (
+    select
+        *,
+        row_number() over (
+            partition by source_id, ticket_id, state, actor, occurred_at
+            order by record_no
+        ) as nth
+    from evidence.ticket_event
 ),
 
 record as (
@@ -119,6 +129,19 @@ record as (
             { 'name': 'title', 'value': title }
         ] as content
     from evidence.action_item
+    union all
+    select
+        'ticket_event' as relation,
+        concat_ws(' ', ticket_id, state, actor, 'at ' || utc(occurred_at), '#' || nth) as key,
+        source_id,
+        record_no,
+        null::timestamptz as captured_at,
+        [
+            { 'name': 'target', 'value': target },
+            { 'name': 'related_change', 'value': related_change },
+            { 'name': 'title', 'value': title }
+        ] as content
+    from tickets
 ),
 
 dated as (
