@@ -187,7 +187,13 @@ class CaseFolder:
         return [
             declared.path
             for declared in self.file.source
-            if not any(name == declared.path or _glob(name, declared.path) for name in names)
+            if not any(
+                # What lies in an archive is named as FILE!NAME, and is not looked up here.
+                name == declared.path
+                or declared.path.startswith(f"{name}!")
+                or _glob(name, declared.path)
+                for name in names
+            )
         ]
 
     def declaration(self, name: str, *, within: str | None = None) -> SourceDeclaration:
