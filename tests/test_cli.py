@@ -43,7 +43,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "command",
     [
         "demo", "new", "ingest", "rebuild", "run", "timeline", "findings", "query", "queries",
-        "sql", "report", "formats", "sniff", "mapping", "doctor",
+        "sql", "report", "seal", "sign", "verify",
+        "formats", "sniff", "mapping", "doctor",
     ],
 )  # fmt: skip
 def test_every_command_has_help(command: str) -> None:

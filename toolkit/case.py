@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from toolkit.report import Kind as ReportKind
+    from toolkit.seal import Check, Profile, Sealed
 
 # What ingest alone writes, and what can be asked before anything is derived.
 INGESTED = (
@@ -233,6 +234,46 @@ def _finding(given: str, known: Sequence[str]) -> str:
             remedy="postmortem findings CASE lists them; give at least four letters",
         )
     return found[0]
+
+
+def seal(path: Path, *, profile: Profile = "full") -> Sealed:
+    """Make a bag of a case that has been rebuilt; see `toolkit.seal.seal`."""
+    from toolkit.seal import seal as make
+
+    folder = CaseFolder.open(path)
+    _require_evidence(folder)
+    Case(folder)._require_rebuilt()
+    return make(folder, profile=profile)
+
+
+def countersign(bag: Path, *, ssh_key: Path | None = None, timestamp: Path | None = None) -> Path:
+    """Add a signature or a time-stamp to a bag; see `toolkit.seal.countersign`."""
+    from toolkit.seal import countersign as add
+
+    return add(bag, ssh_key=ssh_key, timestamp=timestamp)
+
+
+def sign(
+    pdf: Path,
+    key: Path,
+    role: str,
+    *,
+    passphrase: bytes | None = None,
+    output: Path | None = None,
+) -> Path:
+    """Sign a PDF report; see `toolkit.seal.signing.sign`."""
+    from toolkit.seal import sign as add
+
+    return add(pdf, key, role, passphrase=passphrase, output=output)
+
+
+def verify(
+    path: Path, *, allowed_signers: Path | None = None, roots: Path | None = None
+) -> tuple[Check, ...]:
+    """Check a bag or a PDF report; see `toolkit.seal.verify`."""
+    from toolkit.seal import verify as check
+
+    return check(path, allowed_signers=allowed_signers, roots=roots)
 
 
 def demo(into: Path, *, formats: Sequence[str] = ("pdf", "html")) -> tuple[Ran, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from toolkit.errors import (
     EvidenceRefused,
     ToolkitError,
     UsageError,
+    VerificationFailed,
     did_you_mean,
 )
 from toolkit.listing import Format, printable, render, write
@@ -58,6 +60,13 @@ class Kind(StrEnum):
     review = "review"
     audit = "audit"
     summary = "summary"
+
+
+class Profile(StrEnum):
+    """What a bag shows of people."""
+
+    full = "full"
+    redacted = "redacted"
 
 
 KindOption = Annotated[
@@ -190,6 +199,86 @@ def report(
 
     for written in case.report(path, kinds=_kinds(kind), formats=_forms(to)):
         _say(f"wrote {written}")
+
+
+@app.command()
+def seal(
+    path: Annotated[Path, typer.Argument(metavar="CASE|BAG", help="A case, or a bag to sign.")],
+    profile: Annotated[
+        Profile, typer.Option(help="Evidence as it is, or people as roles throughout.")
+    ] = Profile.full,
+    ssh_key: Annotated[
+        Path | None, typer.Option(help="Sign the bag with this SSH key (ssh-keygen).")
+    ] = None,
+    timestamp: Annotated[
+        Path | None, typer.Option(help="Keep this RFC 3161 reply for tagmanifest-sha256.txt.")
+    ] = None,
+) -> None:
+    """Make a bag that others can check and re-perform, or sign one that is made already."""
+    from toolkit import case
+
+    if (path / "bagit.txt").is_file():
+        if ssh_key is None and timestamp is None:
+            raise UsageError("this is a bag already", path=path, remedy="give --ssh-key to sign it")
+        bag = path
+    else:
+        made = case.seal(path, profile=profile.value)
+        bag = made.bag
+        for written in made.written:
+            _say(f"wrote {written}")
+        for stale in made.stale:
+            _say(f"{stale} is not what the case gives now; the bag holds what it gives")
+        _say(f"sealed {bag}; case digest {made.case_digest}")
+        _say(f"SHA-256 of its tag manifest: {made.digest}")
+    for key, token in ((ssh_key, None), (None, timestamp)):
+        if key or token:
+            _say(f"added {case.countersign(bag, ssh_key=key, timestamp=token)}")
+
+
+@app.command()
+def sign(
+    report: Annotated[Path, typer.Argument(metavar="PDF", help="A report as PDF.")],
+    key: Annotated[Path, typer.Option(help="The signer's key and certificate (PKCS#12).")],
+    role: Annotated[str, typer.Option(help="preparer, reviewer, management or auditor.")],
+    passphrase_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key's passphrase.")
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="File whose first line is the key's passphrase.")
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """Sign a PDF report in a role; several people can sign, one after the other."""
+    from toolkit import case
+
+    secret = _passphrase(passphrase_env, passphrase_file)
+    _say(f"signed {case.sign(report, key, role, passphrase=secret, output=output)}")
+
+
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(metavar="BAG|PDF", help="A bag, or a PDF report.")],
+    allowed_signers: Annotated[
+        Path | None, typer.Option(help="SSH keys that are trusted (see ssh-keygen).")
+    ] = None,
+    roots: Annotated[
+        Path | None, typer.Option(help="Certificates that are trusted, as PEM.")
+    ] = None,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+) -> None:
+    """Check that a bag is whole, who signed it, and that its numbers come out again."""
+    from toolkit import case
+
+    checks = case.verify(path, allowed_signers=allowed_signers, roots=roots)
+    if form is Format.table and output is None:
+        for check in checks:
+            typer.echo(printable(f"{check.outcome}: {check.part}: {check.told}"))
+    else:
+        _write(checks, form, output)
+    failed = dict.fromkeys(check.part for check in checks if check.outcome == "failed")
+    if failed:
+        raise VerificationFailed(f"{path} does not hold: {', '.join(failed)}")
 
 
 @app.command()
@@ -406,6 +495,22 @@ def main() -> None:
         _say(f"postmortem: unexpected {type(error).__name__}: {error}; --debug shows where")
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _passphrase(variable: str | None, file: Path | None) -> bytes | None:
+    """The passphrase of a key: from the environment, a file, or the terminal; never an option."""
+    if variable is not None:
+        if variable not in os.environ:
+            raise UsageError(f"the variable {variable} is not set", field="--passphrase-env")
+        return os.environ[variable].encode()
+    if file is not None:
+        try:
+            return file.read_bytes().split(b"\n")[0].removesuffix(b"\r")
+        except OSError as error:
+            raise UsageError(str(error), field="--passphrase-file") from None
+    if sys.stdin.isatty():
+        return str(typer.prompt("Passphrase of the key", hide_input=True, err=True)).encode()
+    return None
 
 
 def _list(path: Path, name: str, where: str | None, form: Format, output: Path | None) -> Any:

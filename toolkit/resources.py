@@ -5,9 +5,13 @@ A checkout holds them in top-level folders; a wheel carries them inside the pack
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
+_other_queries: ContextVar[Path | None] = ContextVar("other_queries", default=None)
 
 
 def _folder(name: str) -> Path:
@@ -19,7 +23,17 @@ def _folder(name: str) -> Path:
 
 def queries() -> Path:
     """The SQL catalogue."""
-    return _folder("queries")
+    return _other_queries.get() or _folder("queries")
+
+
+@contextmanager
+def queries_of(folder: Path) -> Iterator[None]:
+    """Let another catalogue take the place of the shipped one, as when a sealed one is verified."""
+    token = _other_queries.set(folder)
+    try:
+        yield
+    finally:
+        _other_queries.reset(token)
 
 
 def templates() -> Path:

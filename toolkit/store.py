@@ -121,15 +121,19 @@ class Store:
     def sandbox(cls, path: Path, *, memory_gb: float = 4, seconds: float = 60) -> Store:
         """Open for an analyst's SQL: no file, network, extension or setting can be reached."""
         store = cls.open(path)
-        run = store._connection.execute
+        store.confine(memory_gb=memory_gb, seconds=seconds)
+        return store
+
+    def confine(self, *, memory_gb: float = 4, seconds: float = 60, spill_gb: float = 0) -> None:
+        """From here on no statement reaches a file, the network, an extension or a setting."""
+        run = self._connection.execute
         run("set allow_community_extensions = false")
         run("set allowed_directories = []")
         run("set enable_external_access = false")
         run(f"set memory_limit = '{float(memory_gb)}GB'")
-        run("set max_temp_directory_size = '0GB'")
+        run(f"set max_temp_directory_size = '{float(spill_gb)}GB'")
         run(f"set max_execution_time = {int(seconds * 1000)}")
         run("set lock_configuration = true")
-        return store
 
     def close(self) -> None:
         self._connection.close()
@@ -198,11 +202,7 @@ class Store:
 
     def questions(self, sql: str) -> pd.DataFrame:
         """Answer an analyst's SQL: one statement that asks, and does nothing else."""
-        try:
-            statements = self._connection.extract_statements(sql)
-        except duckdb.Error as error:
-            raise QueryError(_first_lines(error)) from error
-        kinds = [str(statement.type).rpartition(".")[2] for statement in statements]
+        kinds = self.kinds(sql)
         if len(kinds) != 1:
             raise QueryError(f"{len(kinds)} statements were given", remedy="give one at a time")
         if kinds[0] not in ("SELECT", "EXPLAIN"):
@@ -210,6 +210,14 @@ class Store:
                 f"{kinds[0]} is not a question", remedy="use SELECT, DESCRIBE or EXPLAIN"
             )
         return self.frame(sql)
+
+    def kinds(self, sql: str) -> list[str]:
+        """The kind of each statement of a text (`SELECT`, `CREATE`, `COPY`, …); runs none."""
+        try:
+            statements = self._connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryError(_first_lines(error)) from error
+        return [str(statement.type).rpartition(".")[2] for statement in statements]
 
     def value(self, sql: str, values: Sequence[object] | None = None) -> Any:
         """The first value of the first row, or None where there is no row."""
@@ -224,6 +232,10 @@ class Store:
             ).to_arrow_table()
         except duckdb.Error as error:
             raise QueryError(_first_lines(error)) from error
+
+    def write_parquet(self, sql: str, path: Path) -> None:
+        """Write the rows of a query to a file."""
+        self.execute(f"copy ({sql}) to {literal(str(path))} (format parquet, compression zstd)")
 
     def frame(self, sql: str, values: Sequence[object] | None = None) -> pd.DataFrame:
         """The rows of a query as a DataFrame with nullable types."""

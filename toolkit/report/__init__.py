@@ -12,13 +12,16 @@ from typing import get_args
 
 from toolkit.errors import UsageError
 from toolkit.report import attach, audit, review, summary
-from toolkit.report.facts import CaseFacts, case_digest
+from toolkit.report.facts import CaseFacts, case_digest, case_manifest
 from toolkit.report.model import KINDS, Kind, Report
 from toolkit.report.originals import original_lines
 from toolkit.report.render import RENDERERS
 from toolkit.store import Store
 
-__all__ = ["FORMATS", "KINDS", "Kind", "Report", "build", "case_digest", "original_lines", "write"]
+__all__ = [
+    "FORMATS", "KINDS", "CaseFacts", "Kind", "Report", "build", "case_digest", "case_manifest",
+    "original_lines", "render", "write",
+]  # fmt: skip
 
 FORMATS = tuple(RENDERERS)
 Originals = Callable[[int, int], str | None]
@@ -55,22 +58,28 @@ def build(
     )
 
 
+def render(report: Report, kind: Kind, form: str) -> bytes:
+    """One document in one format; raises UsageError for an unknown kind or format."""
+    if kind not in get_args(Kind):
+        raise UsageError(f"unknown report {kind!r}", remedy=f"use one of {', '.join(KINDS)}")
+    if form not in RENDERERS:
+        raise UsageError(f"unknown format {form!r}", remedy=f"use one of {', '.join(FORMATS)}")
+    content = RENDERERS[form](report, kind)
+    return content.encode() if isinstance(content, str) else content
+
+
 def write(report: Report, kind: Kind, formats: Iterable[str], folder: Path) -> list[Path]:
     """Write one document as `<kind>.<format>` for each format; returns the paths in that order.
 
-    A file is replaced whole or not at all. Raises UsageError for an unknown kind or format.
+    A file is replaced whole or not at all.
     """
-    if kind not in get_args(Kind):
-        raise UsageError(f"unknown report {kind!r}", remedy=f"use one of {', '.join(KINDS)}")
     written = []
     for name in formats:
-        if name not in RENDERERS:
-            raise UsageError(f"unknown format {name!r}", remedy=f"use one of {', '.join(FORMATS)}")
-        content = RENDERERS[name](report, kind)
+        content = render(report, kind, name)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{kind}.{name}"
         part = path.with_name(path.name + ".part")
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.write_bytes(content)
         part.replace(path)
         written.append(path)
     return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +11,15 @@ from typing import Any
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.model import Attached
 
+MANIFEST, DIGESTS = "manifest.jsonl", "attachments-sha256.txt"
+
 
 def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
-    """Findings, timeline, sources and policy as CSV, and the SQL of every query."""
+    """Findings, timeline, sources and policy as CSV, the SQL of every query, and the manifest.
+
+    `sha256sum manifest.jsonl` gives the case digest at the foot of every page, and
+    `sha256sum -c attachments-sha256.txt` checks the others.
+    """
     tables = (
         ("findings.csv", "finding", "Every finding of every status"),
         ("timeline.csv", "timeline", "Every dated event of the evidence, in order"),
@@ -32,6 +39,12 @@ def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
             for row in queries
         )
         found.append(Attached("queries.sql", "SQL of every query", (text + "\n").encode()))
+    found.append(
+        Attached(MANIFEST, "What the case rests on; its SHA-256 is the case digest", facts.manifest)
+    )
+    listed = sorted((file.name, hashlib.sha256(file.data).hexdigest()) for file in found)
+    told = "".join(f"{digest}  {name}\n" for name, digest in listed)
+    found.append(Attached(DIGESTS, "SHA-256 of every file attached", told.encode()))
     return tuple(found)
 
 

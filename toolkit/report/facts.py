@@ -89,7 +89,7 @@ class Pseudonyms:
         names = sorted((name for name in self._roles if name not in kept), key=len, reverse=True)
         self._pattern = (
             re.compile(
-                r"(?<!\w)(?:" + "|".join(re.escape(name) for name in names) + r")(?!\w)",
+                r"(?<![^\W_])(?:" + "|".join(map(re.escape, names)) + r")(?![^\W_])",
                 re.IGNORECASE,
             )
             if names
@@ -301,7 +301,11 @@ class CaseFacts:
 
     @cached_property
     def digest(self) -> str:
-        return case_digest(self._store)
+        return hashlib.sha256(self.manifest).hexdigest()
+
+    @cached_property
+    def manifest(self) -> bytes:
+        return case_manifest(self._store)
 
     @property
     def window(self) -> str:
@@ -343,19 +347,34 @@ def _offset(local: datetime) -> str:
 
 
 def case_digest(store: Store) -> str:
-    """SHA-256 over what a case rests on: its sources, its queries and its policy in force.
+    """SHA-256 of the case's manifest: what the numbers of its reports rest on, in one figure."""
+    return hashlib.sha256(case_manifest(store)).hexdigest()
 
-    The digest covers sorted lines of JSON: `["source", sha256]`, `["query", id, sha256]` and
-    `["policy", key, value, origin]`, each ended by a line feed.
+
+def case_manifest(store: Store) -> bytes:
+    """What a case rests on, as sorted lines of JSON, each ended by a line feed.
+
+    `["source", SHA-256 of the file, of its declaration, of its mapping]`,
+    `["query", id, SHA-256 of the file]`, `["policy", key, value, origin]`,
+    `["procedure", id, version, SHA-256 of the file]`, `["component", name, region]`, and
+    `["case", title, zone, start and end of the window, theme]`.
     """
     lines: list[list[str]] = []
     asked = (
-        ("source", "select 'source', sha256 from source"),
+        ("source", "select 'source', sha256, declaration_sha256, mapping_sha256 from source"),
         ("query_catalogue", "select 'query', query_id, sha256 from query_catalogue"),
         ("policy", "select 'policy', key, value::varchar, origin from policy"),
+        ("procedure", "select 'procedure', procedure, version, sha256 from procedure"),
+        ("component_region", "select 'component', component, region from component_region"),
+        (
+            "case_info",
+            "select 'case', title, display_zone, window_start::varchar, window_end::varchar, theme "
+            "from case_info",
+        ),
     )
     for relation, sql in asked:
         if store.has(relation):
-            lines += [[str(value) for value in row.values()] for row in store.rows(sql)]
-    told = "".join(sorted(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-    return hashlib.sha256(told.encode()).hexdigest()
+            for row in store.rows(sql):
+                lines.append(["" if value is None else str(value) for value in row.values()])
+    told = sorted(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    return "".join(told).encode()

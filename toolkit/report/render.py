@@ -106,7 +106,7 @@ def pdf(report: Report, kind: Kind) -> bytes:
 
     The same report gives the same bytes: identifier and dates come from its content.
     """
-    text = _within_fonts(_html(report, kind, "print"))
+    text = within_fonts(_html(report, kind, "print"))
     carried = () if report.documents[kind].public else report.attachments
     with _own_fonts():
         import weasyprint  # it looks for fonts while it is imported
@@ -177,7 +177,8 @@ def _covered() -> frozenset[int]:
     return frozenset(shown | {ord("\n"), ord("\t")})
 
 
-def _within_fonts(text: str) -> str:
+def within_fonts(text: str) -> str:
+    """A text with every character that the report's fonts lack named by its code point."""
     covered = _covered()
     missing = {ord(letter) for letter in set(text)} - covered
     return text.translate({point: f"[U+{point:04X}]" for point in missing})

@@ -1,0 +1,317 @@
+"""Bags: complete and repeatable, every change found and named, signatures, people as roles."""
+
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT
+
+from toolkit import case as cases
+from toolkit.casefile import CaseFolder
+from toolkit.errors import UsageError
+from toolkit.seal import Check, Sealed, bag, seal, verify, verifying
+from toolkit.store import Store
+
+EVIDENCE = {
+    "change.csv": """change_id,title,kind,risk,requested_by,implementer,window_start,window_end,targets,rollback_ref,impact_ref,procedure,closed_at,outcome
+CHG1,Retire array one,decommission,low,ada.example,bert.example,2022-03-01T08:00:00Z,2022-03-01T12:00:00Z,arr-1,RB-1,IA-1,retire,2022-03-01T11:00:00Z,success
+CHG2,Retire array two,decommission,low,ada.example,bert.example,2022-03-09T08:00:00Z,2022-03-09T12:00:00Z,arr-2,,,retire,2022-03-09T11:00:00Z,success
+""",
+    "approval.csv": """change_id,approver,decision,decided_at
+CHG1,cleo.example,approved,2022-02-28T08:00:00Z
+CHG2,ada.example,approved,2022-03-08T08:00:00Z
+""",
+    "maintenance_event.csv": """occurred_at,action,target,change_id,step,actor,session_id,outcome,flags,message
+2022-03-01T08:20:00Z,drain,arr-1,CHG1,drain,bert.example,s1,success,,
+2022-03-01T09:00:00Z,decommission,arr-1,CHG1,decommission,bert.example,s1,success,,asked by Ada.Example
+2022-03-09T08:20:00Z,drain,arr-2,CHG2,drain,bert.example,tty_bert.example_2,warning,,
+2022-03-09T09:00:00Z,decommission,arr-2,CHG2,decommission,bert.example,s2,success,--force,a line of /home/bert.example/x
+""",
+    "alias.csv": """kind,alias,canonical,basis
+person,Bert Ertl,bert.example,staff list
+""",
+    "status_update.csv": """posted_at,incident_id,state,update_id,title,body
+2022-03-09T13:00:00Z,i1,investigating,u1,Replication impaired,Bert Ertl looks into it
+""",
+}  # fmt: skip
+PEOPLE = ("ada.example", "bert.example", "cleo.example", "bert ertl")
+PROCEDURE = """
+id: retire
+version: "1"
+title: Retire an array
+published_at: 2021-01-01T00:00:00Z
+applies_to: [decommission]
+steps:
+  - {id: drain, title: Move the dependents, kind: action, mandatory: true}
+  - {id: decommission, title: Remove, kind: action, mandatory: true, irreversible: true,
+     needs: [drain]}
+"""  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> CaseFolder:
+    path = tmp_path_factory.mktemp("sealed") / "small"
+    cases.new(path, title="Two arrays")
+    for name, text in EVIDENCE.items():
+        (path / "evidence" / name).write_text(text)
+    (path / "procedures" / "retire.yaml").write_text(PROCEDURE)
+    (path / "case.toml").write_text(
+        'title = "Two arrays"\n[policy]\nstatus_first_post_minutes = 20\n'
+        '[[source]]\npath = "evidence/*.csv"\nobtained_by = "cleo.example"\n'
+    )
+    cases.ingest_case(path)
+    cases.rebuild_case(path)
+    return CaseFolder.open(path)
+
+
+@pytest.fixture(scope="module")
+def sealed(case: CaseFolder) -> Sealed:
+    return seal(case, formats=("json", "md"))
+
+
+@pytest.fixture
+def copy(sealed: Sealed, tmp_path: Path) -> Path:
+    """A bag to tamper with."""
+    return Path(shutil.copytree(sealed.bag, tmp_path / "bag"))
+
+
+def failed(checks: Sequence[Check], part: str = "") -> list[str]:
+    return [
+        check.told
+        for check in checks
+        if check.outcome == "failed" and (not part or check.part == part)
+    ]
+
+
+def reseal(path: Path) -> None:
+    """What somebody does who changes a bag and knows the format: write the manifests anew."""
+    info = dict(line.split(": ", 1) for line in (path / bag.INFO).read_text().splitlines())
+    bag.write(path, info)
+    assert bag.faults(path) == []
+
+
+# -- whole and repeatable --------------------------------------------------------------------------
+
+
+def test_a_bag_that_nobody_touched_holds(sealed: Sealed) -> None:
+    checks = verify(sealed.bag)
+    assert failed(checks) == []
+    assert [check.part for check in checks if check.outcome == "passed"] == ["bag", "numbers"]
+    assert [check.told for check in checks if check.outcome == "note"] == ["the bag is not signed"]
+
+
+def test_the_same_evidence_gives_the_same_bag(case: CaseFolder, sealed: Sealed) -> None:
+    again = seal(case, formats=("json", "md"))
+    assert again.digest == sealed.digest
+    assert again.written == again.stale == ()
+
+
+def test_the_digest_in_the_reports_is_that_of_the_sealed_manifest(sealed: Sealed) -> None:
+    data = sealed.bag / "data"
+    assert bag.digest(data / "manifest.jsonl") == sealed.case_digest
+    for kind in ("review", "audit", "summary"):
+        told = json.loads((data / "reports" / f"{kind}.json").read_text())
+        assert told["case_digest"] == sealed.case_digest
+    assert sealed.case_digest in (data / "README.txt").read_text()
+
+
+def test_standard_tools_check_the_manifests(sealed: Sealed) -> None:
+    for manifest in (bag.TAG_MANIFEST, bag.MANIFEST):
+        done = subprocess.run(
+            ["sha256sum", "--strict", "-c", manifest], cwd=sealed.bag, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_script_in_the_bag_runs_every_query_on_the_sealed_relations_alone(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sealed.bag / "data")
+    script = re.sub(
+        r"^\.read (\S+)$",
+        lambda found: Path(found[1]).read_text(),
+        Path("check.sql").read_text(),
+        flags=re.M,
+    )
+    with duckdb.connect() as shell:
+        shell.execute(script)
+        rows = shell.execute("from difference").fetchall()
+    assert len(rows) > 50
+    assert [row for row in rows if row[3]] == []
+
+
+# -- tampering -------------------------------------------------------------------------------------
+
+
+def test_every_single_bit_flip_is_found(copy: Path) -> None:
+    files = sorted(path for path in copy.rglob("*") if path.is_file())
+    chance = random.Random(7)
+    # Small files of the bag itself as often as the payload: they are where a bag is weakest.
+    own = [path for path in files if path.parent == copy]
+    for turn in range(60):
+        path = chance.choice(own if turn % 2 else files)
+        content = path.read_bytes()
+        place = chance.randrange(len(content) * 8)
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        assert bag.faults(copy), f"{path.name}: bit {place}"
+        path.write_bytes(content)
+    assert bag.faults(copy) == []
+
+
+def test_what_was_changed_is_named_though_the_manifests_were_written_anew(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy / "data/case/evidence/maintenance_event.csv"
+    path.write_text(
+        path.read_text().replace("09:00:00Z,decommission,arr-2", "09:05:00Z,drain,arr-2")
+    )
+    assert bag.faults(copy) == [
+        "data/case/evidence/maintenance_event.csv: its SHA-256 is not the one that was sealed"
+    ]
+    query = copy / "data/queries/findings/cf_12_self_approval.sql"
+    query.write_text(query.read_text().replace("'exception'", "'ok'"))
+    toml = copy / "data/case/case.toml"
+    toml.write_text(toml.read_text().replace("minutes = 20", "minutes = 25"))
+    page = copy / "data/reports/audit.json"
+    page.write_text(page.read_text().replace('"CHG2"', '"CHG3"', 1))
+    register = copy / "data/register.json"
+    told = json.loads(register.read_text())
+    next(row for row in told["queries"] if row["query_id"] == "known_asset")["row_count"] += 7
+    register.write_text(json.dumps(told))
+    reseal(copy)
+    monkeypatch.setattr(verifying, "MOST_TOLD", 999)
+    told = failed(verify(copy), "numbers")
+    assert any(re.match(r"query known_asset: \d+ rows, sealed \d+", line) for line in told)
+    assert any(line.startswith("audit.json: case_digest says ") for line in told)
+    assert "evidence/maintenance_event.csv: the evidence is not the one that was sealed" in told
+    assert any("cf_12_self_approval.sql: the query is not the one" in line for line in told)
+    assert "policy status_first_post_minutes: 25 case, sealed 20 case" in told
+    assert any(
+        re.match(
+            r"relation maintenance_event: record \d+:5: occurred_at is '2022-03-09 09:05", line
+        )
+        for line in told
+    ), told
+
+
+HOSTILE = (
+    "copy (select 42) to '{target}'",
+    "select 1; copy (select 42) to '{target}'",
+    "select content from read_text('/etc/hostname')",
+)
+
+
+@pytest.mark.parametrize("sql", HOSTILE)
+def test_sql_of_a_bag_reaches_nothing(sql: str, copy: Path, tmp_path: Path) -> None:
+    target = tmp_path / "written"
+    query = copy / "data/queries/relations/known_asset.sql"
+    head = query.read_text().partition("-- ///\n")[0]
+    query.write_text(head + "-- ///\n" + sql.format(target=target) + "\n")
+    reseal(copy)
+    told = failed(verify(copy), "numbers")
+    assert re.search(r"not re-performed: \S*known_asset\.sql: ", told[-1])
+    assert not target.exists()
+
+
+def _traversal(path: Path) -> None:
+    manifest = path / bag.MANIFEST
+    manifest.write_text(manifest.read_text() + "0" * 64 + "  data/../../x\n")
+
+
+def _link(path: Path) -> None:
+    (path / "data" / "link").symlink_to("/etc/passwd")
+
+
+def _twice(path: Path) -> None:
+    manifest = path / bag.MANIFEST
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(lines[:1] + lines))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_traversal, "no plain name below the bag"),
+        (_link, "a link or device has no place in a bag"),
+        (_twice, "is listed twice"),
+        (lambda path: (path / "fetch.txt").write_text("x"), "asks for files to be fetched"),
+        (lambda path: (path / "data/new").write_text("x"), "data/new: the file is listed in no"),
+        (lambda path: (path / "data/README.txt").unlink(), "README.txt: the file is missing"),
+        (lambda path: (path / bag.MANIFEST).write_bytes(b"\xff\n"), "is not UTF-8"),
+        (lambda path: (path / bag.MANIFEST).unlink(), "the file is missing"),
+        (lambda path: (path / bag.DECLARATION).write_text("BagIt-Version: 0.97\n"), "not that of"),
+    ],
+)  # fmt: skip
+def test_a_bag_of_another_form_gets_one_clear_line(change, words: str, copy: Path) -> None:  # type: ignore[no-untyped-def]
+    change(copy)
+    assert any(words in line for line in bag.faults(copy))
+
+
+def test_the_command_ends_with_exit_code_4_and_names_what_failed(copy: Path) -> None:
+    (copy / "data" / "README.txt").write_text("other words")
+    _link(copy)
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "verify", copy], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 4
+    assert "failed: bag: data/link: a link or device has no place in a bag" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().endswith("does not hold: bag, numbers")
+
+
+# -- people as roles -------------------------------------------------------------------------------
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """Everything in a bag that can be read as text, file by file."""
+    found = {}
+    for file in sorted(path.rglob("*")):
+        if file.suffix == ".parquet":
+            found[file.name] = json.dumps(pq.read_table(file).to_pylist(), default=str)
+        elif file.is_file():
+            found[file.name] = file.read_bytes().decode("utf-8", "replace")
+        found[f"name of {file.name}"] = file.name
+    return found
+
+
+def test_a_redacted_bag_names_nobody(case: CaseFolder) -> None:
+    redacted = seal(case, profile="redacted", formats=("json", "md", "html"))
+    for name, text in _texts(redacted.bag).items():
+        for person in PEOPLE:
+            assert person not in text.casefold(), name
+    told = (redacted.bag / "data/README.txt").read_text()
+    assert "the original evidence" in told
+    assert 'obtained_by = "Operator ' in (redacted.bag / "data/case/case.toml").read_text()
+    checks = verify(redacted.bag)
+    assert failed(checks) == []
+    assert any("not re-performed" in check.told for check in checks if check.outcome == "note")
+
+
+# -- what cannot be sealed -------------------------------------------------------------------------
+
+
+def test_evidence_that_changed_after_the_rebuild_is_not_sealed(
+    case: CaseFolder, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(case.path, tmp_path / "small"))
+    path = other / "evidence" / "approval.csv"
+    path.write_text(path.read_text() + "CHG1,cleo.example,withdrawn,2022-02-28T09:00:00Z\n")
+    with pytest.raises(UsageError, match=r"approval\.csv: the file is not read now as it stands"):
+        seal(CaseFolder.open(other), formats=("json",))
+    with Store.open(other / "case.duckdb") as store:
+        assert store.value("select count(*) from approval") == 2
+    assert not (other / "output" / ".bag.part").exists()

@@ -1,0 +1,14 @@
+"""Sealing: a case as a bag that can be checked, signed and re-performed by others.
+
+sealed = seal(case)                 # output/bag/
+checks = verify(sealed.bag)         # complete? signed? do the numbers come out again?
+"""
+
+from __future__ import annotations
+
+from toolkit.seal.making import Sealed, countersign, seal
+from toolkit.seal.payload import Profile
+from toolkit.seal.signing import sign
+from toolkit.seal.verifying import Check, verify
+
+__all__ = ["Check", "Profile", "Sealed", "countersign", "seal", "sign", "verify"]
