@@ -28,7 +28,7 @@ ROLES: Mapping[str, str] = {
     "auditor": "Independent reviewer",
 }
 # Boxes in the empty upper margin of the cover, in points: left edge, pitch, width, lower and upper.
-_LEFT, _PITCH, _WIDTH, _LOWER, _UPPER = 51.0, 124.6, 119.0, 797.0, 831.0
+_LEFT, _PITCH, _WIDTH, _LOWER, _UPPER = 51, 124, 119, 797, 831
 
 
 def sign(
@@ -130,7 +130,8 @@ def _prepared(content: io.BytesIO) -> io.BytesIO:
     page_ref, _ = writer.find_page_for_modification(0)
     page = page_ref.get_object()
     tree = writer.root["/StructTreeRoot"]
-    top_ref = tree["/K"].raw_get(0) if isinstance(tree["/K"], list) else tree.raw_get("/K")
+    kids: Any = tree["/K"]
+    top_ref = kids.raw_get(0) if isinstance(kids, list) else tree.raw_get("/K")
     top = top_ref.get_object()
     numbers = tree["/ParentTree"]["/Nums"]
     number = max((int(numbers.raw_get(at)) for at in range(0, len(numbers), 2)), default=-1)
