@@ -131,7 +131,7 @@ def _prepared(content: io.BytesIO) -> io.BytesIO:
     page = page_ref.get_object()
     tree = writer.root["/StructTreeRoot"]
     kids: Any = tree["/K"]
-    top_ref = kids.raw_get(0) if isinstance(kids, list) else tree.raw_get("/K")
+    top_ref = kids.raw_get(0) if isinstance(kids, generic.ArrayObject) else tree.raw_get("/K")
     top = top_ref.get_object()
     numbers = tree["/ParentTree"]["/Nums"]
     number = max((int(numbers.raw_get(at)) for at in range(0, len(numbers), 2)), default=-1)
