@@ -121,9 +121,9 @@ def columns(store: Store, name: str) -> list[dict[str, str]]:
 
 
 def _exact(column: Mapping[str, str]) -> str:
-    """A column as Parquet can hold it without loss: integers of 128 bits stand as text."""
+    """A column as Parquet can hold it without loss: long integers and intervals are text."""
     name, kind = quoted(column["column_name"]), column["column_type"]
-    wide = re.sub("U?HUGEINT", "VARCHAR", kind)
+    wide = re.sub("U?HUGEINT|INTERVAL", "VARCHAR", kind)
     return name if wide == kind else f"{name}::{wide} as {name}"
 
 
