@@ -354,3 +354,51 @@ def test_an_incident_outside_of_the_window_is_not_in_review() -> None:
     with derive("status_incident", status_update=said, window=(at(20), at(40))) as store:
         found = store.rows("select incident_id, in_review from status_incident")
     assert [tuple(row.values()) for row in found] == [("i1", False), ("i2", True)]
+
+
+# -- announced maintenance ---------------------------------------------------------------------
+
+
+def test_announced_maintenance_is_held_against_its_own_posts_and_the_schedule_before_it() -> None:
+    def post(hours: float, incident: str, state: str, end: float | None) -> dict[str, Any]:
+        return {
+            "posted_at": at(hours), "incident_id": incident, "state": state, "kind": "maintenance",
+            "title": incident, "scheduled_start_at": at(10),
+            "scheduled_end_at": None if end is None else at(end),
+        }  # fmt: skip
+
+    updates = [
+        post(0, "late", "scheduled", 12),
+        post(9.5, "late", "in_progress", 12),
+        # The schedule is moved once the work has run over.
+        post(15, "late", "completed", 16),
+        post(0, "kept", "scheduled", 12),
+        post(10, "kept", "in_progress", 12),
+        post(12, "kept", "completed", 12),
+        post(0, "never-told", "scheduled", 12),
+        post(0, "no-end", "scheduled", None),
+        post(10, "no-end", "in_progress", None),
+        post(30, "no-end", "completed", None),
+    ]
+    change = [
+        {"change_id": "C1", "window_start": at(1), "window_end": at(2), "closed_at": at(5)},
+        {"change_id": "C2"},
+    ]
+    done = [
+        {"occurred_at": at(1.5), "action": "drain", "change_id": "C1"},
+        {"occurred_at": at(2.5), "action": "remove", "change_id": "C1"},
+    ]
+    with derive(
+        "maintenance_overrun", status_update=updates, change=change, maintenance_event=done
+    ) as store:
+        found = store.rows("select * from maintenance_overrun")
+    assert {
+        row["subject"]: (row["verdict"], row["early_minutes"], row["overrun_minutes"])
+        for row in found
+    } == {
+        "C1": ("outside", 0, 30),
+        "late": ("outside", 30, 180),
+        "kept": ("within", 0, 0),
+        "never-told": ("unknown", None, None),
+        "no-end": ("unknown", 0, None),
+    }
