@@ -413,6 +413,16 @@ def test_partners_and_regions_are_told_after_their_first_gap() -> None:
     assert (region["data_at_risk_bytes"], region["notified_at"]) == (20, None)
 
 
+def test_what_no_store_can_hold_stops_nothing() -> None:
+    asset = [
+        {"asset_id": name, "kind": "machine", "protected_bytes": 2**62} for name in ("a", "b", "c")
+    ]
+    telemetry = [*STEADY, *(row for name in "abc" for row in hourly(name, 0, 10))]
+    with derive("region_impact", replication_sample=telemetry, asset=asset) as store:
+        (region,) = store.rows("select * from region_impact")
+    assert (region["machines_impacted"], region["data_at_risk_bytes"]) == (3, None)
+
+
 # -- onset -------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@
 -- machines_reseeded = "Machines recovered by a seed on record."
 -- machines_class_unknown = "Machines of which no record says how, or whether, they came back."
 -- machine_hours = "Sum of the machines' gap hours."
--- data_at_risk_bytes = "Sum over the impacted machines of which it is stated."
+-- data_at_risk_bytes = "Sum over the impacted machines of which it is stated; NULL where it is stated of none, or the sum is beyond any store."
 -- data_unknown = "Impacted machines of which bytes are not stated: they are in no sum of bytes."
 -- data_lost_bytes = "Sum over machines recorded as lost of which it is stated; NULL where none is."
 -- data_lost_unknown = "Machines recorded as lost of which bytes are not stated."
@@ -58,9 +58,9 @@ counted as (
         count(*) filter (where machine_impact.recovery_class = 'unknown')
             as machines_class_unknown,
         round(coalesce(sum(machine_impact.gap_hours), 0), 6) as machine_hours,
-        sum(machine_impact.data_at_risk_bytes)::bigint as data_at_risk_bytes,
+        try_cast(sum(machine_impact.data_at_risk_bytes) as bigint) as data_at_risk_bytes,
         machines_impacted - count(machine_impact.data_at_risk_bytes) as data_unknown,
-        sum(machine_impact.data_lost_bytes)::bigint as data_lost_bytes,
+        try_cast(sum(machine_impact.data_lost_bytes) as bigint) as data_lost_bytes,
         machines_lost - count(machine_impact.data_lost_bytes) as data_lost_unknown,
         sum(machine_impact.recovery_points_missed)::bigint as recovery_points_missed,
         machines_impacted - count(machine_impact.recovery_points_missed)
