@@ -33,7 +33,8 @@ judged as (
         null::varchar as event,
         'The change closed as ' || operation_span.outcome
         || coalesce(' at ' || utc(operation_span.closed_at), '') || ' and has '
-        || operation_span.event_count || ' events on record'
+        || operation_span.event_count || if(operation_span.event_count = 1, ' event', ' events')
+        || ' on record'
         || case
             when operation_span.explicit_event_count = 0 and operation_span.event_count > 0
                 then ', all tied to it only by inference'
