@@ -77,6 +77,26 @@ def test_all_that_a_machine_replicates_to_stand_for_one_another() -> None:
     assert alternatives(links, {}) == {"m": [frozenset({"v1", "v2"})]}
 
 
+def test_storage_that_two_servers_share_is_the_single_point_of_both_and_of_their_pair() -> None:
+    links = [
+        ("m", "s1", "runs_on"), ("m", "s2", "runs_on"), ("n", "s1", "runs_on"),
+        ("s1", "san", "stores_on"), ("s2", "san", "stores_on"),
+        ("san", "p1", "powered_by"), ("san", "p2", "powered_by"),
+    ]  # fmt: skip
+    found = single_points(alternatives(links, {"s1": "s", "s2": "s", "p1": "p", "p2": "p"}))
+    assert found["m"] == {"m", "san"}
+    assert found["n"] == {"n", "s1", "san"}
+    # Without a group on record every target of a link is needed.
+    assert single_points(alternatives(links, {}))["m"] == {"m", "s1", "s2", "san", "p1", "p2"}
+
+
+def test_a_pair_that_waits_for_itself_hangs_on_what_lies_outside() -> None:
+    links = [
+        ("a", "b", "needs"), ("b", "a", "needs"), ("b", "host", "hosted_by"), ("m", "a", "needs"),
+    ]  # fmt: skip
+    assert single_points(alternatives(links, {}))["m"] == {"m", "a", "b", "host"}
+
+
 # -- copies ------------------------------------------------------------------------------------
 
 ASSETS: list[dict[str, Any]] = [
