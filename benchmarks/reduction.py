@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit import rebuild, resources, sqlfile
+from toolkit.analysis import steps
 from toolkit.casefile import CaseFolder
 from toolkit.store import Store
 
@@ -100,7 +101,7 @@ def _measure(folder: Path, memory_gb: float, what: str) -> dict[str, float]:
             if name in files:
                 rebuild._run_relation(store, files[name])
             else:
-                rebuild._run_step(store, rebuild.steps()[name])
+                rebuild._run_step(store, steps()[name])
         used = _cpu() - before
         rows = 0 if what == "window" else store.value("select count(*) from replication_run")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
