@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.simulate import simulate
-from benchmarks.truth import bars, measure, removal_breaches, summary
+from benchmarks.tables import bars, summary
+from benchmarks.truth import measure, removal_breaches
 
 
 def test_the_same_seed_gives_the_same_case(tmp_path: Path) -> None:
