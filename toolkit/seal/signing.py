@@ -9,8 +9,10 @@ but signing is allowed.
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,14 +78,18 @@ def sign(
             docmdp_permissions=fields.MDPPerm.FILL_FORMS,
             reason=ROLES[role],
         )
-        signed = signers.PdfSigner(metadata, signer, stamp_style=_style()).sign_pdf(
-            writer,
-            existing_fields_only=True,
-            appearance_text_params={
-                "role": ROLES[role],
-                "name": within_fonts(_name(signer.signing_cert)),
-            },
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves the font file open
+            signed = signers.PdfSigner(metadata, signer, stamp_style=_style()).sign_pdf(
+                writer,
+                existing_fields_only=True,
+                appearance_text_params={
+                    "role": ROLES[role],
+                    "name": within_fonts(_name(signer.signing_cert)),
+                },
+            )
+            del writer
+            gc.collect()
     except (OSError, PdfError, ValueError, KeyError) as error:
         raise UsageError(
             f"the report cannot be signed: {error}", path=report, remedy="give a report as PDF"
