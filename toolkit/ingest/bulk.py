@@ -163,30 +163,34 @@ def _read(
             )
     except QueryError as error:
         raise Unfit(str(error)) from None
-    # The last line is let through in any case, without its number if it is not read, to prove that
-    # every line has become one row.
+    # The last line is let through in any case, as -1 where it is not read, to prove that every line
+    # has become one row. By these limits the engine passes over all other blocks.
     ends = store.rows(
-        f"select record_no from {table} where {mine} and (record_no >= {last} or record_no is null)"
+        f"select record_no from {table} where {mine} and (record_no >= {last} or record_no < 0)"
     )
-    if [row["record_no"] or last for row in ends] != [last]:
+    if [row["record_no"] for row in ends] not in ([last], [-1]):
         raise Unfit(f"line {last} is not the last row of the engine")
-    if ends[0]["record_no"] is None:
-        store.execute(f"delete from {table} where {mine} and record_no is null")
-    times = [column.name for column in relation.columns if column.name in shapes]
-    measured = ", ".join(
-        f"count({quoted(each)}) as n{index}, "
-        f"min(record_no) filter ({quoted(each)} is not null) as first{index}"
-        for index, each in enumerate(times)
-    )
+    if ends[0]["record_no"] < 0:
+        store.execute(f"delete from {table} where {mine} and record_no < 0")
     at = quoted(relation.at or "")
+    # The time of a row is never empty; the other times of the relation may be.
+    others = [each for each in shapes if each != relation.at]
+    measured = "".join(
+        f", count({quoted(each)}) as n{index}, "
+        f"min(record_no) filter ({quoted(each)} is not null) as first{index}"
+        for index, each in enumerate(others)
+    )
     (found,) = store.rows(
-        f"select count(*) as rows, max(record_no) as last, min({at}) as first_at, "
-        f"max({at}) as last_at, {measured} from {table} where {mine}"
+        f"select count(*) as rows, min(record_no) as first, max(record_no) as last, "
+        f"min({at}) as first_at, max({at}) as last_at{measured} from {table} where {mine}"
     )
     left = _left(store, table, mine) if found["rows"] < last - 1 else []
     left += range((found["last"] or 1) + 1, last + 1)
     if found["rows"] + len(left) != last - 1:
         raise Unfit("the engine has not kept the order of the lines")
+    readings = {relation.at or "": (found["rows"], found["first"])} | {
+        each: (found[f"n{index}"], found[f"first{index}"]) for index, each in enumerate(others)
+    }
     if is_part:
         store.add_part(relation, source_id, constants)
     return EngineRead(
@@ -195,10 +199,8 @@ def _read(
         found["first_at"],
         found["last_at"],
         {
-            each: Times(
-                _BASIS[shapes[each].suffix], found[f"n{index}"], found[f"first{index}"] or last
-            )
-            for index, each in enumerate(times)
+            each: Times(_BASIS[shapes[each].suffix], count, first or last)
+            for each, (count, first) in readings.items()
         },
         left,
     )
@@ -269,7 +271,7 @@ def _statement(
             targets[column.name] = value
     is_read = " and ".join(conditions)
     texts = ", ".join(f"{literal(each)}: 'VARCHAR'" for each in header)
-    number = f"case when record_no < {last} or ({is_read}) then record_no end"
+    number = f"case when record_no < {last} or ({is_read}) then record_no else -1 end"
     rows = f"""
         from (
             select *, row_number() over () + 1 as record_no
