@@ -178,7 +178,11 @@ def compare(kind: str, rows: int, runs: int, folder: Path) -> list[dict[str, Any
         }  # fmt: skip
     (case / "case.toml").write_text(f'title = "Benchmark"\n{toml}')
     commands = {name: child(code, source, case) for name, code in tools.items()}
-    commands |= {name: given for name, given in others.items() if shutil.which(given[0])}
+    for name, given in others.items():
+        if shutil.which(given[0]):
+            commands[name] = given
+        else:
+            print(f"{name} is not installed", file=sys.stderr)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, command in commands.items():
@@ -190,6 +194,10 @@ def compare(kind: str, rows: int, runs: int, folder: Path) -> list[dict[str, Any
         {
             "data": kind, "rows": rows, "bytes": source.stat().st_size, "tool": name, **figures,
             "ratio": figures["work"] / base["duckdb"]["work"],
+            "ratio_of_runs": sorted(
+                run["work"] / bare["work"]
+                for run, bare in zip(found[name], found["duckdb"], strict=True)
+            ),
             "ratio_statement": figures["work"] / base["duckdb"]["statement"],
         }
         for name, figures in base.items()
@@ -197,13 +205,14 @@ def compare(kind: str, rows: int, runs: int, folder: Path) -> list[dict[str, Any
 
 
 def median(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    """The median of each figure; counts are the same in every run."""
+    return {name: statistics.median_low(run[name] for run in runs) for name in runs[0]}
 
 
 def show(results: list[dict[str, Any]]) -> None:
     print(
         f"{'data':<10}{'rows':>11}  {'tool':<8}{'CPU s':>8}{'work':>8}{'statement':>10}"
-        f"{'memory':>8}{'k rows/s':>10}{'of DuckDB':>11}{'of statement':>13}"
+        f"{'memory':>8}{'k rows/s':>10}{'of DuckDB':>11}{'of statement':>13}   spread"
     )
     for row in results:
         statement = f"{row['statement']:.2f}" if "statement" in row else ""
@@ -212,6 +221,7 @@ def show(results: list[dict[str, Any]]) -> None:
             f"{row['work']:>8.2f}{statement:>10}{row['memory']:>8.0f}"
             f"{row['rows'] / row['work'] / 1000:>10.0f}{row['ratio']:>10.2f}x"
             f"{row['ratio_statement']:>12.2f}x"
+            f"   {row['ratio_of_runs'][0]:.2f} to {row['ratio_of_runs'][-1]:.2f}"
         )
 
 

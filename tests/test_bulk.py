@@ -195,3 +195,20 @@ def test_a_time_read_otherwise_at_the_start_makes_it_the_usual_one(tmp_path: Pat
     lines = samples(300).split(b"\n")
     lines[1] = lines[1].replace(b"Z", b"+01:00", 1)
     compare(tmp_path, "replication_sample.csv", b"\n".join(lines))
+
+
+def test_progress_counts_every_byte_of_every_file_once(tmp_path: Path) -> None:
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "case.toml").write_text('title = "A case"\n')
+    sizes = []
+    for name, rows in (("replication_sample.csv", 300), ("replication_sample-2.csv", 200)):
+        (tmp_path / "evidence" / name).write_bytes(samples(rows))
+        sizes.append(len(samples(rows)))
+    told: list[tuple[str, int, int]] = []
+    case = CaseFolder.open(tmp_path)
+    with Store.create(case.database) as store:
+        ingest(store, case, progress=lambda *step: told.append(step))
+    done = [count for _, count, _ in told]
+    assert {total for *_, total in told} == {sum(sizes)}
+    assert done == sorted(done) and done[0] == 0 and done[-1] <= sum(sizes)
+    assert len({name for name, *_ in told}) == 2

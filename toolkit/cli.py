@@ -599,24 +599,26 @@ def _progress(verb: str) -> Iterator[Progress | None]:
     from rich.markup import escape
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
+        DownloadColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
+        TransferSpeedColumn,
     )
 
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     ) as bar:
         task = bar.add_task(verb, total=None)
 
-        def step(name: str, index: int, total: int) -> None:
+        def step(name: str, done: int, total: int) -> None:
             text = escape(printable(f"{verb} {name}"))
-            bar.update(task, description=text, completed=index, total=total)
+            bar.update(task, description=text, completed=done, total=total)
 
         yield step

@@ -19,6 +19,7 @@ from toolkit.errors import ToolkitError, UsageError
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
 
 SCHEMA_VERSION = 2
+_LOAD_MEMORY = "400MB"
 
 # How the rows of a source are accounted for, and what was noted while they were read.
 BOOKKEEPING = """
@@ -250,12 +251,19 @@ class Store:
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
-        """Work that must keep its order gains little from more threads, and holds more memory."""
+        """Work that must keep its order gains little from more threads, and holds more memory.
+
+        A database on disk needs no more memory than the rows that are on their way; without a limit
+        the engine keeps all that was written.
+        """
         self.execute("set threads = 1")
+        if self.path is not None:
+            self.execute(f"set memory_limit = '{_LOAD_MEMORY}'")
         try:
             yield
         finally:
             self.execute("reset threads")
+            self.execute("reset memory_limit")
 
     # -- tables --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reading import check_golden, claimants, evidence, read
 
 from toolkit.errors import EvidenceRefused
-from toolkit.ingest import stampedlines
+from toolkit.ingest import container, stampedlines
 from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.ingest.sink import EvidenceSink
 
@@ -270,7 +270,7 @@ class TableSink(EvidenceSink):
 @contextmanager
 def small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stampedlines, "BLOCK_BYTES", 100)
+        patch.setattr(container, "CHUNK_BYTES", 100)
         yield
 
 

@@ -23,6 +23,7 @@ from toolkit.store import Store
 
 _SHIPPED = Path(__file__).parents[1] / "mappings"
 NOTE_TABLES = ("reject", "skipped", "time_note", "value_note", "source_column")
+# Told of the file in work, and how many of all bytes of the files are done.
 Progress = Callable[[str, int, int], None]
 
 
@@ -119,16 +120,43 @@ def ingest(
             with store.transaction():
                 _forget(store, known[name]["source_id"])
             outcomes.append(Loaded(name, "withdrawn"))
+    meter = _Meter(progress, [archive.outer(case.path / piece.name) for piece in chosen])
     for index, piece in enumerate(chosen):
-        if progress:
-            progress(piece.name, index, len(chosen))
+        meter.begin(piece.name, index)
         try:
             with store.one_thread():
-                outcomes.append(_ingest_one(store, case, piece, overrides, dry_run=dry_run))
+                outcomes.append(
+                    _ingest_one(store, case, piece, overrides, meter.read, dry_run=dry_run)
+                )
         except EvidenceRefused as refusal:
             refusals.append(refusal)
             outcomes.append(Loaded(piece.name, "refused", reason=str(refusal)))
     return Ingested(tuple(outcomes), tuple(refusals))
+
+
+class _Meter:
+    """Counts the bytes that are done: those of a file half when a reader has gone through it once,
+    all when it has been left, however often it was gone through."""
+
+    def __init__(self, progress: Progress | None, paths: Sequence[Path]) -> None:
+        self._progress = progress
+        self._sizes = [path.stat().st_size if path.is_file() else 0 for path in paths]
+        self._name = ""
+        self._before = self._size = self._read = 0
+
+    def begin(self, name: str, index: int) -> None:
+        """The next file."""
+        if self._progress:
+            self._before += self._size
+            self._name, self._size, self._read = name, self._sizes[index], 0
+            self._progress(name, self._before, sum(self._sizes))
+
+    def read(self, count: int) -> None:
+        """So many bytes of the file have been gone through."""
+        if self._progress:
+            self._read += count
+            done = self._before + min(self._read // 2, self._size)
+            self._progress(self._name, done, sum(self._sizes))
 
 
 def sniff(path: Path, settings: SourceSettings | None = None) -> tuple[EvidenceFile, Reader, str]:
@@ -274,6 +302,7 @@ def _ingest_one(
     case: CaseFolder,
     piece: _Piece,
     overrides: SourceSettings | None,
+    on_read: Callable[[int], None],
     *,
     dry_run: bool,
 ) -> Loaded:
@@ -281,6 +310,7 @@ def _ingest_one(
     settings = _settings(case, declared, overrides)
     mapping_sha256 = _digest_of(settings.mapping)
     file = piece.open()
+    file.on_read = on_read
     same = store.rows("select * from source where sha256 = ? order by source_id", [file.sha256])
     here = store.rows("select * from source where path = ?", [name])
     elsewhere = [

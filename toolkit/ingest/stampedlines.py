@@ -7,7 +7,6 @@ would have read it anyhow.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +20,6 @@ from toolkit.ingest.container import EvidenceFile, Record
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-BLOCK_BYTES = 1 << 22
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -111,9 +109,9 @@ class Block:
 
 
 def blocks(file: EvidenceFile) -> Iterator[Block]:
-    """All lines of a file, in blocks of about BLOCK_BYTES."""
+    """All lines of a file, block by block."""
     offset, number = 0, 1
-    for data in _pieces(file):
+    for data in file.line_chunks():
         view = np.frombuffer(data, np.uint8)
         ends = np.flatnonzero(view == _LINE_FEED).astype(np.int64)
         if not len(ends) or ends[-1] != len(data) - 1:
@@ -123,22 +121,6 @@ def blocks(file: EvidenceFile) -> Iterator[Block]:
         yield Block(data, offset, number, starts, ends, stamped, day, second)
         offset += len(data)
         number += len(starts)
-
-
-def _pieces(file: EvidenceFile) -> Iterator[bytes]:
-    """The bytes of a file, cut behind line feeds."""
-    rest: list[bytes] = []
-    with file.path.open("rb") if file.is_on_disk else io.BytesIO(file.data) as stream:
-        while read := stream.read(BLOCK_BYTES):
-            cut = read.rfind(b"\n") + 1
-            if not cut:
-                rest.append(read)
-                continue
-            yield b"".join((*rest, read[:cut]))
-            rest = [read[cut:]]
-    last = b"".join(rest)
-    if last:
-        yield last
 
 
 def _dates(view: npt.NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[Flags, Ints, Ints]:
