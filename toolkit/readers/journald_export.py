@@ -45,7 +45,8 @@ class JournaldExportReader(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        return _START.match(file.data.lstrip(b"\n")[: 1 << 16]) is not None
+        with file.stream() as stream:
+            return _START.match(stream.read(1 << 16).lstrip(b"\n")) is not None
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         for record, fields, fault in _entries(file):

@@ -41,7 +41,7 @@ class OtlpReader(Reader):
     def matches(self, file: EvidenceFile) -> bool:
         found = peek(file)
         return (
-            file.data.lstrip()[:1] == b"{"
+            file.head.lstrip()[:1] == "{"
             and bool(found)
             and all(isinstance(_get(each, "resourceMetrics"), list) for each in found)
         )
