@@ -42,6 +42,16 @@ def test_half_of_a_surrogate_pair_rejects_its_line(tmp_path: Path) -> None:
     assert found[0]["raw"] == lines[1].encode()
 
 
+def test_a_note_shows_half_of_a_surrogate_pair_escaped(tmp_path: Path) -> None:
+    page = json.loads(readers()["statuspage"].sample)
+    update = page["incidents"][0]["incident_updates"][0]
+    update["affected_components"][0]["old_status"] = "\ud800"
+    case = make_case(tmp_path / "case", {"a.json": json.dumps(page)})
+    load(case)
+    with Store.open(case.database) as store:
+        assert {"raw": "\\ud800"} in store.rows("select raw from value_note")
+
+
 def test_a_key_that_the_spread_of_lines_did_not_show_rejects_its_line(tmp_path: Path) -> None:
     lines = ["{" + AT + f', "action": "seed", "target": "m{n}"' + "}" for n in range(1000)]
     lines[501] = lines[501][:-1] + ', "reason": "x"}'

@@ -287,7 +287,9 @@ class EvidenceSink:
 
     def note(self, record: Record, column: str, code: str, raw: str) -> None:
         """Keep a value that was accepted, but not as it stood."""
-        self._notes["value_note"].append((self.source_id, record.number, column, code, raw))
+        # What a note quotes was not checked as a value is: no text column holds half a pair.
+        said = raw.encode("utf-8", "backslashreplace").decode("utf-8")
+        self._notes["value_note"].append((self.source_id, record.number, column, code, said))
 
     def incomplete(self, reason: str) -> None:
         """The export may not hold all records."""
