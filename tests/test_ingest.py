@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from toolkit.casefile import CaseFolder
 from toolkit.errors import EvidenceRefused, UsageError
 from toolkit.ingest.load import Ingested, ingest
-from toolkit.ingest.reader import readers
+from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.store import Store
 
 EVENTS = "occurred_at,action,target,change_id,outcome\n"
@@ -288,3 +288,18 @@ def test_a_refusal_of_one_file_leaves_the_others(tmp_path: Path) -> None:
     done = load(case)
     assert [row.outcome for row in done.files] == ["loaded", "refused"]
     assert isinstance(done.refusals[0], EvidenceRefused)
+
+
+def test_a_file_that_is_now_refused_says_nothing_any_more(tmp_path: Path) -> None:
+    good = EVENTS + GOOD
+    case = make_case(tmp_path, {"maintenance_event.csv": good})
+    assert [row.outcome for row in load(case).files] == ["loaded"]
+    make_case(tmp_path, {"maintenance_event.csv": good.replace("2022-03-09T09:14:05Z", "once")})
+    with Store.create(case.database) as store:
+        done = ingest(store, case, overrides=SourceSettings(zone="UTC"))
+        assert [row.outcome for row in done.files] == ["refused"]
+        assert store.value("select count(*) from evidence.maintenance_event") == 1
+        done = ingest(store, case)
+        assert [row.outcome for row in done.files] == ["refused", "withdrawn"]
+        assert store.value("select count(*) from source") == 0
+        assert store.value("select count(*) from evidence.maintenance_event") == 0

@@ -100,7 +100,8 @@ def ingest(
     New files are loaded, changed ones and those that are now declared otherwise are reloaded,
     files that are gone are withdrawn; each in a transaction of its own. `paths` restricts the work
     to these files and folders; files outside of the case are copied below `evidence/` first.
-    Refused files are collected, never loaded in part. `overrides` win over the case file.
+    Refused files are collected, never loaded in part, and what an earlier state of them said is
+    withdrawn, unless `overrides`, which win over the case file, are what they were refused for.
     """
     chosen = [
         piece
@@ -131,6 +132,11 @@ def ingest(
         except EvidenceRefused as refusal:
             refusals.append(refusal)
             outcomes.append(Loaded(piece.name, "refused", reason=str(refusal)))
+            if piece.name in known and overrides is None and not dry_run:
+                # What an earlier state of the file said is evidence no longer.
+                with store.transaction():
+                    _forget(store, known[piece.name]["source_id"])
+                outcomes.append(Loaded(piece.name, "withdrawn"))
     return Ingested(tuple(outcomes), tuple(refusals))
 
 
