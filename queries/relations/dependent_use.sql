@@ -12,7 +12,7 @@
 -- dependent = "The dependent, as the register names it."
 -- drain_event = "Last complete drain of the target in the operation before; NULL without one."
 -- since_at = "From when on use counts: that drain, else the look-back."
--- use = "used, perhaps (times do not decide), unused, or unknown (no telemetry on record)."
+-- use = "used, perhaps (times do not decide), unused, or unknown (no telemetry that reaches back so far)."
 -- used_at = "Last use on record before the event, where there is one."
 -- dependency_evidence = "Row of the register."
 -- evidence = "Record of the last use; NULL without one."
@@ -220,8 +220,13 @@ by_sample as (
     group by undecided.event, undecided.asset
 ),
 
+-- Of a time that the telemetry does not reach back to it says nothing.
 watched as (
-    select distinct lower(replication_run.asset_id) as asset from replication_run
+    select
+        lower(replication_run.asset_id) as asset,
+        min(replication_run.started_at) as begins_at
+    from replication_run
+    group by lower(replication_run.asset_id)
 )
 
 select
@@ -232,10 +237,10 @@ select
     looked_at.drain_row as drain_event,
     looked_at.since_hi as since_at,
     case
-        when watched.asset is null then 'unknown'
         when by_run.used_at is not null or by_sample.used_at is not null
             then if(by_run.surely_valid, 'used', 'perhaps')
         when by_sample.event is not null then 'perhaps'
+        when watched.asset is null or watched.begins_at > by_run.since_hi then 'unknown'
         else 'unused'
     end as use,
     greatest(by_run.used_at, by_sample.used_at) as used_at,
