@@ -126,7 +126,7 @@ judged as (
                     when counted.used = 0 and counted.perhaps_used > 0
                         then '; for ' || counted.perhaps_used || ' the samples do not decide'
                     when counted.used = 0 and counted.unwatched > 0
-                        then '; ' || counted.unwatched || ' have no telemetry of that time on record'
+                        then '; ' || counted.unwatched || ' have no telemetry of that time'
                     else ''
                 end
         end as reason,
