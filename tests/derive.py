@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from toolkit import analysis, rebuild, resources, sqlfile
+from toolkit import analysis, rebuild, resources, reviewfile, sqlfile
 from toolkit.casefile import default_policy
 from toolkit.relations import BY_NAME, RELATIONS
 from toolkit.store import Store, columns_of
@@ -28,6 +28,7 @@ def derive(
     window: tuple[datetime | None, datetime | None] = (None, None),
     components: Mapping[str, str] | None = None,
     policy: Mapping[str, object] | None = None,
+    review: Sequence[reviewfile.Placed] = (),
     **evidence: Sequence[Record],
 ) -> Store:
     """A store that holds the evidence and the wanted relation with all that it reads.
@@ -55,6 +56,7 @@ def derive(
     )
     store.execute((resources.queries() / "macros" / "macros.sql").read_text(encoding="utf-8"))
     rebuild._load_procedures(store, [])
+    store.load("review_entry", reviewfile.COLUMNS, reviewfile.rows(review))
     files = sqlfile.catalogue(resources.queries())
     steps = {step.id: step for step in analysis.steps().values()}
     makers = {output: step.id for step in steps.values() for output in step.writes}

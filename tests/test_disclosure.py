@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from derive import at, derive, hourly
 
+from toolkit import reviewfile
+
 ITEMS = range(1, 16)
 
 
@@ -172,3 +174,21 @@ def test_delays_count_from_the_onset() -> None:
 def test_hostile_text_is_quoted_and_nothing_else() -> None:
     text = "<script>x</script> '; drop table disclosure; -- cannot replicate (a+)+$ \\b"
     assert disclosed((1, "identified", text))[5]["matched_words"].startswith("cannot replicate")
+
+
+def test_a_person_confirms_or_contests_what_was_read() -> None:
+    made = [
+        reviewfile.Placed(
+            number,
+            1,
+            "draft",
+            reviewfile.make(
+                "confirm", at=f"2026-02-01T09:0{number}:00Z", by=by, item=7, holds=holds
+            ),
+        )
+        for number, by, holds in [(1, "ada", True), (2, "bert", False), (3, "ada", True)]
+    ]
+    text = "The cause was planned maintenance."
+    with derive("disclosure", review=made, status_update=posts((1, "identified", text))) as store:
+        (row,) = store.rows("select * from disclosure where item_no = 7")
+    assert (row["confirmed_by"], row["contested_by"]) == ("ada", "bert")

@@ -29,6 +29,7 @@ INGESTED = (
     "source", "reject", "skipped", "time_note", "value_note", "source_column",
 )  # fmt: skip
 SAMPLES = ("draas-2022", "lost-standby")
+KINDS: tuple[ReportKind, ...] = ("review", "audit", "summary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def rebuild_case(path: Path) -> Rebuilt:
 def run(
     path: Path,
     *,
-    kinds: Sequence[ReportKind] = ("review", "audit"),
+    kinds: Sequence[ReportKind] = KINDS,
     formats: Sequence[str] = ("pdf", "html"),
     progress: Progress | None = None,
 ) -> Ran:
@@ -168,7 +169,7 @@ def run(
 def report(
     path: Path,
     *,
-    kinds: Sequence[ReportKind] = ("review", "audit"),
+    kinds: Sequence[ReportKind] = KINDS,
     formats: Sequence[str] = ("pdf", "html"),
 ) -> tuple[Path, ...]:
     """Render reports of a case that has been rebuilt; returns the files written."""

@@ -578,7 +578,7 @@ def _end_failed(fail_on: str | None, findings: Any) -> None:
 
 
 def _kinds(kind: list[Kind] | None) -> list[Any]:
-    return [each.value for each in kind] if kind else ["review", "audit"]
+    return [each.value for each in kind or Kind]
 
 
 def _forms(to: str) -> list[str]:

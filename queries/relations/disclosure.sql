@@ -2,7 +2,7 @@
 -- id = "disclosure"
 -- title = "What the status page disclosed, and when"
 -- grain = "One row per item of the disclosure checklist, where the page has an incident in review."
--- reads = ["component_region", "known_asset", "onset", "status_incident", "status_promise", "status_region", "status_update"]
+-- reads = ["component_region", "known_asset", "onset", "review_entry", "status_incident", "status_promise", "status_region", "status_update"]
 -- references = ["Checklist: twelve items while an incident lasts, three after its closure."]
 -- limitations = "Read from English text by fixed wordings, conservatively: a person confirms what is quoted, and whether what counts as absent was said in other words. Titles are read only where an update has no text, since they are often changed later."
 -- [columns]
@@ -12,7 +12,8 @@
 -- evidence = "That post; NULL where absent."
 -- matched_words = "Its words that tell it, or the components that it names."
 -- status = "`explicit`, `partial` or `absent`."
--- confirmed_by = "Who confirmed the reading; NULL until a person has."
+-- confirmed_by = "Accounts that confirmed the reading in the latest version of the review; NULL until a person has."
+-- contested_by = "Accounts that said that it does not hold; NULL where none has."
 -- incident_id = "The page's own id of the incident of that post."
 -- update_id = "The page's own id of that post."
 -- disclosed_after_hours = "From the best estimate of the onset to that post, in hours; NULL where absent, or without an onset."
@@ -310,6 +311,24 @@ counted as (
     group by item_no
 ),
 
+-- The latest word of each person.
+confirmed as (
+    select
+        item_no,
+        string_agg(account, ', ' order by account) filter (where holds) as confirmed_by,
+        string_agg(account, ', ' order by account) filter (where not holds) as contested_by
+    from (
+        select
+            item_no,
+            account,
+            holds
+        from review_entry
+        where verb = 'confirm' and version = (select max(version) from review_entry)
+        qualify row_number() over (partition by item_no, account order by entry_no desc) = 1
+    )
+    group by item_no
+),
+
 review as (
     select
         bool_or(resolved_at is not null) as is_closed,
@@ -325,7 +344,8 @@ select
     told.evidence,
     trim(left(told.words, 160)) as matched_words,
     case told.best_grade when 2 then 'explicit' when 1 then 'partial' else 'absent' end as status,
-    null::varchar as confirmed_by,
+    confirmed.confirmed_by,
+    confirmed.contested_by,
     told.incident_id,
     told.update_id,
     round((epoch_us(told.posted_at) - epoch_us(episode.onset_at)) / 3.6e9, 6)
@@ -340,5 +360,6 @@ from items
 inner join review on review.incidents > 0
 left join told on items.item_no = told.item_no and told.place = 1
 left join counted on items.item_no = counted.item_no
+left join confirmed on items.item_no = confirmed.item_no
 left join episode on true
 order by items.item_no

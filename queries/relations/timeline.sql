@@ -2,7 +2,7 @@
 -- id = "timeline"
 -- title = "Timeline of every source"
 -- grain = "One row per dated event of any source, in one total order; telemetry by what changed, never by sample."
--- reads = ["action_item", "alert", "alias", "approval", "asset_state", "change", "handover", "incident_phase", "known_asset", "maintenance_event", "notice", "onset", "operation_event", "protection_check", "protection_gap", "silence", "state_interval", "statement", "status_incident", "status_update", "ticket_event"]
+-- reads = ["action_item", "alert", "alias", "approval", "asset_state", "change", "handover", "incident_phase", "known_asset", "maintenance_event", "notice", "onset", "operation_event", "protection_check", "protection_gap", "review_entry", "silence", "state_interval", "statement", "status_incident", "status_update", "ticket_event"]
 -- limitations = "Records without a time are left out; evidence_quality counts them. Where intervals of two events overlap, their order is that of the best estimates and proves nothing."
 -- [columns]
 -- event_no = "Position in the order."
@@ -16,9 +16,9 @@
 -- actor = "Account, where the record names one."
 -- summary = "One line from the record, as recorded, at most 300 characters."
 -- phase = "Furthest phase of the incident that had begun in that region, else in all; NULL before the first."
--- source_id = "Source of the record; NULL for an onset, which rests on many."
+-- source_id = "Source of the record; NULL for an onset, which rests on many, and for an entry of review.yaml."
 -- record_no = "Record in its source."
--- evidence = "The record, as cited; NULL for an onset."
+-- evidence = "The record, as cited; NULL for an onset and for an entry of review.yaml."
 -- change_id = "Change that the record names, or that the event is linked to."
 -- outcome = "Outcome or state, as recorded."
 -- ///
@@ -393,6 +393,28 @@ events as (
         source_id,
         record_no
     from action_item
+    union all by name
+    select
+        'review' as lane,
+        verb as kind,
+        made_at as occurred_at,
+        coalesce(finding_id, action_id, item_no::varchar) as subject,
+        account as actor,
+        concat_ws(
+            ' ',
+            'Review, entry ' || entry_no || ':',
+            replace(verb, '_', ' '),
+            finding_id,
+            'item ' || item_no,
+            action_id,
+            answer,
+            code,
+            if(holds, null, 'does not hold'),
+            title,
+            text
+        ) as summary,
+        coalesce(answer, if(holds, 'holds', 'does not hold')) as outcome
+    from review_entry
 ),
 
 placed as (
