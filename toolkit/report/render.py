@@ -28,8 +28,9 @@ from zoneinfo import ZoneInfo
 import jinja2
 
 from toolkit import resources
-from toolkit.report import charts, markdown
-from toolkit.report.model import Bars, Kind, Picture, Report, Strips, Swimlanes
+from toolkit.report import markdown, pictures
+from toolkit.report.model import Kind, Picture, Report
+from toolkit.report.words import visible
 
 SIGNS = {
     "exception": "■", "ok": "✓", "undetermined": "□", "not_run": "–", "not_applicable": "·",
@@ -88,14 +89,9 @@ def _drawing(
     numbers: Iterator[int],
 ) -> Any:
     """A picture as inline SVG, its description as first child."""
-    macros: Any = environment.get_template("charts.svg.j2").module
-    if isinstance(picture, Swimlanes):
-        return macros.swimlanes(charts.swimlanes(picture, zone), description)
-    own = f"picture{next(numbers)}"
-    if isinstance(picture, Strips):
-        return macros.strips(charts.strips(picture, zone), description, own)
-    assert isinstance(picture, Bars)
-    return macros.bars(charts.bars(picture), description, own)
+    name, drawing = pictures.place(picture, zone)
+    macros: Any = environment.get_template(f"pictures/{name}.svg.j2").module
+    return getattr(macros, name)(drawing, visible(description), f"picture{next(numbers)}")
 
 
 # -- PDF ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from toolkit.report import page, plan, summary, timeline
+from toolkit.report import drawn, page, plan, summary, timeline
 from toolkit.report.audit import request_table
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.findings import short_rate
@@ -12,6 +12,7 @@ from toolkit.report.incident import DECIDED, Incident
 from toolkit.report.model import (
     Block,
     Document,
+    Figure,
     Listing,
     Paragraph,
     Section,
@@ -68,6 +69,7 @@ def _impact(incident: Incident) -> Section:
             tone="note",
         ),
         *summary.by_region(facts),
+        *_pictures(drawn.heat_map(facts), drawn.blast_radius(incident), drawn.lag_panels(facts)),
     ]
     partners = sorted(
         facts.rows("partner_impact"),
@@ -78,10 +80,15 @@ def _impact(incident: Incident) -> Section:
             summary.impact_table(facts, "Impact by partner", "Partner", "organization", partners)
         )
     blocks += summary.by_type(facts)
+    blocks += _pictures(drawn.burn_down(facts))
     blocks += _open_gaps(facts)
     if len(blocks) == 1:
         blocks.append(Paragraph("No impact on machines is on record.", query="machine_impact"))
     return Section("impact", "Impact", tuple(blocks), new_page=True)
+
+
+def _pictures(*figures: Figure | None) -> list[Block]:
+    return [figure for figure in figures if figure is not None]
 
 
 def _open_gaps(facts: CaseFacts) -> list[Block]:
@@ -128,7 +135,8 @@ def _factors(incident: Incident) -> Section:
             "A deviation that was usual is a property of how the work is done, not of one day. "
             "None of them is named as the reason of the incident; the questions are for those "
             "who know the work."
-        )
+        ),
+        *_pictures(drawn.barriers(incident)),
     ]
     for operation in operations:
         rows = incident.of_operation(operation["operation_id"], "exception")
