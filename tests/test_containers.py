@@ -20,6 +20,7 @@ from test_ingest import EVENTS, GOOD, load, make_case
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest import archive
 from toolkit.ingest.load import Loaded, sniff
+from toolkit.report import original_lines
 from toolkit.store import Store
 
 TABLE = (EVENTS + GOOD).encode()
@@ -363,3 +364,12 @@ def test_rows_beyond_the_stated_extent_are_read(tmp_path: Path) -> None:
     )  # fmt: skip
     (file,) = load(make_case(tmp_path / "case", {"book.xlsx": book})).files
     assert file.accepted == 30
+
+
+def test_the_original_line_of_a_member_is_found(tmp_path: Path) -> None:
+    text = "occurred_at,action,target\r\n2022-03-09T09:14:05Z,delete,a\r\n"
+    case = make_case(tmp_path, {"x.zip": zipped({"maintenance_event.csv": text.encode()})})
+    load(case)
+    with Store.open(case.database) as store:
+        line = original_lines(store, case.path)
+    assert [line(1, number) for number in (1, 2, 3)] == [*text.split("\r\n")[:2], None]

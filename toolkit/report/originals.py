@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from toolkit.errors import EvidenceRefused
+from toolkit.ingest import archive
 from toolkit.store import Store
 
 MAX_BYTES = 1 << 26
@@ -22,33 +22,28 @@ def original_lines(store: Store, folder: Path) -> Callable[[int, int], str | Non
     """
     sources = {
         row["source_id"]: row
-        for row in store.rows("select source_id, path, sha256, records_read, encoding from source")
+        for row in store.rows("select source_id, path, sha256, bytes, records_read from source")
     }
 
     @cache
-    def lines(source_id: int) -> list[str]:
+    def lines(source_id: int) -> Mapping[int, str]:
         row = sources[source_id]
-        path = folder / row["path"]
-        name = path.name.lower()
-        if not name.removesuffix(".gz").endswith(LINED) or not path.is_file():
-            return []
-        if path.stat().st_size > MAX_BYTES:
-            return []
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != row["sha256"]:
-            return []
-        if name.endswith(".gz"):
-            with gzip.GzipFile(fileobj=path.open("rb")) as packed:
-                content = packed.read(MAX_BYTES)
-        text = content.decode(row["encoding"] or "utf-8", errors="replace")
-        found = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+        name = row["path"].lower()
+        if not name.removesuffix(".gz").removesuffix(".zst").endswith(LINED):
+            return {}
+        if row["bytes"] > MAX_BYTES:
+            return {}
+        try:
+            file = archive.open_one(folder / row["path"])
+            if file.sha256 != row["sha256"] or file.bytes > MAX_BYTES:
+                return {}
+            found = {each.number: each.raw.decode(errors="replace") for each in file.lines()}
+        except (EvidenceRefused, OSError):
+            return {}
         # A cell that spans lines would shift the numbers: then no line is sure.
-        return found if len(found) - row["records_read"] in (0, 1) else []
+        return found if len(found) - row["records_read"] in (0, 1) else {}
 
     def line(source_id: int, record_no: int) -> str | None:
-        if source_id not in sources:
-            return None
-        found = lines(source_id)
-        return found[record_no - 1] if 0 < record_no <= len(found) else None
+        return lines(source_id).get(record_no) if source_id in sources else None
 
     return line
