@@ -73,7 +73,7 @@ def derive(
         if name in steps:
             rebuild._run_step(store, steps[name])
             continue
-        store.derive(name, files[name].sql, comments=files[name].meta.columns, comment=name)
+        store.derive(name, files[name].sql)
         assert store.columns(name) == list(files[name].meta.columns)
     return store
 

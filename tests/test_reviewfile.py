@@ -146,7 +146,7 @@ def _derived(
     }
     for name in sqlfile.order({name: set(file.meta.reads) for name, file in files.items()}):
         if name in files:
-            store.derive(name, files[name].sql, comments=files[name].meta.columns, comment=name)
+            store.derive(name, files[name].sql)
             assert store.columns(name) == list(files[name].meta.columns)
     return store
 

@@ -14,7 +14,7 @@ from toolkit.analysis import Step, steps
 from toolkit.casefile import PROCEDURES, CaseFolder
 from toolkit.errors import UsageError
 from toolkit.relations import RELATIONS
-from toolkit.sqlfile import FINDING_COLUMNS, FindingMeta, SqlFile
+from toolkit.sqlfile import FINDING_COLUMNS, FindingMeta, RelationMeta, SqlFile
 from toolkit.store import Store
 
 EARLY, LATE = 1, 2
@@ -38,7 +38,7 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
     """Derive every relation and finding anew, in one transaction.
 
     `only` restricts the work to these relations and rules and what they read; the register of
-    queries is then left out.
+    queries and the comments on tables and columns are then left out.
 
     The result depends on the evidence tables, the case file, the procedures and the catalogue
     alone. Raises UsageError where one of them cannot be understood; the database then is as before.
@@ -56,6 +56,8 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
         for name in plan:
             _run(store, files, name)
         if only is None:
+            _describe_evidence(store)
+            _describe(store, files, plan)
             _register_queries(store, files)
     made = [name for name in plan if name in files and not files[name].is_rule]
     made += [name for step in steps().values() if step.id in plan for name in step.writes]
@@ -85,6 +87,7 @@ def refresh_review(store: Store, case: CaseFolder) -> None:
                 continue
             resting.add(name)
             _run(store, files, name)
+            _describe(store, files, [name])
             count, digest = result_digest(store, f'select * from "{name}"')
             store.execute(
                 "update query_catalogue set row_count = ?, result_sha256 = ? where query_id = ?",
@@ -192,12 +195,6 @@ def _expose_evidence(store: Store) -> None:
     for relation in RELATIONS:
         select = copies.current(store, relation)
         store.execute(f'create or replace view "{relation.name}" as {select}')
-        store.comment(relation.name, relation.grain, kind="view")
-        for column in relation.columns:
-            store.execute(
-                f'comment on column "{relation.name}"."{column.name}" is '
-                f"'{column.comment.replace(chr(39), chr(39) * 2)}'"
-            )
     counts = " union all ".join(
         f"select '{relation.name}' as relation, count(*) as row_count from \"{relation.name}\""
         for relation in RELATIONS
@@ -278,27 +275,39 @@ def _run_step(store: Store, step: Step) -> None:
     made = step.run(store)
     for name, output in step.writes.items():
         store.load(name, {column: kind for column, (kind, _) in output.columns.items()}, made[name])
-        store.describe(
-            name,
-            comment=f"{output.title}. {output.grain}",
-            comments={column: comment for column, (_, comment) in output.columns.items()},
-        )
 
 
 def _run_relation(store: Store, file: SqlFile) -> None:
-    meta = file.meta
     try:
-        store.derive(
-            file.id, file.sql, comments=meta.columns, comment=f"{meta.title}. {_grain(file)}"
-        )
+        store.derive(file.id, file.sql)
     except UsageError:
         raise
     except Exception as error:
         raise UsageError(str(error), path=file.path, remedy="mend the query") from error
 
 
-def _grain(file: SqlFile) -> str:
-    return str(getattr(file.meta, "grain", ""))
+def _describe(store: Store, files: Mapping[str, SqlFile], names: Collection[str]) -> None:
+    """Write what the tables and columns mean beside those of these relations and steps."""
+    for name in names:
+        if name in steps():
+            for made, output in steps()[name].writes.items():
+                store.describe(
+                    made,
+                    comment=f"{output.title}. {output.grain}",
+                    comments={column: comment for column, (_, comment) in output.columns.items()},
+                )
+        elif isinstance(meta := files[name].meta, RelationMeta):
+            store.describe(name, comment=f"{meta.title}. {meta.grain}", comments=meta.columns)
+
+
+def _describe_evidence(store: Store) -> None:
+    for relation in RELATIONS:
+        store.describe(
+            relation.name,
+            comment=relation.grain,
+            comments={column.name: column.comment for column in relation.columns},
+            kind="view",
+        )
 
 
 def _run_rule(store: Store, file: SqlFile, wave: int) -> None:

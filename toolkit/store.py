@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
 
+_ROWS_AT_ONCE = 200
 SCHEMA_VERSION = 2
 _LOAD_MEMORY = "400MB"
 
@@ -362,17 +363,22 @@ class Store:
         layout = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
         self.execute(f"create or replace table {quoted(name)} ({layout})")
         marks = ", ".join(f"?::{kind}" for kind in columns.values())
-        for row in rows:
-            self.execute(f"insert into {quoted(name)} values ({marks})", row)
+        # What a statement costs does not depend on its rows, as long as they are few.
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[first : first + _ROWS_AT_ONCE]
+            all_marks = ", ".join([f"({marks})"] * len(some))
+            values = [value for row in some for value in row]
+            self.execute(f"insert into {quoted(name)} values {all_marks}", values)
 
-    def derive(self, name: str, sql: str, *, comments: Mapping[str, str], comment: str) -> None:
-        """Make a table of a query, with comments on the table and on every column."""
+    def derive(self, name: str, sql: str) -> None:
+        """Make a table of a query."""
         self.execute(f"create or replace table {quoted(name)} as {sql}")
-        self.describe(name, comment=comment, comments=comments)
 
-    def describe(self, name: str, *, comment: str, comments: Mapping[str, str]) -> None:
-        """Write comments on a table and its columns."""
-        self.comment(name, comment)
+    def describe(
+        self, name: str, *, comment: str, comments: Mapping[str, str], kind: str = "table"
+    ) -> None:
+        """Write comments on a table or view and its columns."""
+        self.comment(name, comment, kind=kind)
         for column, text in comments.items():
             self.execute(f"comment on column {quoted(name)}.{quoted(column)} is {literal(text)}")
 
