@@ -23,7 +23,7 @@ from toolkit.report.model import (
     Panel,
     SmallMultiples,
 )
-from toolkit.report.words import listed, number, percent, plural
+from toolkit.report.words import capital, listed, number, percent, plural
 
 # -- protection by region and day --------------------------------------------------------------
 
@@ -37,8 +37,8 @@ def heat_map(facts: CaseFacts) -> Figure | None:
         if row["started_hi"] is not None and str(row["region"]) in machines
     ]
     span = _recorded(facts, gaps)
-    if span is None:
-        return None
+    if span is None or span[1] - span[0] < timedelta(days=2):
+        return None  # a day or two are no course
     days = tuple(span[0] + timedelta(days=n) for n in range((span[1] - span[0]).days + 1))
     touched: dict[str, Counter[date]] = {region: Counter() for region in machines}
     for (region, _), found in _days_of_machines(facts, gaps).items():
@@ -232,16 +232,16 @@ def _blast_in_words(levels: dict[str, int], states: dict[str, str]) -> str:
 # Rule, name of the check that it tests, and what an exception to it shows of the check.
 _CHECKS = (
     ("CF-11", "Independent approval", "absent"),
-    ("CF-13", "Approval before the first action", "late"),
+    ("CF-13", "Approval in time", "late"),
     ("CF-04", "Target named in the change", "absent"),
-    ("CF-02", "Order of the steps", "overridden"),
+    ("CF-02", "Order of the steps", "absent"),
     ("CF-07", "Pre-check", "absent"),
     ("CF-08", "Backup tested", "absent"),
     ("CF-05", "Another healthy copy", "absent"),
     ("CF-06", "No live use of the target", "absent"),
     ("CF-16", "Guards of the tool", "overridden"),
     ("CF-24", "Second person at the step", "absent"),
-    ("CF-17", "Alerts heard", "overridden"),
+    ("CF-17", "Alerts not silenced", "overridden"),
     ("CF-18", "Alerts answered", "late"),
     ("CF-26", "Verification afterwards", "absent"),
 )
@@ -295,9 +295,11 @@ def _test(incident: Incident, rule: str, operation_id: str) -> Row | None:
 def _step(incident: Incident, name: str) -> str:
     event = incident.trigger
     if event is None:
-        return name[:1].upper() + name[1:]
+        return capital(name)
     target = f" of {event['target']}" if event["target"] else ""
-    return f"{event['action']}{target}, {name}, at {incident.facts.when(event['occurred_at'])}"
+    return capital(
+        f"{event['action']}{target}, {name}, at {incident.facts.when(event['occurred_at'])}"
+    )
 
 
 def _outcome(incident: Incident) -> str:
@@ -306,8 +308,8 @@ def _outcome(incident: Incident) -> str:
         return "What followed is not on record"
     of = f" of {number(onset['population'])}" if onset["population"] else ""
     return (
-        f"{number(onset['affected'])}{of} machines degraded, from "
-        f"{incident.facts.between(onset['onset_lo'], onset['onset_hi'])} on"
+        f"{number(onset['affected'])}{of} machines degraded; the onset lies "
+        f"{incident.facts.between(onset['onset_lo'], onset['onset_hi'])}"
     )
 
 
@@ -422,7 +424,7 @@ def _age_in_gaps(facts: CaseFacts) -> Figure | None:
     end = min(end, facts.window_end) if facts.window_end else end
     if end <= start:
         return None
-    instants = [start + n * (end - start) / INSTANTS for n in range(INSTANTS + 1)]
+    instants = [start + n * (end - start) / INSTANTS for n in range(INSTANTS)]
     series = {
         region: [(at, age / machines[region]) for at, age in _summed(found, instants)]
         for region, found in stretches.items()

@@ -91,7 +91,8 @@ def _drawing(
     """A picture as inline SVG, its description as first child."""
     name, drawing = pictures.place(picture, zone)
     macros: Any = environment.get_template(f"pictures/{name}.svg.j2").module
-    return getattr(macros, name)(drawing, visible(description), f"picture{next(numbers)}")
+    drawn = getattr(macros, name)(drawing, description, f"picture{next(numbers)}")
+    return type(drawn)(visible(drawn))
 
 
 # -- PDF ---------------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ def _factors(incident: Incident) -> Section:
         ),
         *_pictures(drawn.barriers(incident)),
     ]
+    drawn_only = len(blocks)
     for operation in operations:
         rows = incident.of_operation(operation["operation_id"], "exception")
         if not rows:
@@ -169,7 +170,7 @@ def _factors(incident: Incident) -> Section:
     claims = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
     if claims:
         blocks.append(_plain_findings("Claims that other records contradict", claims[:20]))
-    if len(blocks) == 1:
+    if len(blocks) == drawn_only:
         blocks.append(Paragraph("No deviation is on record.", query="finding"))
     return Section("factors", "Contributing factors", tuple(blocks))
 

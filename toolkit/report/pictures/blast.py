@@ -9,7 +9,7 @@ from datetime import tzinfo
 
 from toolkit.report.model import BlastRadius, Node
 from toolkit.report.pictures.scale import BOLD, FULL, SMALL, WIDTH, Label, label
-from toolkit.report.words import cut, listed, number, visible
+from toolkit.report.words import cut, listed, number, plural, visible
 
 LEVELS = 4
 NODES = 12  # boxes of one level; the last stands for the others beyond
@@ -80,7 +80,7 @@ def placed(picture: BlastRadius, _: tzinfo) -> Drawing:
     for source, target, relation in picture.edges:
         pair = stands_for.get(source, source), stands_for.get(target, target)
         if pair[0] != pair[1] and pair[0] in places and pair[1] in places:
-            lines.setdefault(pair, set()).add(relation.replace("_", " "))
+            lines.setdefault(pair, set()).add(cut(relation.replace("_", " "), 60))
     drawn = tuple(
         Line(_curve(places[target], places[source], width), listed(sorted(relations)))
         for (source, target), relations in sorted(lines.items())
@@ -172,5 +172,5 @@ def _head(
         if places[source][2] == at and places[target][2] < at
         for relation in found
     }
-    text = "Depend on it directly" if at == 1 else f"Depend on it through {at - 1}"
+    text = "Depend on it directly" if at == 1 else f"Through {plural(at - 1, 'other')}"
     return Head(x, label(text, (width + 30) / BOLD), label(listed(sorted(relations)), width, SMALL))

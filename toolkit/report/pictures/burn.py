@@ -82,11 +82,11 @@ def placed(picture: BurnDown, zone: tzinfo) -> Drawing:
         if picture.middle is not None:
             middle = f"M{now},{height(count)}L{place(picture.middle)}"
         ends = _ends(picture, scale, zone)
-    told = f"Forecast as of {_day(picture.as_of, zone)}, done by:" if ends and picture.as_of else ""
+    told = f"Forecast, {_day(picture.as_of, zone)}, done by:" if ends and picture.as_of else ""
     return Drawing(
-        bottom + (62 if ends else 28), axis(scale, zone, bottom), TOP,
+        bottom + (64 if ends else 34), axis(scale, zone, bottom), TOP,
         levels(highest, bottom, HEIGHT), label(picture.unit, WIDTH - 20), steps, band, middle, now,
-        bottom, tuple(ends), bottom + 46, label(told, 270, SMALL),
+        bottom, tuple(ends), bottom + 46, label(told, 164, SMALL),
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def _ends(picture: BurnDown, scale: Scale, zone: tzinfo) -> list[End]:
         if at is not None:
             beyond = at > picture.end
             text = f"{share}: {_day(at, zone)}" + (" (beyond)" if beyond else "")
-            found.append(End(scale(at), sign, text, 290.0 + 138 * len(found), beyond))
+            found.append(End(scale(at), sign, text, 176.0 + 176 * len(found), beyond))
     return found
 
 

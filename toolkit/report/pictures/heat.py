@@ -139,6 +139,6 @@ def _days(days: tuple[date, ...], left: float, right: float, y: float, zone: tzi
     first, last = (days[0], days[-1]) if days else (date(2000, 1, 1), date(2000, 1, 1))
     start = datetime(first.year, first.month, first.day, tzinfo=UTC)
     end = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
-    found = axis(Scale(start, end, left, right), UTC, y, most=10)
-    note = label(found.note.text.replace("UTC", str(zone)), LABELS - 30, SMALL)
+    found = axis(Scale(start, end, left, right), UTC, y, most=10, whole_days=True)
+    note = label(found.note.text.replace("UTC", str(zone)), LABELS - 18, SMALL)
     return Axis(found.y, found.left, found.right, found.ticks, note)

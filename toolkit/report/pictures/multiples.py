@@ -27,7 +27,7 @@ COLUMNS = 2
 LEFT = 44.0
 GAP = 20.0
 HEIGHT = 58.0
-BUCKET = 2.0  # width of a bucket in drawing units
+BUCKET = 2.0  # width of a bucket in drawing units, twice that where panels are many
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def placed(picture: SmallMultiples, zone: tzinfo) -> Drawing:
     width = (WIDTH - 14 - columns * LEFT - (columns - 1) * GAP) / columns
     highest = max((value for panel in drawn for _, value in panel.points), default=0.0)
     rows = -(-len(drawn) // columns)
+    bucket = BUCKET if len(drawn) <= PANELS / 2 else 2 * BUCKET
     found = []
     for n, panel in enumerate(drawn):
         left = LEFT + n % columns * (width + LEFT + GAP)
@@ -73,7 +74,7 @@ def placed(picture: SmallMultiples, zone: tzinfo) -> Drawing:
         scale = Scale(picture.start, picture.end, left, left + width)
         last = n + columns >= len(drawn)
         foot = axis(scale, zone, top + HEIGHT, most=8 // columns + 2) if last else None
-        found.append(_panel(panel, scale, top, highest, foot))
+        found.append(_panel(panel, scale, top, highest, foot, bucket))
     note = label(shown(picture.panels, PANELS, "series"), WIDTH - 8, SMALL)
     return Drawing(
         34.0 + rows * (HEIGHT + 32) + (14 if note.text else 0),
@@ -84,14 +85,14 @@ def placed(picture: SmallMultiples, zone: tzinfo) -> Drawing:
 
 
 def _panel(
-    panel: Panel, scale: Scale, top: float, highest: float, foot: Axis | None
+    panel: Panel, scale: Scale, top: float, highest: float, foot: Axis | None, bucket: float
 ) -> PlacedPanel:
     bottom = top + HEIGHT
 
     def height(value: float) -> float:
         return round(bottom - HEIGHT * max(value, 0.0) / (highest or 1.0), 1)
 
-    points = [(scale(at), height(value)) for at, value in buckets(panel.points, scale)]
+    points = [(scale(at), height(value)) for at, value in buckets(panel.points, scale, bucket)]
     line = "M" + "L".join(f"{x},{y}" for x, y in points) if len(points) > 1 else ""
     marks = _marks(panel.marks, scale)
     room = scale.right - scale.left
@@ -126,12 +127,14 @@ def _marks(marks: Sequence[tuple[datetime, str]], scale: Scale) -> tuple[PlacedM
     return tuple(found)
 
 
-def buckets(points: Sequence[tuple[datetime, float]], scale: Scale) -> list[tuple[datetime, float]]:
+def buckets(
+    points: Sequence[tuple[datetime, float]], scale: Scale, width: float = BUCKET
+) -> list[tuple[datetime, float]]:
     """First, lowest, highest and last point of every bucket: a spike of one sample stays."""
     groups: dict[int, list[tuple[datetime, float]]] = {}
     for point in sorted(points):
         if scale.start <= point[0] <= scale.end:
-            groups.setdefault(int(scale(point[0]) / BUCKET), []).append(point)
+            groups.setdefault(int(scale(point[0]) / width), []).append(point)
     kept: list[tuple[datetime, float]] = []
     for found in groups.values():
         lowest, highest = min(found, key=_value), max(found, key=_value)

@@ -115,33 +115,36 @@ _DAYS = (1, 2, 7, 14)
 _MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 
 
-def axis(scale: Scale, zone: tzinfo, y: float, *, most: int = 11) -> Axis:
-    """An axis with at most so many labelled ticks at round instants of the zone."""
+def axis(scale: Scale, zone: tzinfo, y: float, *, most: int = 11, whole_days: bool = False) -> Axis:
+    """An axis with at most so many labelled ticks at round instants of the zone.
+
+    Labels keep clear of the note, which stands at the left edge of the picture.
+    """
     start, end = scale.start.astimezone(zone), scale.end.astimezone(zone)
+    instants = _instants(start, end, most, whole_days) or [(start, f"{start:%H:%M:%S}", False)]
+    day = "" if any(":" not in text for _, text, _ in instants) else f"{start.day} {start:%b} "
+    year = f"{start.year}" if start.year == end.year else f"{start.year}–{end.year}"
+    note = label(f"{day}{year}, {zone}", LABELS - 18, SMALL)
     found: list[Tick] = []
-    free = scale.left - 20  # where the next label may begin
-    dated = False
-    for at, text, strong in _instants(start, end, most) or [(start, f"{start:%H:%M:%S}", False)]:
+    free = max(scale.left - 25, min(width_of(note.text, SMALL) + 4, scale.left))
+    for at, text, strong in instants:
         x = scale(at)
         half = width_of(text, SMALL) / 2
         label_x = round(min(x, WIDTH - half), 1)
         shown = text if label_x - half >= free else ""
         if shown:
             free = label_x + half + 5
-            dated = dated or ":" not in text
         found.append(Tick(x, label_x, shown, strong))
-    day = "" if dated else f"{start.day} {start:%b} "
-    year = f"{start.year}" if start.year == end.year else f"{start.year}–{end.year}"
-    return Axis(
-        y, scale.left, scale.right, tuple(found), label(f"{day}{year}, {zone}", LABELS - 30, SMALL)
-    )
+    return Axis(y, scale.left, scale.right, tuple(found), note)
 
 
-def _instants(start: datetime, end: datetime, most: int) -> list[tuple[datetime, str, bool]]:
+def _instants(
+    start: datetime, end: datetime, most: int, whole_days: bool
+) -> list[tuple[datetime, str, bool]]:
     """Round instants within, each with its label and whether it begins a day among hours."""
     span = (end - start).total_seconds()
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    for seconds in _SECONDS:
+    for seconds in () if whole_days else _SECONDS:
         if span / seconds <= most:
             step = timedelta(seconds=seconds)
             first = midnight + math.ceil((start - midnight) / step) * step

@@ -46,11 +46,15 @@ class Key:
     x: float
     y: float
     state: str
+    name: Label
 
 
 def key(states: Iterable[str], y: float) -> tuple[tuple[Key, ...], float]:
     """The names of states in four columns, and the height below them."""
-    told = tuple(Key(4 + n % 4 * 172, y + n // 4 * 17, state) for n, state in enumerate(states))
+    told = tuple(
+        Key(4 + n % 4 * 172, y + n // 4 * 17, state, label(state.replace("_", " "), 140, SMALL))
+        for n, state in enumerate(states)
+    )
     return told, y + (len(told) + 3) // 4 * 17 + 4
 
 

@@ -8,9 +8,11 @@ from datetime import tzinfo
 
 from toolkit.report.model import Lane, Swimlanes
 from toolkit.report.pictures.scale import LABELS, RIGHT, WIDTH, Axis, Label, Scale, axis, label
+from toolkit.report.words import cut, visible
 
 MARK = 15.0  # room that a numbered mark takes
 ROWS = 4  # rows of marks that a lane grows to
+DENSE = 60  # marks without a number, beyond which they stand for all at their place
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ def _lane(lane: Lane, scale: Scale, y: float) -> PlacedLane:
     seen: set[tuple[int, str]] = set()
     taken: list[tuple[int, float, float]] = []
     found: list[PlacedMark] = []
+    dense = sum(mark.number is None for mark in lane.marks) > DENSE
     for mark in sorted(lane.marks, key=lambda mark: (mark.number is None, mark.at, mark.text)):
         x = scale(mark.at)
-        place = (round(x / 3), mark.shape)
+        place = (round(x / (10 if dense else 3)), mark.shape)
         if mark.number is None and place in seen:
             continue
         seen.add(place)
@@ -77,7 +80,15 @@ def _lane(lane: Lane, scale: Scale, y: float) -> PlacedLane:
         early = scale(mark.early) if mark.early else x
         late = scale(mark.late) if mark.late else x
         found.append(
-            PlacedMark(x, y + 10 + row * 14, early, late, mark.shape, mark.text, mark.number)
+            PlacedMark(
+                x,
+                y + 10 + row * 14,
+                early,
+                late,
+                mark.shape,
+                cut(visible(mark.text), 32 if dense and mark.number is None else 160),
+                mark.number,
+            )
         )
     used = 1 + max((row for row, *_ in taken), default=0)
     found.sort(key=lambda mark: (mark.x, mark.y))
@@ -102,7 +113,7 @@ def _area(picture: Swimlanes, scale: Scale, y: float, height: float, highest: in
     steps: dict[float, list[int]] = {scale(picture.start): [before[-1] if before else 0]}
     for at, count in picture.gaps:
         if picture.start < at <= picture.end:
-            steps.setdefault(round(scale(at) * 2) / 2, []).append(count)
+            steps.setdefault(float(round(scale(at))), []).append(count)
     path = [f"M{scale(picture.start)},{bottom}"]
     for x, counts in steps.items():
         path.append(f"H{x}")
