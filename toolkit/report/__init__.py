@@ -7,11 +7,12 @@ write(report, "review", ["pdf", "html"], case / "output")
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from toolkit.errors import UsageError
-from toolkit.report import attach, audit, review, summary
+from toolkit.report import attach, audit, cited, review, summary
 from toolkit.report.facts import CaseFacts, case_digest, case_manifest
 from toolkit.report.model import KINDS, Kind, Report
 from toolkit.report.originals import original_lines
@@ -41,6 +42,7 @@ def build(
     without it. Relations that are not there leave a sentence that says so.
     """
     facts = CaseFacts(store, case_title=case_title, originals=originals)
+    documents = (review.document(facts), audit.document(facts), summary.document(facts))
     return Report(
         case_id=facts.case_id,
         title=facts.title,
@@ -50,9 +52,8 @@ def build(
         dated=facts.dated,
         zone=str(facts.zone),
         documents={
-            "review": review.document(facts),
-            "audit": audit.document(facts),
-            "summary": summary.document(facts),
+            document.kind: replace(document, records=cited.records(facts, document))
+            for document in documents
         },
         attachments=attach.attachments(facts),
     )

@@ -325,13 +325,17 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`public` documents leave the house: the full lists do not travel with them."""
+    """`public` documents leave the house: the full lists do not travel with them.
+
+    `records` are those that the sections cite and do not print; the page on screen links to them.
+    """
 
     kind: Kind
     title: str
     subtitle: str
     sections: tuple[Section, ...]
     public: bool = False
+    records: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

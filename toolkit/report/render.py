@@ -7,6 +7,7 @@ their code point, so that nothing disappears.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import json
@@ -29,6 +30,7 @@ import jinja2
 
 from toolkit import resources
 from toolkit.report import markdown, pictures
+from toolkit.report.cited import anchors, pointers
 from toolkit.report.model import Kind, Picture, Report
 from toolkit.report.words import visible
 
@@ -54,7 +56,10 @@ def _html(report: Report, kind: Kind, medium: str) -> str:
         _drawing, environment, zone=ZoneInfo(report.zone), numbers=count(1)
     )
     template = environment.get_template("report.html.j2")
-    return template.render(report=report, document=report.documents[kind], medium=medium)
+    document = report.documents[kind]
+    return template.render(
+        report=report, document=document, medium=medium, anchors=anchors(document)
+    )
 
 
 def _environment() -> jinja2.Environment:
@@ -70,10 +75,18 @@ def _environment() -> jinja2.Environment:
         "words": _words,
         "slug": lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-"),
         "sign": lambda word: SIGNS.get(word, "•"),
+        "pointers": pointers,
+        "anchor": lambda pointer: "record-" + pointer.replace(":", "-"),
+        "csp_hash": _csp_hash,
         "iso": lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "stamp": lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
     }
     return environment
+
+
+def _csp_hash(text: str) -> str:
+    """What names one inline style or script in a Content-Security-Policy."""
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
 def _words(word: str) -> str:
