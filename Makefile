@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A wheel that carries axe-core; its Python part, and what that depends on, is not wanted.
+AXE := axe-playwright-python==0.1.8
 SYSTEM := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .PHONY: demo test setup setup-test system bench clean
@@ -28,6 +30,8 @@ $(VENV)/.run: requirements.txt pyproject.toml | system
 
 $(VENV)/.test: $(VENV)/.run requirements-test.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/axe $(AXE) \
+	  || echo "No axe-core: the tests of accessibility are skipped."
 	touch $@
 
 # Nothing is installed where everything loads already.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,10 @@ HOSTILE = [
     '=HYPERLINK("http://192.0.2.1/"),{{ 7 * 7 }},${hit=1}',
     "\u202egnp.exe\u2066\u200b\ufeff<!-- --><![CDATA[",
 ]
-ELEMENTS = set(
-    "html head meta title style body a header p h1 h2 h3 h4 h5 h6 dl dt dd div nav main section ol "
-    "ul li table caption colgroup col thead tbody tr th td code strong span figure figcaption pre "
-    "footer script button input svg g rect line path text tspan circle polygon defs pattern".split()
+ELEMENTS = re.compile(
+    "html|head|meta|title|style|body|header|nav|main|section|footer|script|h[1-6]|p|a|ol|ul|li|"
+    "dl|dt|dd|div|span|code|strong|pre|figure|figcaption|table|caption|colgroup|col|thead|tbody|"
+    "tr|th|td|button|input|svg|g|defs|pattern|rect|line|path|text|tspan|circle|polygon"
 )
 
 
@@ -207,7 +208,7 @@ def test_references_lead_somewhere_and_headings_go_down_by_one(page: Page) -> No
     )
     levels = page.run("[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => +h.tagName[1])")
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -245,9 +246,9 @@ def test_a_filter_says_how_many_rows_are_left(page: Page) -> None:
     status = "document.querySelector('.tools:has(input) [role=status]').textContent"
     assert page.run(status) == "20 rows"
     page.run("document.querySelector('input').focus()")
-    page.call("Input.insertText", text="WORD 1")
-    assert _column(page, 0) == ["word 1", *(f"word {n}" for n in range(10, 20))]
-    assert page.run(status) == "11 of 20 rows shown"
+    page.call("Input.insertText", text="16:WORD 03-")
+    assert _column(page, 0) == ["word 16"]
+    assert page.run(status) == "1 of 20 rows shown"
     page.call("Input.insertText", text=" nothing")
     assert _column(page, 0) == []
     assert page.run(status) == "0 of 20 rows shown"
@@ -350,7 +351,13 @@ def _violations(page: Page) -> list[Any]:
 @pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_barrier_is_found(browser: Browser, written: Path, scripts: bool, dark: bool) -> None:
-    opened = browser.page(written, scripts=scripts, dark=dark)
+    path = written
+    if not scripts:  # the checker is a script itself: it sees the page as it is without its own
+        text = written.read_text(encoding="utf-8")
+        path = written.with_name("plain.html")
+        path.write_text(re.sub(r"<script>.*?</script>", "", text, flags=re.S), encoding="utf-8")
+    opened = browser.page(path, dark=dark)
+    assert (opened.run("document.querySelectorAll('button').length") > 0) is scripts
     assert _violations(opened) == []
     opened.close()
 
@@ -382,7 +389,7 @@ def _inert(opened: Page, path: Path) -> None:
     assert opened.requests() == [path.as_uri()]
     assert opened.complaints() == []
     names = set(opened.run("[...document.querySelectorAll('*')].map(e => e.localName)"))
-    assert names <= ELEMENTS, names - ELEMENTS
+    assert {name for name in names if not ELEMENTS.fullmatch(name)} == set()
     assert opened.run("document.querySelectorAll('script').length") == 1
     assert opened.run("document.querySelectorAll('style').length") == 1
     assert (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,22 +17,6 @@ from toolkit.store import Store
 
 pytestmark = pytest.mark.slow
 SIGNATURE = ["CF-02", "CF-05", "CF-06", "CF-08"]
-
-
-def _run(name: str, into: Path) -> tuple[Path, Ran]:
-    case = into / name
-    shutil.copytree(ROOT / "sample_data" / name, case, ignore=shutil.ignore_patterns("__pycache__"))
-    return case, run(case, formats=("pdf", "html", "json"))
-
-
-@pytest.fixture(scope="module")
-def flagship(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
-    return _run("draas-2022", tmp_path_factory.mktemp("flagship"))
-
-
-@pytest.fixture(scope="module")
-def standby(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
-    return _run("lost-standby", tmp_path_factory.mktemp("standby"))
 
 
 def rows(case: Path, sql: str) -> list[dict[str, Any]]:
