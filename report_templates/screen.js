@@ -215,11 +215,10 @@ function makeZoomable(figure) {
     });
   };
   const status = element("span", { role: "status" });
-  const frame = element("div", {
-    tabindex: "0",
-    role: "group",
-    "aria-label": "Picture over time: plus and minus zoom, arrow keys move, 0 shows the whole",
-  });
+  const frame = figure.querySelector(".scroll");
+  const name = frame.getAttribute("aria-label");
+  const help = "plus and minus zoom, arrow keys move, 0 shows the whole";
+  frame.setAttribute("aria-label", name + " (" + help + ")");
 
   const show = () => {
     const visible = width / view.zoom;
@@ -308,8 +307,6 @@ function makeZoomable(figure) {
     event.preventDefault();
   }, { passive: false });
 
-  svg.replaceWith(frame);
-  frame.append(svg);
   frame.before(element("div", { class: "tools" }, closer, wider, earlier, later, whole, status));
   show();
 }
@@ -320,5 +317,7 @@ for (const table of document.querySelectorAll("table:not(.form)")) {
   if (rows.length > 2) makeSortable(table, rows);
   if (table.classList.contains("long")) makeFilterable(table, rows);
 }
-for (const region of document.querySelectorAll(".scroll")) watchOverflow(region);
 for (const figure of document.querySelectorAll("figure[data-start]")) makeZoomable(figure);
+for (const region of document.querySelectorAll(".scroll")) {
+  if (!region.closest("[data-start]")) watchOverflow(region);
+}
