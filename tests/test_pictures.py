@@ -342,6 +342,19 @@ def test_an_axis_has_few_round_ticks_that_do_not_meet(seconds: float) -> None:
     assert all(112 <= tick.x <= 686 for tick in found.ticks)
 
 
+def test_the_first_tick_is_kept_where_no_note_stands_beside_it() -> None:
+    scale = Scale(START, START + 50 * DAY, 60, 686)
+    assert axis(scale, UTC, 0, beside=False).ticks[0].label == "1 Mar"
+    assert axis(scale, UTC, 0).ticks[0].label == ""
+
+
+def test_every_axis_names_its_zone() -> None:
+    for name in ("lanes", "strips", "heat", "burn-down", "panels"):
+        assert any(
+            word.endswith("2022, Asia/Tokyo") for word in texts(drawn(SHAPES[name], "Asia/Tokyo"))
+        )
+
+
 def test_levels_are_round_and_start_at_zero() -> None:
     assert [level.label for level in levels(251, 100, 100)] == ["0", "100", "200"]
     assert [level.label for level in levels(0.0, 100, 100)] == ["0"]

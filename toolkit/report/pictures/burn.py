@@ -82,9 +82,9 @@ def placed(picture: BurnDown, zone: tzinfo) -> Drawing:
         if picture.middle is not None:
             middle = f"M{now},{height(count)}L{place(picture.middle)}"
         ends = _ends(picture, scale, zone)
-    told = f"Forecast, {_day(picture.as_of, zone)}, done by:" if ends and picture.as_of else ""
+    told = f"Done, as of {_day(picture.as_of, zone)}:" if ends and picture.as_of else ""
     return Drawing(
-        bottom + (64 if ends else 34), axis(scale, zone, bottom), TOP,
+        bottom + (64 if ends else 34), axis(scale, zone, bottom, beside=False), TOP,
         levels(highest, bottom, HEIGHT), label(picture.unit, WIDTH - 20), steps, band, middle, now,
         bottom, tuple(ends), bottom + 46, label(told, 164, SMALL),
     )  # fmt: skip

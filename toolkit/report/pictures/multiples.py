@@ -56,6 +56,7 @@ class Drawing:
     height: float
     panels: tuple[PlacedPanel, ...]
     unit: Label
+    dated: Label
     note: Label
 
 
@@ -73,13 +74,18 @@ def placed(picture: SmallMultiples, zone: tzinfo) -> Drawing:
         top = 34.0 + n // columns * (HEIGHT + 32)
         scale = Scale(picture.start, picture.end, left, left + width)
         last = n + columns >= len(drawn)
-        foot = axis(scale, zone, top + HEIGHT, most=8 // columns + 2) if last else None
+        foot = (
+            axis(scale, zone, top + HEIGHT, most=8 // columns + 2, beside=False) if last else None
+        )
         found.append(_panel(panel, scale, top, highest, foot, bucket))
+    whole = Scale(picture.start, picture.end, LEFT, WIDTH - 14)
+    dated = axis(whole, zone, 0.0, most=8 // columns + 2).note
     note = label(shown(picture.panels, PANELS, "series"), WIDTH - 8, SMALL)
     return Drawing(
         34.0 + rows * (HEIGHT + 32) + (14 if note.text else 0),
         tuple(found),
-        label(picture.unit, WIDTH - 8, SMALL),
+        label(picture.unit, WIDTH - width_of(dated.text, SMALL) - 12, SMALL),
+        dated,
         note,
     )
 

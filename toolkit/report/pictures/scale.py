@@ -115,10 +115,18 @@ _DAYS = (1, 2, 7, 14)
 _MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 
 
-def axis(scale: Scale, zone: tzinfo, y: float, *, most: int = 11, whole_days: bool = False) -> Axis:
+def axis(
+    scale: Scale,
+    zone: tzinfo,
+    y: float,
+    *,
+    most: int = 11,
+    whole_days: bool = False,
+    beside: bool = True,
+) -> Axis:
     """An axis with at most so many labelled ticks at round instants of the zone.
 
-    Labels keep clear of the note, which stands at the left edge of the picture.
+    Labels keep clear of the note where it stands beside them, at the left edge of the picture.
     """
     start, end = scale.start.astimezone(zone), scale.end.astimezone(zone)
     instants = _instants(start, end, most, whole_days) or [(start, f"{start:%H:%M:%S}", False)]
@@ -126,7 +134,7 @@ def axis(scale: Scale, zone: tzinfo, y: float, *, most: int = 11, whole_days: bo
     year = f"{start.year}" if start.year == end.year else f"{start.year}–{end.year}"
     note = label(f"{day}{year}, {zone}", LABELS - 18, SMALL)
     found: list[Tick] = []
-    free = max(scale.left - 25, min(width_of(note.text, SMALL) + 4, scale.left))
+    free = max(scale.left - 25, min(width_of(note.text, SMALL) + 4, scale.left) if beside else 0)
     for at, text, strong in instants:
         x = scale(at)
         half = width_of(text, SMALL) / 2

@@ -68,7 +68,7 @@ def _lane(lane: Lane, scale: Scale, y: float) -> PlacedLane:
     dense = sum(mark.number is None for mark in lane.marks) > DENSE
     for mark in sorted(lane.marks, key=lambda mark: (mark.number is None, mark.at, mark.text)):
         x = scale(mark.at)
-        place = (round(x / (10 if dense else 3)), mark.shape)
+        place = (round(x / (12 if dense else 3)), mark.shape)
         if mark.number is None and place in seen:
             continue
         seen.add(place)
