@@ -223,7 +223,7 @@ def test_the_incident_is_told_with_its_uncertainty(told: Report) -> None:
     review = told.documents["review"]
     summary = next(part for part in review.sections if part.id == "summary")
     text = json.dumps(_data(summary))
-    assert "of 2 machines with telemetry, 2 " in text
+    assert "replication stood still for 2 of 2 machines in US" in text
     assert "between" in text.lower()
     assert "decommission" in text
 

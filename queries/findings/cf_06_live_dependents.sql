@@ -7,7 +7,7 @@
 -- severity = "critical"
 -- criteria = "Nothing depends on a target any more when it is removed for good."
 -- effect = "What depended on the target lost it at once, without a way back."
--- recommendation = "Show the last use by each dependent at the moment of removal, and refuse on last_use."
+-- recommendation = "Show the last use by each dependent at the moment of removal, and refuse while there is any."
 -- questions = [
 --     "Were the samples made by probes rather than by dependents that do work?",
 --     "Had the dependents been moved while the register still showed the old dependency?",

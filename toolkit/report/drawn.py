@@ -25,6 +25,12 @@ from toolkit.report.model import (
 )
 from toolkit.report.words import capital, listed, number, percent, plural
 
+
+def present(*figures: Figure | None) -> list[Figure]:
+    """Those that there is anything to draw of."""
+    return [figure for figure in figures if figure is not None]
+
+
 # -- protection by region and day --------------------------------------------------------------
 
 

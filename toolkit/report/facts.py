@@ -324,6 +324,10 @@ class CaseFacts:
         local = at.astimezone(self.zone)
         return f"{local:%Y-%m-%d %H:%M:%S} {_offset(local)}"
 
+    def zone_at(self, at: datetime) -> str:
+        """The name of the zone's offset at an instant: `UTC` or `+02:00`."""
+        return _offset(at.astimezone(self.zone))
+
     def day(self, at: datetime | None) -> str:
         return "not on record" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
 

@@ -62,6 +62,12 @@ class Incident:
         names = dict.fromkeys(event["operation_id"] for event in self.triggers)
         return [self.operations[name] for name in names if name in self.operations]
 
+    def candidates(self, kind: str = "all", scope: str = "all") -> list[Row]:
+        """Steps that may be tied to the onset of a scope, by rank; the row of rank 0 first."""
+        rows = self.facts.rows("trigger_candidate")
+        found = [row for row in rows if (row["scope_kind"], row["scope"]) == (kind, scope)]
+        return sorted(found, key=lambda row: (row["rank"], str(row["event"])))
+
     @property
     def operation(self) -> Row | None:
         return self.reviewed[0] if self.reviewed else None

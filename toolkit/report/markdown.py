@@ -17,6 +17,7 @@ from toolkit.report.model import (
     Ref,
     Report,
     Section,
+    Source,
     Status,
     Strong,
     Table,
@@ -93,9 +94,13 @@ def _text(text: Text) -> str:
         case Code():
             return _code(text.text)
         case Strong():
-            return f"**{_escaped(text.text)}**" if text.text.strip() else _escaped(text.text)
+            # Markdown takes no sign of emphasis that a blank follows or precedes.
+            words = text.text.strip()
+            return text.text.replace(words, f"**{_escaped(words)}**", 1) if words else text.text
         case Ref():
             return f"[{_escaped(text.text)}](#{text.target})"
+        case Source():
+            return _source(text.text)
         case Status():
             return _escaped(text.text.replace("_", " "))
         case _:

@@ -47,7 +47,14 @@ class Status:
     text: str
 
 
-Inline = str | Code | Strong | Ref | Status
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The relations or queries that the words before it rest on."""
+
+    text: str
+
+
+Inline = str | Code | Strong | Ref | Status | Source
 Text = Inline | tuple[Inline, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
@@ -207,6 +208,8 @@ def communication(incident: Incident) -> Section:
         )
     else:
         blocks.append(Paragraph("No status post is on record.", query="communication"))
+    blocks += _disclosed(facts)
+    blocks += _promises(facts)
     said = facts.rows("statement")
     if said:
         blocks.append(
@@ -226,6 +229,73 @@ def communication(incident: Incident) -> Section:
             )
         )
     return Section("communication", "Communication", tuple(blocks))
+
+
+def _disclosed(facts: CaseFacts) -> Iterable[Block]:
+    rows = facts.rows("disclosure")
+    if not rows:
+        yield Paragraph(
+            "The status page shows no incident in the window, so that nothing was to be disclosed "
+            "there."
+            if facts.rows("status_incident")
+            else "Without a status history, what was disclosed cannot be told.",
+            query="disclosure",
+        )
+        return
+    yield Table(
+        "What the page told of what customers need to know",
+        columns(
+            "Item {20} | Told {11} | First told {time 15} | In which words {26} | "
+            "Confirmed by {12} | Asked for elsewhere"
+        ),
+        tuple(
+            (
+                f"{row['item_no']} {row['item']}",
+                Status(str(row["status"])) if row["is_due"] else "not due",
+                facts.day(row["first_disclosed_at"]) if row["first_disclosed_at"] else "",
+                without_markup(str(row["matched_words"] or "")),
+                _confirmed(row),
+                str(row["required_elsewhere"] or ""),
+            )
+            for row in rows
+        ),
+        "disclosure",
+        "Found by fixed wordings in English posts; a person confirms each reading. Items 13 to 15 "
+        "are due after closure. Asked for elsewhere: reports that ask the one who reports for it.",
+    )
+
+
+def _confirmed(row: Row) -> str:
+    told = [str(row["confirmed_by"])] if row["confirmed_by"] else []
+    if row.get("contested_by"):
+        told.append(f"contested by {row['contested_by']}")
+    return "; ".join(told) or "not yet"
+
+
+def _promises(facts: CaseFacts) -> Iterable[Block]:
+    rows = facts.rows("status_promise")
+    if rows:
+        yield Table(
+            "Promises of a next update",
+            columns(
+                "Posted {time 17} | Promise | Due {time 17} | Next post {time 17} | Late by "
+                "{number 13} | Kept {12}"
+            ),
+            tuple(
+                (
+                    facts.day(row["posted_at"]),
+                    without_markup(str(row["promise"])),
+                    facts.day(row["due_at"]),
+                    facts.day(row["next_posted_at"]) if row["next_posted_at"] else "none on record",
+                    span(row["late_minutes"] * 60)
+                    if row["late_minutes"] and row["late_minutes"] > 0
+                    else "",
+                    Status(str(row["verdict"])),
+                )
+                for row in rows[:12]
+            ),
+            "status_promise",
+        )
 
 
 def _once(rows: list[Row]) -> list[Row]:
@@ -250,5 +320,4 @@ def _measure(row: Row) -> str:
         return span(float(value))
     if unit == "share":
         return percent(value)
-    told = number(round(float(value), 2))
-    return told if unit in row["metric"] else f"{told} {unit}".strip()
+    return number(round(float(value), 2))

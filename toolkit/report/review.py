@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from toolkit.report import drawn, page, plan, summary, timeline
+from toolkit.report import (
+    drawn,
+    earlier,
+    impact,
+    page,
+    plan,
+    posture,
+    recovery,
+    summary,
+    timeline,
+    trigger,
+)
 from toolkit.report.audit import request_table
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.findings import short_rate
@@ -12,7 +23,6 @@ from toolkit.report.incident import DECIDED, Incident
 from toolkit.report.model import (
     Block,
     Document,
-    Figure,
     Listing,
     Paragraph,
     Section,
@@ -32,13 +42,17 @@ def document(facts: CaseFacts) -> Document:
     incident = Incident(facts)
     sections = [
         summary.section(incident),
-        _impact(incident),
+        impact.section(incident),
         timeline.section(incident),
+        trigger.section(incident),
         plan.section(incident),
         _factors(incident),
         page.section(incident),
         page.communication(incident),
+        recovery.section(incident),
+        posture.section(incident),
         _went_well(incident),
+        earlier.section(incident),
         _untested(incident),
         _decisions(),
     ]
@@ -48,79 +62,6 @@ def document(facts: CaseFacts) -> Document:
         "What the evidence shows about the incident, and what it does not decide",
         tuple(sections),
     )
-
-
-# -- impact ------------------------------------------------------------------------------------
-
-
-OPEN_GAPS = 12
-
-
-def _impact(incident: Incident) -> Section:
-    facts = incident.facts
-    blocks: list[Block] = [
-        Paragraph(
-            "A gap is an interval without a recovery point that is longer than the machine's "
-            "objective, or than a number of its cadences where no objective is stated "
-            f"(gap_cadences = {facts.policy('gap_cadences')}). It runs from the first sign of it "
-            "to the next good recovery point, or to the end of the record. Data at risk is what "
-            "the machines protect while they have no current recovery point; what is lost for "
-            "good is stated only where the record says so.",
-            tone="note",
-        ),
-        *summary.by_region(facts),
-        *_pictures(drawn.heat_map(facts), drawn.blast_radius(incident), drawn.lag_panels(facts)),
-    ]
-    partners = sorted(
-        facts.rows("partner_impact"),
-        key=lambda row: (-(row["machine_hours"] or 0), str(row["organization"])),
-    )
-    if partners:
-        blocks.append(
-            summary.impact_table(facts, "Impact by partner", "Partner", "organization", partners)
-        )
-    blocks += summary.by_type(facts)
-    blocks += _pictures(drawn.burn_down(facts))
-    blocks += _open_gaps(facts)
-    if len(blocks) == 1:
-        blocks.append(Paragraph("No impact on machines is on record.", query="machine_impact"))
-    return Section("impact", "Impact", tuple(blocks), new_page=True)
-
-
-def _pictures(*figures: Figure | None) -> list[Block]:
-    return [figure for figure in figures if figure is not None]
-
-
-def _open_gaps(facts: CaseFacts) -> list[Block]:
-    """What had no good recovery point when its record ended, with the last good one."""
-    rows = [row for row in facts.rows("protection_gap") if row["open"]]
-    if not rows:
-        return []
-    rows.sort(key=lambda row: (row["started_hi"], str(row["asset_id"]), str(row["job_id"])))
-    shown = rows[:OPEN_GAPS]
-    note = "Begins between the last good sample and the first failure or missed cadence."
-    if len(rows) > len(shown):
-        note += f" {number(len(rows) - len(shown))} more: postmortem query CASE protection_gap."
-    return [
-        Table(
-            "Gaps that are open at the end of the record",
-            columns(
-                "Asset | Job | Last recovery point {time} | Begins {time} | Record ends {time}"
-            ),
-            tuple(
-                (
-                    str(row["asset_id"]),
-                    str(row["job_id"] or row["target_asset"] or ""),
-                    facts.when(row["last_good_at"]),
-                    facts.between(row["started_lo"], row["started_hi"]),
-                    facts.when(row["record_ends_at"]),
-                )
-                for row in shown
-            ),
-            "protection_gap",
-            note,
-        )
-    ]
 
 
 # -- contributing factors ----------------------------------------------------------------------
@@ -136,7 +77,7 @@ def _factors(incident: Incident) -> Section:
             "None of them is named as the reason of the incident; the questions are for those "
             "who know the work."
         ),
-        *_pictures(drawn.barriers(incident)),
+        *drawn.present(drawn.barriers(incident)),
     ]
     drawn_only = len(blocks)
     for operation in operations:

@@ -1,0 +1,169 @@
+"""What came before: similar operations that ended well, open actions, announced maintenance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import Block, Paragraph, Section, Status, Strong, Table, columns
+from toolkit.report.words import listed, number, plural, span
+
+ROWS = 15
+
+
+def section(incident: Incident) -> Section:
+    facts = incident.facts
+    return Section(
+        "earlier",
+        "Similar earlier operations and open actions",
+        (*_near_misses(incident), *_actions(facts), *_maintenance(facts)),
+    )
+
+
+def _near_misses(incident: Incident) -> Iterable[Block]:
+    facts = incident.facts
+    rows = facts.rows("near_miss")
+    if rows:
+        yield Table(
+            "Earlier operations with the same signature that ended well",
+            columns(
+                "Operation {14} | Kind {16} | Closed {time 17} | Rules {14} | What is on record"
+            ),
+            tuple(
+                (
+                    str(row["change_id"] or row["operation_id"]),
+                    str(row["kind"] or "not stated"),
+                    facts.day(row["closed_at"]),
+                    ", ".join(row["rules"] or ()),
+                    str(row["reason"]),
+                )
+                for row in rows[:ROWS]
+            ),
+            "near_miss",
+            ""
+            if len(rows) <= ROWS
+            else f"{number(len(rows) - ROWS)} more: postmortem query CASE near_miss.",
+        )
+        return
+    if not any(row["change_id"] for row in incident.operations.values()):
+        told = "No registered change is on record, so there is no earlier one to compare with."
+    else:
+        told = (
+            "No earlier change that closed as success shows an exception to CF-02, CF-05 or CF-06; "
+            "so no near miss of the same signature is on record."
+        )
+    yield Paragraph(told + _of_kind(incident), query="near_miss, operation")
+
+
+def _of_kind(incident: Incident) -> str:
+    operation = incident.operation
+    if operation is None or not operation["kind"]:
+        return ""
+    others = [
+        row
+        for row in incident.operations.values()
+        if row["kind"] == operation["kind"] and row["operation_id"] != operation["operation_id"]
+    ]
+    good = [row for row in others if row["outcome"] == "success"]
+    return (
+        f" Of the same kind ({operation['kind']}), {plural(len(others), 'other operation')} "
+        f"{'is' if len(others) == 1 else 'are'} on record, {number(len(good))} closed as success."
+    )
+
+
+def _actions(facts: CaseFacts) -> Iterable[Block]:
+    rows = facts.rows("action_item")
+    if not rows:
+        yield Paragraph(
+            "No register of actions of earlier incidents is among the evidence.",
+            query="action_item",
+        )
+        return
+    still = [row for row in rows if row["closed_at"] is None]
+    if not still:
+        yield Paragraph(
+            f"All {plural(len(rows), 'action')} of earlier incidents on record are closed.",
+            query="action_item",
+        )
+        return
+    yield Table(
+        "Actions of earlier incidents that are still open",
+        columns("Action {14} | Of {14} | Theme {16} | Due {time 17} | What was to be done"),
+        tuple(
+            (
+                str(row["item_id"]),
+                str(row["source_incident"] or "not stated"),
+                str(row["theme"] or "not stated"),
+                _due(facts, row),
+                str(row["title"] or "not stated"),
+            )
+            for row in sorted(still, key=lambda row: (row["due_at"] is None, str(row["due_at"])))
+        ),
+        "action_item",
+        f"{number(len(rows) - len(still))} of {plural(len(rows), 'action')} on record closed. "
+        "Whether an action of the theme of this case was open at the onset: rule CF-28.",
+    )
+
+
+def _due(facts: CaseFacts, row: Row) -> str:
+    if row["due_at"] is None:
+        return "not stated"
+    late = facts.dated - row["due_at"]
+    return facts.day(row["due_at"]) + (
+        f", past by {span(late)}" if late.total_seconds() > 0 else ""
+    )
+
+
+def _maintenance(facts: CaseFacts) -> Iterable[Block]:
+    rows = facts.rows("maintenance_overrun")
+    if not rows:
+        yield Paragraph(
+            "No maintenance with a planned window is on record, so announcements and work cannot "
+            "be compared.",
+            query="maintenance_overrun",
+        )
+        return
+    counts = Counter(str(row["verdict"]) for row in rows)
+    told = [f"{number(n)} {word}" for word, n in sorted(counts.items(), key=lambda p: -p[1])]
+    yield Paragraph(
+        (
+            Strong("Announced maintenance against what was done. "),
+            f"Of {plural(len(rows), 'maintenance', 'maintenances')} with a planned window: "
+            f"{listed(told)} (within or outside the window; unknown where no time of the work is "
+            "on record).",
+        ),
+        query="maintenance_overrun",
+    )
+    other = [row for row in rows if row["verdict"] != "within"]
+    if other:
+        yield Table(
+            "Maintenance that did not keep to its window, or cannot be told",
+            columns(
+                "Subject {13} | Title | Window {time 20} | Work {time 20} | Early {number 9} | "
+                "Over {number 9} | Verdict {13}"
+            ),
+            tuple(
+                (
+                    str(row["subject"]),
+                    str(row["title"] or "not stated"),
+                    f"{facts.day(row['window_start'])} to {facts.day(row['window_end'])}",
+                    f"{facts.day(row['began_at'])} to {facts.day(row['ended_at'])}"
+                    if row["began_at"] is not None
+                    else "not on record",
+                    _minutes(row["early_minutes"]),
+                    _minutes(row["overrun_minutes"]),
+                    Status(str(row["verdict"])),
+                )
+                for row in other[:ROWS]
+            ),
+            "maintenance_overrun",
+            ""
+            if len(other) <= ROWS
+            else f"{number(len(other) - ROWS)} more: postmortem query CASE maintenance_overrun.",
+        )
+
+
+def _minutes(value: float | None) -> str:
+    return "unknown" if value is None else span(value * 60) if value else "none"

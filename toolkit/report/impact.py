@@ -1,0 +1,168 @@
+"""Impact: whom it hit by region, partner and type, and what was still open at the end."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from toolkit.report import drawn
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import Bars, Block, Figure, Paragraph, Section, Table, columns
+from toolkit.report.words import hours_of, number, size, span
+
+OPEN_GAPS = 12
+
+
+def section(incident: Incident) -> Section:
+    facts = incident.facts
+    blocks: list[Block] = [
+        Paragraph(
+            "A gap is an interval without a recovery point that is longer than the machine's "
+            "objective, or than a number of its cadences where no objective is stated "
+            f"(gap_cadences = {facts.policy('gap_cadences')}). It runs from the first sign of it "
+            "to the next good recovery point, or to the end of the record. Data at risk is what "
+            "the machines protect while they have no current recovery point; what is lost for "
+            "good is stated only where the record says so.",
+            tone="note",
+        ),
+        *by_region(facts),
+        *drawn.present(
+            drawn.heat_map(facts), drawn.blast_radius(incident), drawn.lag_panels(facts)
+        ),
+    ]
+    partners = sorted(
+        facts.rows("partner_impact"),
+        key=lambda row: (-(row["machine_hours"] or 0), str(row["organization"])),
+    )
+    if partners:
+        blocks.append(impact_table(facts, "Impact by partner", "Partner", "organization", partners))
+    blocks += by_type(facts)
+    blocks += _open_gaps(facts)
+    if len(blocks) == 1:
+        blocks.append(Paragraph("No impact on machines is on record.", query="machine_impact"))
+    return Section("impact", "Impact", tuple(blocks), new_page=True)
+
+
+def _open_gaps(facts: CaseFacts) -> list[Block]:
+    """What had no good recovery point when its record ended, with the last good one."""
+    rows = [row for row in facts.rows("protection_gap") if row["open"]]
+    if not rows:
+        return []
+    rows.sort(key=lambda row: (row["started_hi"], str(row["asset_id"]), str(row["job_id"])))
+    shown = rows[:OPEN_GAPS]
+    note = "Begins between the last good sample and the first failure or missed cadence."
+    if len(rows) > len(shown):
+        note += f" {number(len(rows) - len(shown))} more: postmortem query CASE protection_gap."
+    return [
+        Table(
+            "Gaps that are open at the end of the record",
+            columns(
+                "Asset | Job | Last recovery point {time} | Begins {time} | Record ends {time}"
+            ),
+            tuple(
+                (
+                    str(row["asset_id"]),
+                    str(row["job_id"] or row["target_asset"] or ""),
+                    facts.when(row["last_good_at"]),
+                    facts.between(row["started_lo"], row["started_hi"]),
+                    facts.when(row["record_ends_at"]),
+                )
+                for row in shown
+            ),
+            "protection_gap",
+            note,
+        )
+    ]
+
+
+def state(machine: Row) -> str:
+    """How a machine stood at the end of the record."""
+    state = str(machine["recovery_class"] or "unknown")
+    if state == "unknown" and machine["recovered_at"] is not None and not machine["open"]:
+        return "resumed"
+    return state
+
+
+CLASSES = {
+    "resumed": "good again by jobs of their own",
+    "relinked": "linked again",
+    "reseeded": "seeded anew",
+    "reseeding": "still being seeded",
+    "lost": "recorded as lost",
+    "unknown": "of unknown state",
+}
+
+
+def by_region(facts: CaseFacts) -> Iterable[Block]:
+    """The impact on each region, where there is any."""
+    rows = facts.rows("region_impact")
+    if rows:
+        yield impact_table(facts, "Impact by region", "Region", "region", rows)
+
+
+def by_type(facts: CaseFacts) -> Iterable[Block]:
+    """How the affected machines of each type stood at the end of the record."""
+    machines = facts.rows("machine_impact")
+    if not machines:
+        return
+    types = _types(machines)
+    states = [state for state in CLASSES if any(counts[state] for counts in types.values())]
+    told = {
+        name: [f"{number(counts[state])} {CLASSES[state]}" for state in states if counts[state]]
+        for name, counts in types.items()
+    }
+    yield Figure(
+        "Affected machines by type, and how they stood at the end of the record.",
+        "One bar per machine type. "
+        + "; ".join(f"{name}: {', '.join(parts)}" for name, parts in told.items())
+        + ".",
+        Bars(
+            tuple(
+                (name, tuple((state, counts[state]) for state in states if counts[state]))
+                for name, counts in types.items()
+            )
+        ),
+        "machine_impact",
+    )
+
+
+def _types(machines: list[Row]) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in machines:
+        found[str(row["machine_type"] or "not stated")][state(row)] += 1
+    return dict(sorted(found.items()))
+
+
+def impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row]) -> Table:
+    told = "First post that names it" if key == "region" else "First direct notice"
+    return Table(
+        caption,
+        columns(
+            f"{title} {{12}} | Machines hit {{number 12}} | Still open {{number 8}} | "
+            "Lost {number 7} | Machine-hours {number 12} | Data at risk {number 11} | "
+            f"First impact {{time 15}} | {told} {{time}}"
+        ),
+        tuple(
+            (
+                str(row[key] or "not stated"),
+                f"{number(row['machines_impacted'])} of {number(row['machines'])}",
+                number(row["machines_open"]),
+                number(row["machines_lost"]),
+                number(hours_of(row["machine_hours"])),
+                size(row["data_at_risk_bytes"]) if row["machines_impacted"] else "none",
+                facts.day(row["first_impact_at"]) if row["first_impact_at"] else "none",
+                _notice(facts, row),
+            )
+            for row in rows
+        ),
+        "region_impact" if key == "region" else "partner_impact",
+        "The time in brackets runs from the first impact to the post or notice.",
+    )
+
+
+def _notice(facts: CaseFacts, row: Row) -> str:
+    if row["notified_at"] is None:
+        return "none on record"
+    delay = row["notice_delay_minutes"]
+    return facts.day(row["notified_at"]) + ("" if delay is None else f" ({span(delay * 60)})")

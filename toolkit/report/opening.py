@@ -1,0 +1,309 @@
+"""The first words of a report: one sentence, the key figures, and how sure they are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from toolkit.report import impact
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import Block, Inline, Paragraph, Ref, Source, Strong, Text
+from toolkit.report.words import be, hours_of, listed, number, percent, plural, size, span
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+
+
+def sentence(incident: Incident, *, board: bool) -> Text:
+    """What happened in words that need no other page."""
+    facts, onset = incident.facts, incident.onset
+    if onset is None:
+        return (
+            "No impairment of replication is on record: the share of machines without a current "
+            "recovery point never reached the limit of the policy."
+            if facts.has_telemetry
+            else "No replication telemetry is among the evidence, so it does not show whether and "
+            "when replication was impaired."
+        )
+    machines = facts.rows("machine_impact")
+    struck = [row for row in machines if row["onset_relation"] == "struck"]
+    count = len(struck) or onset["affected"]
+    regions = sorted({str(row["region"]) for row in struck if row["region"]})
+    partners = {row["organization"] for row in struck if row["organization"]}
+    where = f" in {listed(regions)}" if regions else ""
+    whose = f", of {plural(len(partners), 'partner')}" if partners else ""
+    still = [row for row in machines if row["open"]]
+    lost = sum(row["recovery_class"] == "lost" for row in still)
+    rest = (
+        f" When the record ends, {plural(len(still), 'machine')} {be(len(still))} without a "
+        f"current recovery point{f', {number(lost)} of them recorded as lost' if lost else ''}."
+        if still and machines
+        else ""
+    )
+    return (
+        f"On {_days(facts, onset['onset_lo'], onset['onset_hi'])}, ",
+        Strong(
+            f"replication stood still for {number(count)} of "
+            f"{plural(onset['population'], 'machine')}{where}"
+        ),
+        f"{whose}, {_during(incident, board)}.{rest}",
+    )
+
+
+def _during(incident: Incident, board: bool) -> str:
+    """Which operation was under way, as far as the record tells."""
+    operation, onset = incident.operation, incident.onset
+    assert onset is not None
+    if operation is None:
+        return "and the evidence ties no operation to it"
+    began, ended = operation["started_at"], operation["ended_at"]
+    known = began is not None and ended is not None
+    running = known and began <= onset["onset_hi"] and ended >= onset["onset_lo"]
+    when = "while" if running else "near the time when"
+    if operation["change_id"]:
+        name = f"the registered change {operation['change_id']}" if board else "planned maintenance"
+        title = f" ({operation['title']})" if board and operation.get("title") else ""
+        return f"{when} {name}{title} was being carried out"
+    return f"{when} work under no registered change was being carried out"
+
+
+def _days(facts: CaseFacts, lo: datetime, hi: datetime) -> str:
+    first, last = _date(facts, lo), _date(facts, hi)
+    return first if first == last else f"{first} or {last}"
+
+
+def _date(facts: CaseFacts, at: datetime) -> str:
+    local = at.astimezone(facts.zone)
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+
+
+def _clock(facts: CaseFacts, at: datetime) -> str:
+    return f"{at.astimezone(facts.zone):%H:%M:%S}"
+
+
+# -- key figures -------------------------------------------------------------------------------
+
+
+def figures(incident: Incident, *, board: bool) -> tuple[tuple[str, Text], ...]:
+    """Label and value of each key figure, with its uncertainty and what it rests on."""
+    return tuple(
+        (label, (value, Source(source))) for label, value, source in _figures(incident, board)
+    )
+
+
+def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
+    facts, onset = incident.facts, incident.onset
+    if onset is not None:
+        yield "Began", _began(facts, onset), "onset"
+    machines = facts.rows("machine_impact")
+    if machines:
+        yield from _of_machines(facts, machines)
+    forecast = latest_forecast(facts.rows("recovery_forecast"))
+    if forecast is not None:
+        yield (
+            "Forecast of the end",
+            f"{plural(forecast['remaining'], 'machine')} remaining: by "
+            f"{_date(facts, forecast['p50_at'])} in half of the draws, between "
+            f"{_date(facts, forecast['p10_at'])} and {_late(facts, forecast)} in 8 of 10",
+            "recovery_forecast",
+        )
+    yield from _of_page(incident)
+    if board and incident.reviewed:
+        names = {row["operation_id"] for row in incident.reviewed}
+        own = [row for row in incident.exceptions if row["operation_id"] in names]
+        yield (
+            "Deviations",
+            f"{number(len(own))} from recorded criteria in "
+            f"{listed([incident.operation_name(name) for name in sorted(names)])}" + _usual(own),
+            "finding",
+        )
+
+
+def _usual(rows: list[Row]) -> str:
+    """How many of the deviations earlier operations that went well show too."""
+    compared = [row for row in rows if row["base_rate_n"]]
+    usual = sum(bool(row["base_rate_k"]) for row in compared)
+    if not compared:
+        return "; no earlier operation of the kind that closed well can be compared"
+    return (
+        f"; {number(usual) if usual else 'none'} of the {number(len(compared))} that can be "
+        "compared also stand in earlier operations of the kind that closed well"
+    )
+
+
+def _began(facts: CaseFacts, onset: Row) -> str:
+    lo, hi, best = onset["onset_lo"], onset["onset_hi"], onset["onset_at"]
+    told = facts.between(lo, hi)
+    if lo is not None and hi is not None and _date(facts, lo) == _date(facts, hi) and lo != hi:
+        told = f"between {_clock(facts, lo)} and {_clock(facts, hi)} {facts.zone_at(lo)}"
+    estimate = f"; best estimate {_clock(facts, best)}" if best is not None and lo != hi else ""
+    return told + estimate
+
+
+def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, str, str]]:
+    struck = sum(row["onset_relation"] == "struck" for row in machines)
+    others = len(machines) - struck
+    apart = (
+        f"; {plural(others, 'more machine', 'more machines')} had gaps that no record ties to the "
+        "onset"
+        if struck and others
+        else ""
+    )
+    yield (
+        "Machines",
+        (f"{number(struck)} fell with the onset{apart}" if struck else number(len(machines)))
+        + f"; {number(hours_of(sum(row['gap_hours'] or 0 for row in machines)))} machine-hours "
+        "without a current recovery point",
+        "machine_impact",
+    )
+    regions = [
+        f"{row['region'] or 'not stated'} {number(row['machines_impacted'])} of "
+        f"{number(row['machines'])}"
+        for row in facts.rows("region_impact")
+        if row["machines_impacted"]
+    ]
+    if regions:
+        yield "With a gap, by region", listed(regions), "region_impact"
+    known = [row["data_at_risk_bytes"] for row in machines if row["data_at_risk_bytes"] is not None]
+    part = "" if len(known) == len(machines) else f", known for {number(len(known))} of them"
+    yield (
+        "Data at risk",
+        f"{size(sum(known))} protected by these machines{part}; at risk while the gap was open, "
+        "which is not the same as lost"
+        if known
+        else "how much is not on record",
+        "machine_impact",
+    )
+    states = Counter(impact.state(row) for row in machines)
+    told = [f"{number(states[key])} {word}" for key, word in impact.CLASSES.items() if states[key]]
+    yield "At the end of the record", listed(told), "machine_impact"
+
+
+def latest_forecast(rows: list[Row]) -> Row | None:
+    """The latest forecast of the whole, where there is one."""
+    whole = [row for row in rows if row["scope_kind"] == "all"]
+    last = max(whole, key=lambda row: row["as_of_at"], default=None)
+    return last if last is not None and last["p50_at"] is not None and last["remaining"] else None
+
+
+def _late(facts: CaseFacts, forecast: Row) -> str:
+    at = forecast["p90_at"]
+    return _date(facts, at) if at is not None else "a day beyond ten years"
+
+
+def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
+    facts = incident.facts
+    rows = facts.rows("communication")
+    first = next(
+        (r for r in rows if r["metric"] == "time_to_first_post" and r["scope"] == "all"), None
+    )
+    if first is not None and first["value"] is not None:
+        yield (
+            "First public post",
+            f"{span(first['value'] * 60)} after the best estimate of the onset"
+            + _from_to(first)
+            + f"; expected within {facts.policy('status_first_post_minutes')} min",
+            "communication",
+        )
+    over = [
+        f"{row['scope']} {span(row['value'] * 60)}"
+        for row in rows
+        if row["metric"] == "over_claim" and row["value"] and row["scope"] != "all"
+    ]
+    if over:
+        yield "Page better than measured", "for " + listed(over), "communication"
+
+
+def _from_to(row: Row) -> str:
+    lo, hi = row["value_lo"], row["value_hi"]
+    if lo is None or hi is None or hi - lo < 1:
+        return ""
+    return f" (between {span(lo * 60)} and {span(hi * 60)})"
+
+
+# -- how sure ----------------------------------------------------------------------------------
+
+
+def certainty(incident: Incident, board: bool) -> Iterable[Block]:
+    """What ties an operation to the onset, how far that goes, and what it leaves open."""
+    onset = incident.onset
+    if onset is None:
+        yield Paragraph(
+            "There is no onset to tie to an operation.", query="onset, trigger_candidate"
+        )
+        return
+    yield Paragraph(_tie(incident, board), query="trigger_candidate")
+    order = _order(incident)
+    if order:
+        yield Paragraph(order, query="operation_event, onset")
+    contradicted = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
+    if contradicted:
+        yield Paragraph(
+            f"{plural(len(contradicted), 'claim')} of operators, tools or the status page "
+            f"{be(len(contradicted))} contradicted by other records (EQ-05).",
+            query="finding",
+        )
+
+
+def _tie(incident: Incident, board: bool) -> Text:
+    candidates = incident.candidates()
+    best = next((row for row in candidates if row["rank"] == 1), None)
+    none = next((row for row in candidates if row["rank"] == 0), None)
+    if best is None:
+        return "No step of an operation is on record that could be compared with the onset."
+    under = f" under {incident.operation_name(best['operation_id'])}" if board else ""
+    parts: list[Inline] = [
+        "Of all steps on record, ",
+        Strong(f"{best['action']} of {best['target']}{under}"),
+        f" goes best with the onset by time and by which machines fell: {_counted(best)}. ",
+        _chance(best, none is not None),
+        " A rank is no proof, and several conditions can have had a part; whether the one led to "
+        "the other is for the review board to judge",
+    ]
+    parts += [" (", Ref("candidates", "trigger"), ")."] if board else ["."]
+    return tuple(parts)
+
+
+def _counted(row: Row) -> str:
+    """What the explanation says of machines, without the time and the p-value around it."""
+    said = [part.strip() for part in str(row["explanation"]).rstrip(".").split(";")]
+    kept = [part for part in said[1:] if not re.match(r"p =|(?:a )?ranking only|without", part)]
+    return "; ".join(kept) or str(row["explanation"])
+
+
+def _chance(row: Row, none: bool) -> str:
+    n, p = row["placebos"] or 0, row["p_value"]
+    if p is None:
+        return (
+            f"With {plural(n, 'comparable moment')} on record there are too few to say how often "
+            "chance gives as good a match: this is a ranking only."
+        )
+    told = (
+        f"Compared with {number(n)} moments without an onset, chance would give as good a match "
+        f"in a share of {percent(p)} (p = {number(p, 3)})."
+    )
+    return told + (" By the limit of 5 % no step explains the onset beyond chance." if none else "")
+
+
+def _order(incident: Incident) -> str:
+    """Whether the order of the irreversible events and the onset is established."""
+    onset, trigger = incident.onset, incident.trigger
+    if onset is None or trigger is None:
+        return ""
+    name = f"{trigger['action']} of {trigger['target']}"
+    when = incident.facts.when(trigger["occurred_at"])
+    if onset["onset_lo"] and trigger["occurred_hi"] < onset["onset_lo"]:
+        return f"The {name} at {when} came before the earliest time of the onset."
+    if onset["onset_hi"] and trigger["occurred_lo"] > onset["onset_hi"]:
+        return f"The {name} at {when} came after the latest time of the onset."
+    width = onset["onset_hi"] - onset["onset_lo"]
+    wide = f", which is {span(width)} wide," if width > timedelta(seconds=1) else ""
+    return (
+        f"The {name} at {when} lies within the interval of the onset{wide} so the evidence does "
+        "not decide by time alone which came first."
+    )

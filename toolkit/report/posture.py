@@ -1,0 +1,115 @@
+"""How machines are protected, before the onset and today, and what falls with one asset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import Block, Paragraph, Section, Table, columns
+from toolkit.report.words import be, number, plural, size
+
+POINTS = 12
+WHEN = {"before": "before the onset", "today": "at the end of the record"}
+
+
+def section(incident: Incident) -> Section:
+    facts = incident.facts
+    rows = facts.rows("protection_posture")
+    blocks: tuple[Block, ...] = (
+        (*_copies(facts, rows), *_points(facts))
+        if rows
+        else (
+            Paragraph(
+                "Neither an inventory of machines nor replication telemetry is among the evidence, "
+                "so copies and single points cannot be counted.",
+                query="protection_posture",
+            ),
+        )
+    )
+    return Section("posture", "How machines are protected", blocks)
+
+
+def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
+    order = [name for name in WHEN if any(row["as_of"] == name for row in rows)]
+    counts = Counter((row["as_of"], row["copies"]) for row in rows)
+    held = sorted({copies for _, copies in counts}, key=lambda n: (n is None, n or 0))
+    yield Table(
+        "Machines by their number of current copies",
+        columns(
+            "Current copies {22} | " + " | ".join(f"{WHEN[name]} {{number}}" for name in order)
+        ),
+        tuple(
+            (
+                "not known" if copies is None else number(copies),
+                *(number(counts[(name, copies)]) for name in order),
+            )
+            for copies in held
+        ),
+        "protection_posture",
+        "A copy counts where its last good recovery point lies within the limit; targets of one "
+        "redundancy group are one copy.",
+    )
+    today = [row for row in rows if row["as_of"] == "today"]
+    single = [row for row in today if row["copies"] == 1]
+    if today:
+        without = sum(not row["copies"] for row in today)
+        yield Paragraph(
+            f"At the end of the record, {number(len(single))} of "
+            f"{plural(len(today), 'machine')} {be(len(single), 'rests', 'rest')} on one copy, and "
+            f"{number(without)} {be(without, 'has', 'have')} none that is current.",
+            query="protection_posture",
+        )
+
+
+def _points(facts: CaseFacts) -> Iterable[Block]:
+    rows = facts.rows("blast_radius")
+    if not rows:
+        yield Paragraph(
+            "No single point is on record: no dependency is registered whose loss alone would take "
+            "down the protection of another machine.",
+            query="blast_radius",
+        )
+        return
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault(str(row["asset_id"]), {})[str(row["as_of"])] = row
+    ranked = sorted(
+        found.items(),
+        key=lambda item: (-max(row["machines"] for row in item[1].values()), item[0]),
+    )
+    rest = len(ranked) - POINTS
+    yield Table(
+        "Single points, and what falls with each",
+        columns(
+            "Asset {16} | Kind {12} | Region {10} | Machines before {number 12} | "
+            "Machines today {number 12} | Partners {number 10} | Data {number 13} | State today"
+        ),
+        tuple(_point(name, when) for name, when in ranked[:POINTS]),
+        "blast_radius, protection_posture",
+        "Before: at the earliest time of the onset; today: at the end of the record. "
+        + (f"{number(rest)} more: postmortem query CASE blast_radius." if rest > 0 else ""),
+    )
+
+
+def _point(name: str, when: dict[str, Row]) -> tuple[str, ...]:
+    before, today = when.get("before"), when.get("today")
+    row = today or before
+    assert row is not None
+    if today is None:
+        state = "no longer a single point"
+    else:
+        state = "failed or removed" if today["is_down"] else "no failure on record"
+    organizations = row["organizations"]
+    partners = len(organizations) if isinstance(organizations, list) else organizations
+    return (
+        name,
+        str(row["kind"] or "not stated"),
+        str(row["region"] or "not stated"),
+        number(before["machines"]) if before else "none",
+        number(today["machines"]) if today else "none",
+        number(partners),
+        size(row["protected_bytes"]),
+        state,
+    )
