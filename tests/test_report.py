@@ -242,7 +242,10 @@ def test_words_of_blame_are_not_used(written: Path) -> None:
 def test_attachments_carry_the_full_lists(written: Path) -> None:
     with pikepdf.open(written / "audit.pdf") as pdf:
         names = set(pdf.attachments)
-        assert names == {"findings.csv", "timeline.csv", "sources.csv", "policy.csv", "queries.sql"}
+        assert names == {
+            "findings.csv", "timeline.csv", "sources.csv", "policy.csv", "queries.sql",
+            "manifest.jsonl", "attachments-sha256.txt",
+        }  # fmt: skip
         for specification in pdf.Root.AF:
             assert specification.AFRelationship == pikepdf.Name.Data
 

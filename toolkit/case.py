@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit import decisions, resources, reviewfile, sqlfile
+from toolkit import decisions, frozen, resources, reviewfile, sqlfile
 from toolkit.casefile import CASE_FILE, EVIDENCE, OUTPUT, PROCEDURES, CaseFolder
 from toolkit.errors import UsageError, did_you_mean
 from toolkit.ingest.load import Ingested, Progress, ingest
@@ -201,7 +201,8 @@ def add_to_review(path: Path, do: str, **values: object) -> tuple[int, str]:
 
     Returns the number of the entry and the state of the review as `review_state` has it.
 
-    Findings may be named by the first letters of their id. Raises UsageError for a finding that
+    Findings may be named by the first letters of their id. A freeze also leaves a snapshot of what
+    it fixes, see `toolkit.frozen`. Raises UsageError for a finding that
     is not there, a value that does not fit, and an act that the state of the review does not allow.
     """
     case = Case.open(path)
@@ -213,6 +214,8 @@ def add_to_review(path: Path, do: str, **values: object) -> tuple[int, str]:
         if isinstance(named := values.get("findings"), list):
             values["findings"] = [_finding(str(each), known) for each in named]
         found = reviewfile.add(case.folder.path, reviewfile.make(do, **values))
+        if do == "freeze":
+            frozen.write(case.folder.path, str(values["digest"]), frozen.lines(store))
         _refresh(store, case.folder)
         state = store.value("select state from review_state where is_current")
     return found[-1].number, str(state)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from toolkit import copies, procedures, resources, reviewfile, sqlfile
+from toolkit import copies, frozen, procedures, resources, reviewfile, sqlfile
 from toolkit.analysis import Step, steps
 from toolkit.casefile import PROCEDURES, CaseFolder
 from toolkit.errors import UsageError
@@ -187,6 +187,8 @@ def _load_review(store: Store, case: CaseFolder) -> None:
     entries = reviewfile.load(case.path)
     store.load("review_entry", reviewfile.COLUMNS, reviewfile.rows(entries))
     store.comment("review_entry", "One row per entry of review.yaml, in its order.")
+    store.load("review_snapshot", frozen.COLUMNS, frozen.load(case.path))
+    store.comment("review_snapshot", "One row per freeze and thing that it fixed.")
 
 
 def _expose_evidence(store: Store) -> None:

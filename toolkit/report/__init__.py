@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from toolkit.errors import UsageError
-from toolkit.report import attach, audit, cited, review, summary
+from toolkit.report import attach, audit, board, cited, review, summary
 from toolkit.report.facts import CaseFacts, case_digest, case_manifest
 from toolkit.report.model import KINDS, Kind, Report
 from toolkit.report.originals import original_lines
@@ -32,7 +32,6 @@ def build(
     store: Store,
     *,
     case_title: str | None = None,
-    state: str = "draft",
     originals: Originals | None = None,
 ) -> Report:
     """Read a case's relations into a report; the same store gives the same report.
@@ -46,7 +45,7 @@ def build(
     return Report(
         case_id=facts.case_id,
         title=facts.title,
-        state=state,
+        state=board.cover(facts),
         window=facts.window,
         digest=facts.digest,
         dated=facts.dated,

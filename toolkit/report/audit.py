@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from toolkit.report import findings, sources
+from toolkit.report import board, findings, sources
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -40,7 +40,7 @@ def document(facts: CaseFacts) -> Document:
             _requests(facts),
             _queries(facts),
             _policy(facts),
-            _sign_off(),
+            _sign_off(facts),
         ),
     )
 
@@ -392,31 +392,34 @@ def _policy(facts: CaseFacts) -> Section:
     )
 
 
-def _sign_off() -> Section:
+def _sign_off(facts: CaseFacts) -> Section:
     head = columns("Role {26} | Name {26} | Signature {28} | Date")
+    form = Table(
+        "Prepared and reviewed",
+        head,
+        tuple(
+            (role, "", "", "")
+            for role in (
+                "Prepared by",
+                "Reviewed by",
+                "Accepted by the management",
+                "Independent reviewer",
+            )
+        ),
+        form=True,
+    )
+    signed = bool(facts.rows("review_sign_off"))
     return Section(
         "sign-off",
-        "Sign-off",
+        "Sign-off and version history",
         (
             Paragraph(
                 "Signed by people who neither asked for, nor approved, nor carried out the "
-                "operations under review. The signature covers the case digest at the foot of "
-                "the page."
+                "operations under review. A signature covers the case digest at the foot of the "
+                "page."
             ),
-            Table(
-                "Prepared and reviewed",
-                head,
-                tuple(
-                    (role, "", "", "")
-                    for role in (
-                        "Prepared by",
-                        "Reviewed by",
-                        "Accepted by the management",
-                        "Independent reviewer",
-                    )
-                ),
-                form=True,
-            ),
+            *(board.signatures(facts) if signed else (form,)),
+            *board.history(facts),
         ),
         new_page=True,
     )

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from toolkit import frozen
 from toolkit.report.words import letters, visible
 from toolkit.store import Store
 
@@ -64,7 +65,7 @@ _PROGRAMS = frozenset(
 )
 PEOPLE = frozenset(
     {"actor", "effective_actor", "actors", "requested_by", "implementer", "approver", "from_actor",
-     "to_actor"}
+     "to_actor", "account", "decided_by"}
 )  # fmt: skip
 
 
@@ -74,13 +75,29 @@ class Pseudonyms:
     `name` translates an account, `text` every account that stands as a word in running text.
     """
 
-    def __init__(self, accounts: Iterable[str], aliases: Mapping[str, str], keep: Iterable[str]):
-        """`aliases` maps further names to accounts; names in `keep` are never touched in text."""
+    def __init__(
+        self,
+        accounts: Iterable[str],
+        aliases: Mapping[str, str],
+        keep: Iterable[str],
+        reviewers: Iterable[str] = (),
+    ):
+        """`aliases` maps further names to accounts; names in `keep` are never touched in text.
+
+        `reviewers` are accounts of the board; those that are no accounts of operators become
+        `Reviewer A` and so on.
+        """
         self._roles: dict[str, str] = {}
         for account in accounts:
             canonical = aliases.get(account, account).casefold()
             if canonical not in self._roles:
                 self._roles[canonical] = f"Operator {letters(len(self._roles))}"
+        board = 0
+        for account in reviewers:
+            canonical = aliases.get(account, account).casefold()
+            if canonical not in self._roles:
+                self._roles[canonical] = f"Reviewer {letters(board)}"
+                board += 1
         for alias, canonical in aliases.items():
             role = self._roles.get(canonical.casefold())
             if role is not None:
@@ -247,7 +264,8 @@ class CaseFacts:
         for canonical in sorted(set(aliases.values())):
             if canonical not in accounts:
                 accounts.append(canonical)
-        return Pseudonyms(accounts, aliases, self._kept_words() | shared)
+        board = [row["account"] for row in self._raw("review_entry")]
+        return Pseudonyms(accounts, aliases, self._kept_words() | shared, board)
 
     def _kept_words(self) -> set[str]:
         words: set[str] = set()
@@ -306,6 +324,11 @@ class CaseFacts:
     @cached_property
     def manifest(self) -> bytes:
         return case_manifest(self._store)
+
+    @cached_property
+    def fixed(self) -> list[tuple[str, str, str]]:
+        """What a freeze would fix now; see `toolkit.frozen`."""
+        return frozen.lines(self._store)
 
     @property
     def window(self) -> str:

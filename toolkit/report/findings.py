@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from toolkit.report import board
 from toolkit.report.facts import CaseFacts, Pointer, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -24,13 +25,6 @@ from toolkit.report.words import be, capital, cut, number, plural
 
 RECORDS = 4  # records of evidence printed on the page of a finding
 PAGES = 36  # beyond so many exceptions, those of one rule in other operations share a page
-
-RESPONSE = Table(
-    "Management response",
-    columns("Agree / partly / disagree {22} | Response {44} | By {18} | On"),
-    (("", "", "", ""),),
-    form=True,
-)
 
 
 def section(incident: Incident) -> Section:
@@ -116,12 +110,13 @@ def _finding(incident: Incident, row: Row) -> Section:
         ("Base rate", base_rate(row)),
         ("Cause", _cause(incident, row)),
         *_of_rule(rule),
+        *_confirmed(facts, row),
     ]
     blocks: list[Block] = [
         Facts(tuple(subject)),
         *_evidence(facts, row),
         _reperform(facts, "finding_id", row["finding_id"]),
-        RESPONSE,
+        *board.at_finding(facts, row["finding_id"]),
     ]
     return Section(
         f"finding-{row['finding_id']}",
@@ -167,9 +162,26 @@ def _shared(incident: Incident, rows: list[Row]) -> Section:
     return Section(
         f"findings-{name.lower()}",
         f"{name} {rows[0]['title']}: {plural(len(rows), 'further finding')}",
-        (head, condition, *_evidence(facts, rows[0]), _reperform(facts, "rule", name), RESPONSE),
+        (
+            head,
+            condition,
+            *_evidence(facts, rows[0]),
+            _reperform(facts, "rule", name),
+            *_responses(facts, rows),
+        ),
         new_page=True,
     )
+
+
+def _responses(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
+    """What is on record of each finding of a shared page, and one form for the others."""
+    told = [(row, board.at_finding(facts, row["finding_id"])) for row in rows]
+    for row, blocks in told:
+        if len(blocks) > 1 or blocks[0] is not board.RESPONSE_FORM:
+            yield Paragraph((Strong("Finding "), Code(row["finding_id"])))
+            yield from (block for block in blocks if block is not board.RESPONSE_FORM)
+    if any(board.RESPONSE_FORM in blocks for _, blocks in told):
+        yield board.RESPONSE_FORM
 
 
 def _of_rule(rule: Row) -> list[tuple[str, Text]]:
@@ -180,6 +192,12 @@ def _of_rule(rule: Row) -> list[tuple[str, Text]]:
         ("Controls", ", ".join(rule.get("controls") or ()) or "none named"),
         ("Codes", _codes(rule)),
     ]
+
+
+def _confirmed(facts: CaseFacts, row: Row) -> Iterable[tuple[str, Text]]:
+    codes = board.confirmed_codes(facts, row["finding_id"])
+    if codes:
+        yield "Codes judged by people", codes
 
 
 def _cause(incident: Incident, row: Row) -> str:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from toolkit.report import (
     drawn,
+    board,
     earlier,
     impact,
     page,
@@ -54,7 +55,7 @@ def document(facts: CaseFacts) -> Document:
         _went_well(incident),
         earlier.section(incident),
         _untested(incident),
-        _decisions(),
+        board.section(incident),
     ]
     return Document(
         "review",
@@ -224,30 +225,3 @@ def _untested(incident: Incident) -> Section:
     if table is not None:
         blocks.append(table)
     return Section("untested", "What could not be tested", tuple(blocks))
-
-
-def _decisions() -> Section:
-    decisions = Table(
-        "Decisions of the board",
-        columns("No. {6} | Decision {48} | Decided by {22} | On"),
-        tuple((str(n), "", "", "") for n in range(1, 7)),
-        form=True,
-    )
-    actions = Table(
-        "Actions",
-        columns("No. {6} | Action {36} | Strength {14} | Owner {16} | Due {12} | Verified how"),
-        tuple((str(n), "", "", "", "", "") for n in range(1, 9)),
-        note="Strength: stronger (an interlock or a change of structure), intermediate "
-        "(redundancy, checklist, tooling), weaker (training, a new instruction, a second look).",
-        form=True,
-    )
-    return Section(
-        "decisions",
-        "Decisions and actions",
-        (
-            Paragraph("To be filled in by the board. Nothing on this page is generated."),
-            decisions,
-            actions,
-        ),
-        new_page=True,
-    )

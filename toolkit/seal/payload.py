@@ -24,7 +24,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit import __version__, report, sqlfile
+from toolkit import __version__, frozen, report, sqlfile
 from toolkit.casefile import CASE_FILE, PROCEDURES, CaseFolder
 from toolkit.errors import UsageError
 from toolkit.rebuild import query_folders
@@ -57,6 +57,7 @@ def copy_case(case: CaseFolder, into: Path, *, decisions: bool) -> None:
             files[path.relative_to(case.path).as_posix()] = path
     if decisions and (case.path / REVIEW_FILE).is_file():
         files[REVIEW_FILE] = case.path / REVIEW_FILE
+        files |= {path.relative_to(case.path).as_posix(): path for path in frozen.files(case.path)}
     for name, path in sorted(files.items()):
         if not safe(name):
             raise UsageError(
