@@ -330,8 +330,8 @@ def _actions(facts: CaseFacts) -> Iterable[Block]:
     weaker = sum(row["strength"] == "weaker" for row in rows)
     yield Paragraph(
         (
-            Strong(f"{number(stronger)} of {plural(len(rows), 'action')} {be(stronger)} stronger."),
-            " All of them are weaker: they rest on people noticing or remembering, so that the "
+            Strong(f"Stronger actions: {number(stronger)} of {number(len(rows))}."),
+            " All are weaker: they rest on people noticing or remembering, so that the "
             "same conditions can meet again. Weigh an interlock or a change of structure."
             if weaker == len(rows)
             else "",
@@ -430,7 +430,7 @@ def history(facts: CaseFacts) -> Iterable[Block]:
     yield Table(
         "Version history",
         columns("Entry {number 7} | Version {number 8} | On {time 17} | By {22} | Act {16} | "
-                "State after {15} | What"),
+                "Leads to {15} | What"),
         tuple(
             (
                 number(row["entry_no"]),
@@ -444,11 +444,14 @@ def history(facts: CaseFacts) -> Iterable[Block]:
             for row in rows[-60:]
         ),
         "review_entry",
-        f"{number(len(rows) - 60)} earlier entries stand in review.yaml." if len(rows) > 60 else "",
+        "A signature leads to signed off once enough independent ones are on record."
+        + (f" {number(len(rows) - 60)} earlier entries: review.yaml." if len(rows) > 60 else ""),
     )  # fmt: skip
 
 
 def _about(row: Row) -> str:
-    parts = [row["finding_id"], row["action_id"], row["code"], row["answer"], row["title"],
-             row["text"], f"digest {row['digest'][:16]}" if row["digest"] else None]  # fmt: skip
+    item = f"item {row['item_no']}" if row["item_no"] else None
+    holds = "does not hold" if row["holds"] is False else None
+    parts = [row["finding_id"], item, holds, row["action_id"], row["code"], row["answer"],
+             row["title"], row["text"], f"digest {row['digest'][:16]}" if row["digest"] else None]  # fmt: skip
     return " ".join(str(part) for part in parts if part)
