@@ -452,6 +452,7 @@ def history(facts: CaseFacts) -> Iterable[Block]:
 def _about(row: Row) -> str:
     item = f"item {row['item_no']}" if row["item_no"] else None
     holds = "does not hold" if row["holds"] is False else None
-    parts = [row["finding_id"], item, holds, row["action_id"], row["code"], row["answer"],
-             row["title"], row["text"], f"digest {row['digest'][:16]}" if row["digest"] else None]  # fmt: skip
+    digest = f"digest {row['digest'][:16]}" if row["digest"] else None
+    names = ("action_id", "code", "answer", "title", "text")
+    parts = [row["finding_id"], item, holds, *(row[name] for name in names), digest]
     return " ".join(str(part) for part in parts if part)

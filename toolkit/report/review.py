@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from toolkit.report import (
-    drawn,
     board,
+    drawn,
     earlier,
     impact,
     page,
