@@ -21,6 +21,7 @@ from toolkit.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from toolkit.export import Written
     from toolkit.report import Kind as ReportKind
     from toolkit.seal import Check, Profile, Sealed
 
@@ -184,6 +185,21 @@ def report(
     for kind in kinds:
         written += reports.write(model, kind, formats, folder.output)
     return tuple(written)
+
+
+def export(path: Path, form: str, *, names: bool = False, target: Path | None = None) -> Written:
+    """Write a rebuilt case in the form of another tool; see `toolkit.export`.
+
+    The target is a file or folder below `output/export/` unless one is given. People appear as
+    roles unless `names` keeps them.
+    """
+    from toolkit import export as exports
+
+    case = Case.open(path)
+    case._require_rebuilt()
+    with Store.open(case.folder.database) as store:
+        folder = case.folder.output / "export"
+        return exports.export(store, form, folder, names=names, target=target)
 
 
 def digest_of(path: Path) -> str:

@@ -202,6 +202,30 @@ def report(
 
 
 @app.command()
+def export(
+    path: CaseArgument,
+    to: Annotated[
+        str, typer.Option("--to", help="timesketch, ocel, oscal, dora, veris, csv or parquet.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File, or folder of csv and parquet, to write."),
+    ] = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Keep the names of people, who else appear as roles.")
+    ] = False,
+) -> None:
+    """Write a rebuilt case in the form of another tool, or of an authority."""
+    from toolkit import case
+
+    made = case.export(path, to, names=names, target=output)
+    told = ", ".join(f"{count} {what}" for what, count in made.counts.items())
+    _say(f"wrote {made.path}: {told}")
+    for each in made.left_out:
+        _say(f"left out: {each}")
+
+
+@app.command()
 def seal(
     path: Annotated[Path, typer.Argument(metavar="CASE|BAG", help="A case, or a bag to sign.")],
     profile: Annotated[

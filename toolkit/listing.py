@@ -34,7 +34,8 @@ class Format(StrEnum):
 
 # C0 and C1 controls, and the marks that reorder text (Unicode TR 36).
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# With these a spreadsheet begins a formula, or looks past them for one.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _WIDEST = 60
 
 
@@ -146,7 +147,7 @@ def _cell(value: Any) -> str:
 
 def _spreadsheet_safe(value: Any) -> str:
     text = _cell(value) if not isinstance(value, float) else repr(value)
-    return "'" + text if isinstance(value, str | list) and text.startswith(_FORMULA) else text
+    return "'" + text if isinstance(value, str | list) and text.startswith(FORMULA) else text
 
 
 def _md(text: str) -> str:

@@ -142,7 +142,7 @@ class CaseFacts:
     """The relations of one case, each read once, with people as roles.
 
     `originals` gives the original line of a record where the caller holds the evidence; without
-    it a record is shown as its relation holds it.
+    it a record is shown as its relation holds it. With `names` people keep their names.
     """
 
     def __init__(
@@ -151,8 +151,10 @@ class CaseFacts:
         *,
         case_title: str | None = None,
         originals: Callable[[int, int], str | None] | None = None,
+        names: bool = False,
     ) -> None:
         self._store = store
+        self.names = names
         self._originals = originals
         self._read: dict[str, list[Row]] = {}
         info = self._raw("case_info")
@@ -170,6 +172,10 @@ class CaseFacts:
         if relation not in self._read:
             self._read[relation] = [self._shown(row) for row in self._raw(relation)]
         return self._read[relation]
+
+    def ask(self, sql: str) -> list[Row]:
+        """The rows of a query, shown as those of a relation are."""
+        return [self._shown(row) for row in self._store.rows(sql)]
 
     def _raw(self, relation: str) -> list[Row]:
         if not self._store.has(relation):
@@ -234,6 +240,8 @@ class CaseFacts:
 
     @cached_property
     def people(self) -> Pseudonyms:
+        if self.names:
+            return Pseudonyms((), {}, ())
         first: dict[str, datetime] = {}
         for relation, at, columns in _ACTORS:
             if not self._store.has(relation):
@@ -287,13 +295,14 @@ class CaseFacts:
         return visible(self.people.text(text))
 
     def _shown(self, row: Row) -> Row:
-        return {name: self._value(name, value) for name, value in row.items()}
+        return {name: self.shown(name, value) for name, value in row.items()}
 
-    def _value(self, name: str, value: Any) -> Any:
+    def shown(self, name: str, value: Any) -> Any:
+        """A value of a column as it may be shown."""
         if isinstance(value, str):
             return visible(self.people.name(value)) if name in PEOPLE else self.text(value)
         if isinstance(value, list):
-            return [self._value(name, part) for part in value]
+            return [self.shown(name, part) for part in value]
         return value
 
     # -- the case ------------------------------------------------------------------------------
