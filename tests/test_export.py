@@ -8,6 +8,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -376,3 +377,136 @@ def test_bundle_says_what_it_leaves_out(case: Path, written: dict[str, Path]) ->
     assert (kinds["started_at"], kinds["actors"], kinds["exceptions"], kinds["registered"]) == (
         "datetime", "array", "integer", "boolean",
     )  # fmt: skip
+
+
+# -- OSCAL -----------------------------------------------------------------------------------------
+
+
+def test_oscal_counts_what_the_rules_found(case: Path, written: dict[str, Path]) -> None:
+    document = json.loads(written["oscal"].read_text())["assessment-results"]
+    result = document["results"][0]
+    with store_of(case) as store:
+        findings = store.rows("from finding")
+        rules = {row["rule"] for row in store.rows("from rule_catalogue")}
+        sources = {row["sha256"] for row in store.rows("from source")}
+    exceptions = [row for row in findings if row["status"] == "exception"]
+    assert exceptions and len(result["observations"]) == len(rules) + len(exceptions)
+    states = {
+        each["target"]["target-id"]: each["target"]["status"]["state"]
+        for each in result["findings"]
+    }
+    failed = {row["rule"] for row in exceptions}
+    held = {
+        rule for rule in rules - failed
+        if {row["status"] for row in findings if row["rule"] == rule} & {"ok", "undetermined"} == {"ok"}
+    }  # fmt: skip
+    assert states == dict.fromkeys(failed, "not-satisfied") | dict.fromkeys(held, "satisfied")
+    assert {each["status"] for each in result["risks"]} == {"open"} and len(result["risks"]) == len(
+        failed
+    )
+    for each in result["observations"]:
+        assert (
+            each["methods"] == ["TEST"]
+            and datetime.fromisoformat(each["collected"]).utcoffset() is not None
+        )
+        for prop in each["props"]:
+            assert re.fullmatch(r"\S(.*\S)?", prop["value"]) and re.fullmatch(
+                r"[A-Za-z_][\w.-]*", prop["name"]
+            )
+    uuids = re.findall(r'"uuid": "([^"]+)"', written["oscal"].read_text())
+    assert len(uuids) == len(set(uuids))
+    assert all(
+        re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", each)
+        for each in uuids
+    )
+    named = set(re.findall(r'-uuid": "([^"]+)"', written["oscal"].read_text()))
+    named |= {href[1:] for href in re.findall(r'"href": "(#[^"]+)"', written["oscal"].read_text())}
+    assert named <= set(uuids)
+    hashes = {
+        one["hashes"][0]["value"]
+        for each in document["back-matter"]["resources"]
+        for one in each.get("rlinks", ())
+    }
+    assert hashes == sources
+    controls = result["reviewed-controls"]["control-selections"][0]["include-controls"]
+    assert {"control-id": "cp-9.1"} in controls
+
+
+# -- DORA, VERIS -----------------------------------------------------------------------------------
+
+
+def test_dora_fills_what_records_decide_and_nothing_else(
+    case: Path, written: dict[str, Path]
+) -> None:
+    fields = json.loads(written["dora"].read_text())["fields"]
+    assert len(fields) == 76
+    filled = {number: each for number, each in fields.items() if each["status"] == "filled"}
+    assert filled.keys() == {"3.2", "3.3", "3.15"}
+    with store_of(case) as store:
+        onset = store.rows("from incident_phase where scope = 'all' and phase = 'onset'")[0]
+        end = store.value("select max(ended_at) from protection_gap")
+    assert datetime.fromisoformat(fields["3.2"]["value"]) == onset["started_at"]
+    assert datetime.fromisoformat(fields["3.3"]["value"]) == end
+    minutes = (end - onset["started_at"]) // timedelta(minutes=1)
+    assert (
+        fields["3.15"]["value"] == f"{minutes // 1440:03}:{minutes // 60 % 24:02}:{minutes % 60:02}"
+    )
+    for number in ("4.1", "4.2", "4.3", "4.5"):
+        assert fields[number]["status"] == "open" and fields[number]["who"] == "review board"
+        assert "known" not in fields[number]
+    assert all(each["who"] for each in fields.values() if each["status"] == "open")
+
+
+def test_veris_leaves_unknown_what_evidence_does_not_decide(written: dict[str, Path]) -> None:
+    incident = json.loads(written["veris"].read_text())
+    assert {"schema_version", "incident_id", "security_incident", "summary", "timeline", "actor",
+            "action", "asset", "attribute", "discovery_method"} <= incident.keys()  # fmt: skip
+    assert incident["action"] == {"unknown": {}} and incident["actor"] == {"unknown": {}}
+    assert incident["security_incident"] == "Suspected"
+    assert incident["timeline"]["incident"] == {"year": 2022, "month": 3, "day": 9}
+    assert incident["attribute"]["availability"]["variety"] == ["Interruption"]
+    assert incident["asset"]["assets"] == [{"variety": "Unknown", "amount": 2}]
+
+
+def test_codes_of_the_board_reach_both_and_open_gaps_leave_the_end_open(
+    case: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "coded"
+    shutil.copytree(case, folder)
+    with Store.create(folder / "case.duckdb") as store:
+        store.execute(
+            "update protection_gap set open = true, ended_at = null where asset_id = 'm2'"
+        )
+        store.execute(
+            "create or replace table review_state as select * replace (true as is_current) from "
+            "(select * from review_state limit 0) union all by name select 1 as version, "
+            "'draft' as state, true as is_current"
+        )
+        for code, verdict in (
+            ("dora:4.3.change_management", "confirmed"), ("dora:4.3.backup_and_restore", "disputed"),
+            ("veris:error.maintenance", "confirmed"), ("veris:misuse.unapproved_workaround", "one coder"),
+        ):  # fmt: skip
+            store.execute(
+                "insert into review_code (version, code, verdict) values (1, ?, ?)", [code, verdict]
+            )
+    fields = json.loads(cases.export(folder, "dora").path.read_text())["fields"]
+    assert fields["4.3"]["status"] == "open"
+    assert [each["confirmed_by_the_board"] for each in fields["4.3"]["known"]] == [
+        "dora:4.3.change_management"
+    ]
+    assert fields["3.3"]["status"] == fields["3.15"]["status"] == "open"
+    assert fields["3.3"]["known"][0]["open_at_end_of_record"]
+    incident = json.loads(cases.export(folder, "veris").path.read_text())
+    assert incident["action"] == {
+        "error": {"variety": ["Maintenance error"], "vector": ["Unknown"]}
+    }
+
+
+def test_no_incident_is_said_in_one_line(case: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "quiet"
+    shutil.copytree(case, folder)
+    with Store.create(folder / "case.duckdb") as store:
+        store.execute("delete from incident_phase")
+    for form in ("dora", "veris"):
+        with pytest.raises(UsageError, match="the evidence shows no incident"):
+            cases.export(folder, form)
