@@ -270,6 +270,41 @@ def test_the_onset_of_machines_with_mixed_cadences_is_covered_and_narrow(
     assert sum(narrow) >= 0.95 * len(narrow)
 
 
+def paused(name: str, first: int, last: int) -> list[dict[str, object]]:
+    """Samples every hour for three days, without success from one hour to another."""
+    return samples(
+        name,
+        [(hour, "failure" if first <= hour < last else "success") for hour in range(72)],
+    )
+
+
+def episodes(*telemetry: list[dict[str, object]]) -> list[tuple[object, ...]]:
+    """Start and end in hours, machines and whether it is the main one, of everything's episodes."""
+    with derive("onset", replication_sample=[row for one in telemetry for row in one]) as store:
+        return [
+            ((row["onset_hi"] - at(0)).total_seconds() / 3600,
+             row["ended_at"] and (row["ended_at"] - at(0)).total_seconds() / 3600,
+             row["affected"], row["main"])
+            for row in store.rows("select * from onset where scope = 'all' order by episode_no")
+        ]  # fmt: skip
+
+
+def test_of_few_machines_one_that_fell_apart_from_another_has_an_onset_of_its_own() -> None:
+    a_pause, the_outage = paused("a", 20, 40), paused("b", 30, 60)
+    assert episodes(a_pause, the_outage) == [(20, 40, 1, False), (30, 60, 1, True)]
+
+
+def test_few_machines_that_fell_at_about_the_same_time_share_an_onset() -> None:
+    assert episodes(paused("a", 20, 40), paused("b", 21, 60)) == [(20, 60, 2, True)]
+
+
+def test_of_many_machines_what_falls_while_others_are_down_belongs_to_the_episode() -> None:
+    first = [paused(f"a{number:02}", 20, 40) for number in range(4)]
+    later = [paused(f"b{number:02}", 30, 60) for number in range(4)]
+    rest = [paused(f"c{number:02}", 80, 80) for number in range(32)]
+    assert episodes(*first, *later, *rest) == [(20, 60, 8, True)]
+
+
 def metric(series: str, asset: str | None, values: Sequence[float]) -> list[dict[str, object]]:
     """Samples of a metric every ten minutes."""
     return [

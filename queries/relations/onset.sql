@@ -1,7 +1,7 @@
 -- /// relation
 -- id = "onset"
 -- title = "When protection of a scope degraded"
--- grain = "One row per scope and episode in which at least the degraded share of its machines (and at least one) was in a gap."
+-- grain = "One row per scope and episode in which at least the degraded share of its machines (and at least one) was in a gap. Where one machine makes up the share, machines that fell apart in time make episodes of their own, which may overlap."
 -- reads = ["case_info", "component_region", "dependency_reach", "known_asset", "lag_profile", "machine_fall", "replication_run", "status_component"]
 -- policy = ["degraded_share"]
 -- limitations = "The interval rests on what each machine's records bound; machines whose bounds agree on one instant are taken to have fallen within a small part of their cadence. In simulations with cadences from 15 minutes to a day it covers the truth in 95 of 100 cases or more. A machine that was never good on record counts from its first failure."
@@ -16,7 +16,7 @@
 -- population = "Machines of the scope with telemetry."
 -- method = "`exact`: from the bounds of each machine's gap; `statistical`: at least one of them known by a rise of its lag, or of the age of its recovery points."
 -- episode_no = "Number of the episode within its scope."
--- main = "Whether it is the episode of its scope with most affected machines within the window."
+-- main = "Whether it is the episode of its scope with most affected machines within the window; of several, the one with most time in gaps."
 -- ///
 with recorded as (
     select distinct asset_id
@@ -145,56 +145,95 @@ thresholds as (
     having populations.scope_kind <> 'dependency' or count(distinct struck.asset_id) >= 2
 ),
 
+-- Where one machine makes up the share, any pause of one would start an episode and swallow what
+-- begins while it lasts. Falls belong together there only if they lie no further apart than the
+-- wider of their intervals is wide.
+apart as (
+    select
+        struck.*,
+        coalesce(
+            thresholds.enough = 1
+            and struck.started_lo > greatest(
+                max(struck.started_hi) over earlier + (struck.started_hi - struck.started_lo),
+                max(struck.started_hi + (struck.started_hi - struck.started_lo)) over earlier
+            ),
+            false
+        ) as is_new
+    from struck
+    inner join thresholds using (scope_kind, scope)
+    window earlier as (
+        partition by struck.scope_kind, struck.scope
+        order by struck.started_lo, struck.started_hi, struck.asset_id, struck.ended_at
+        rows between unbounded preceding and 1 preceding
+    )
+),
+
+waves as (
+    select
+        *,
+        count(*) filter (where is_new) over (
+            partition by scope_kind, scope
+            order by started_lo, started_hi, asset_id, ended_at
+            rows between unbounded preceding and current row
+        ) as wave_no
+    from apart
+),
+
 turns_of_machines as (
     select
         scope_kind,
         scope,
+        wave_no,
         started_hi as instant,
         1 as change
-    from struck
+    from waves
     union all
     select
         scope_kind,
         scope,
+        wave_no,
         ended_at as instant,
         -1 as change
-    from struck
+    from waves
 ),
 
 changes as (
     select
         scope_kind,
         scope,
+        wave_no,
         instant,
         sum(change)::bigint as change
     from turns_of_machines
-    group by scope_kind, scope, instant
+    group by scope_kind, scope, wave_no, instant
 ),
 
 levels as (
     select
         scope_kind,
         scope,
+        wave_no,
         instant,
         enough,
         population,
-        sum(change) over (partition by scope_kind, scope order by instant) >= enough as is_degraded
+        sum(change) over wave >= enough as is_degraded
     from changes
     inner join thresholds using (scope_kind, scope)
+    window wave as (partition by scope_kind, scope, wave_no order by instant)
 ),
 
 turns as (
     select *
     from levels
     qualify is_degraded <> coalesce(
-        lag(is_degraded) over (partition by scope_kind, scope order by instant), false
+        lag(is_degraded) over (partition by scope_kind, scope, wave_no order by instant), false
     )
 ),
 
 spans as (
     select
         *,
-        lead(instant) over (partition by scope_kind, scope order by instant) as ended_at
+        lead(instant) over (partition by scope_kind, scope, wave_no order by instant) as ended_at
     from turns
 ),
 
@@ -204,11 +243,12 @@ episodes as (
         spans.scope,
         spans.enough,
         spans.population,
+        spans.wave_no,
         spans.instant as onset_hi,
         spans.ended_at as all_clear_at,
         if(spans.ended_at < record.ends_at, spans.ended_at, null) as ended_at,
         row_number() over (
-            partition by spans.scope_kind, spans.scope order by spans.instant
+            partition by spans.scope_kind, spans.scope order by spans.instant, spans.wave_no
         ) as episode_no
     from spans
     cross join record
@@ -218,17 +258,19 @@ episodes as (
 involved as (
     select
         episodes.*,
-        struck.asset_id,
-        struck.started_lo,
-        struck.started_hi,
-        struck.is_statistical
+        waves.asset_id,
+        waves.started_lo,
+        waves.started_hi,
+        waves.ended_at as asset_ended_at,
+        waves.is_statistical
     from episodes
-    inner join struck
+    inner join waves
         on
-            episodes.scope_kind = struck.scope_kind
-            and episodes.scope = struck.scope
-            and episodes.all_clear_at > struck.started_hi
-            and episodes.onset_hi < struck.ended_at
+            episodes.scope_kind = waves.scope_kind
+            and episodes.scope = waves.scope
+            and episodes.wave_no = waves.wave_no
+            and episodes.all_clear_at > waves.started_hi
+            and episodes.onset_hi < waves.ended_at
 ),
 
 bounded as (
@@ -240,6 +282,7 @@ bounded as (
         ended_at,
         population,
         count(distinct asset_id) as affected,
+        sum(epoch_us(asset_ended_at) - epoch_us(started_hi)) as lasting,
         bool_or(is_statistical) as is_statistical,
         min(started_lo) filter (where started_hi = onset_hi) as onset_lo
     from involved
@@ -351,7 +394,8 @@ select
                 and coalesce(bounded.ended_at >= case_info.window_start, true)
             ) desc,
             bounded.affected desc,
-            bounded.onset_hi asc
+            bounded.lasting desc,
+            episode_no asc
     ) = 1 as main
 from bounded
 inner join estimates using (scope_kind, scope, episode_no)
