@@ -16,6 +16,7 @@ from statistics import median
 from zoneinfo import ZoneInfo
 
 from benchmarks.operations import ADHOC, Act, Change, Operations, Step
+from benchmarks.world import NEVER
 
 Verdicts = dict[tuple[str, str], str]
 SHARED = ("root", "admin", "administrator", "operator")
@@ -39,6 +40,7 @@ class Oracle:
         self.ops, self.world, self.registers = ops, ops.world, ops.registers
         self.samples, self.onsets, self.theme = samples, onsets, theme
         self.registered = [change for change in ops.changes if change.registered]
+        self.last_use = max((each for rows in samples.values() for each in rows), default=NEVER)
         self.verdicts: Verdicts = {}
 
     def judge(self) -> Verdicts:
@@ -195,6 +197,9 @@ class Oracle:
             elif not samples or min(samples) > begin:
                 # The telemetry does not reach back far enough to say that it was not used.
                 self.say("CF-06", change, "undetermined")
+            elif max(samples) < begin or self.last_use < act.at:
+                # Whether it was heard of since, without use, or the telemetry ended, is left open.
+                self.say("CF-06", change, "open")
 
     def _tested(self, change: Change, act: Act) -> None:
         members = {act.target}

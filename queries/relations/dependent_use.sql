@@ -12,7 +12,7 @@
 -- dependent = "The dependent, as the register names it."
 -- drain_event = "Last complete drain of the target in the operation before; NULL without one."
 -- since_at = "From when on use counts: that drain, else the look-back."
--- use = "used, perhaps (times do not decide), unused, or unknown (no telemetry that reaches back so far)."
+-- use = "used, perhaps (times do not decide), unused, or unknown (no telemetry of it before that time, or none since, or the record of all telemetry ends before the event)."
 -- used_at = "Last use on record before the event, where there is one."
 -- dependency_evidence = "Row of the register."
 -- evidence = "Record of the last use; NULL without one."
@@ -161,7 +161,7 @@ by_run as (
             or job_run.started_at < dependent.since_hi
         ) as spans,
         max(run_end.recorded_at) as used_at,
-        arg_max(run_end.evidence, run_end.recorded_at) as evidence
+        arg_max(run_end.evidence, (run_end.recorded_at, run_end.evidence)) as evidence
     from dependent
     left join job_run
         on
@@ -207,7 +207,11 @@ by_sample as (
         ) as used_at,
         arg_max(
             pointer(replication_sample.source_id, replication_sample.record_no),
-            replication_sample.sampled_at
+            (
+                replication_sample.sampled_at,
+                replication_sample.source_id,
+                replication_sample.record_no
+            )
         ) as evidence
     from undecided
     inner join spelling on undecided.asset = spelling.asset
@@ -220,13 +224,19 @@ by_sample as (
     group by undecided.event, undecided.asset
 ),
 
--- Of a time that the telemetry does not reach back to it says nothing.
+-- Silence tells of no use only where the dependent was heard of before it and in it or after it,
+-- and where telemetry goes on at the event.
 watched as (
     select
         lower(replication_run.asset_id) as asset,
-        min(replication_run.started_at) as begins_at
+        min(replication_run.started_at) as begins_at,
+        max(replication_run.last_sample_at) as ends_at
     from replication_run
     group by lower(replication_run.asset_id)
+),
+
+record as (
+    select max(replication_run.last_sample_at) as ends_at from replication_run
 )
 
 select
@@ -240,8 +250,12 @@ select
         when by_run.used_at is not null or by_sample.used_at is not null
             then if(by_run.surely_valid, 'used', 'perhaps')
         when by_sample.event is not null then 'perhaps'
-        when watched.asset is null or watched.begins_at > by_run.since_hi then 'unknown'
-        else 'unused'
+        when
+            watched.begins_at <= by_run.since_hi
+            and watched.ends_at >= by_run.since_hi
+            and record.ends_at >= by_run.occurred_lo
+            then 'unused'
+        else 'unknown'
     end as use,
     greatest(by_run.used_at, by_sample.used_at) as used_at,
     by_run.dependency_row as dependency_evidence,
@@ -253,4 +267,5 @@ from by_run
 inner join looked_at on by_run.event = looked_at.event
 left join by_sample on by_run.event = by_sample.event and by_run.asset = by_sample.asset
 left join watched on by_run.asset = watched.asset
+cross join record
 order by looked_at.event, dependent
