@@ -112,8 +112,9 @@ compared as (
             where passed.first_lo <= hit.occurred_hi
         )
             as tested_at,
-        arg_max(passed.evidence, passed.last_lo) filter (where passed.first_lo <= hit.occurred_hi)
-            as test_row
+        arg_max(passed.evidence, (passed.last_lo, passed.evidence)) filter (
+            where passed.first_lo <= hit.occurred_hi
+        ) as test_row
     from hit
     inner join covered on hit.event = covered.event
     inner join passed on covered.asset = passed.asset

@@ -31,7 +31,9 @@ begun as (
             as first_hi,
         min(operation_event.occurred_lo) as inferred_lo,
         min(operation_event.occurred_at) as first_at,
-        arg_min(operation_event.evidence, operation_event.occurred_at) as event
+        arg_min(
+            operation_event.evidence, (operation_event.occurred_at, operation_event.evidence)
+        ) as event
     from operation_event
     where operation_event.is_action
     group by operation_event.operation_id

@@ -55,8 +55,8 @@ span as (
         min(action.occurred_hi) filter (where action.basis = 'explicit') as sure_start,
         max(action.ended_lo) filter (where action.basis = 'explicit') as sure_end,
         [
-            arg_min(action.evidence, action.occurred_at),
-            arg_max(action.evidence, action.occurred_at),
+            arg_min(action.evidence, (action.occurred_at, action.evidence)),
+            arg_max(action.evidence, (action.occurred_at, action.evidence)),
         ] as evidence
     from action
     where action.actor is not null

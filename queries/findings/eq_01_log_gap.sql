@@ -88,7 +88,7 @@ critical as (
                 'from_row': silent.from_row,
                 'to_row': silent.to_row
             },
-            silent.to_at - silent.from_at
+            (silent.to_at - silent.from_at, silent.from_at, silent.from_row)
         ) as longest
     from placed
     left join silent

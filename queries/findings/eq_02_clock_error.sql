@@ -53,10 +53,10 @@ measured as (
         count(*) as probes,
         count(distinct near_by.host) as hosts,
         max(abs(near_by.residual)) as largest,
-        arg_max(near_by.residual, abs(near_by.residual)) as residual,
-        arg_max(near_by.host, abs(near_by.residual)) as host,
-        arg_max(near_by.probed_at, abs(near_by.residual)) as probed_at,
-        arg_max(near_by.probe_row, abs(near_by.residual)) as probe_row
+        arg_max(near_by.residual, (abs(near_by.residual), near_by.probe_row)) as residual,
+        arg_max(near_by.host, (abs(near_by.residual), near_by.probe_row)) as host,
+        arg_max(near_by.probed_at, (abs(near_by.residual), near_by.probe_row)) as probed_at,
+        arg_max(near_by.probe_row, (abs(near_by.residual), near_by.probe_row)) as probe_row
     from near_by
     group by near_by.source_id
 ),

@@ -121,7 +121,7 @@ answer as (
             and job_run.last_sample_at > stated.occurred_hi
         ) as is_bad,
         any_value(job_run.next_cadence) as next_cadence,
-        list(job_run.evidence) filter (
+        list(job_run.evidence order by job_run.evidence) filter (
             where job_run.worth in ('bad', 'stale')
             and job_run.started_at <= stated.occurred_lo + job_run.next_cadence
             and job_run.last_sample_at > stated.occurred_hi
@@ -187,17 +187,17 @@ state as (
 observed as (
     select
         stated.event,
-        arg_max(state.state, state.observed_at) filter (
+        arg_max(state.state, (state.observed_at, state.state_row)) filter (
             where state.observed_hi < stated.occurred_lo
         ) as state_before,
-        arg_min(state.state, state.observed_at) filter (
+        arg_min(state.state, (state.observed_at, state.state_row)) filter (
             where state.observed_lo > stated.occurred_hi
         ) as state_after,
-        arg_max(state.state, state.observed_at) as last_state,
+        arg_max(state.state, (state.observed_at, state.state_row)) as last_state,
         min(state.observed_at) filter (where state.observed_lo > stated.occurred_hi)
             as after_at,
         arg_min(
-            state.state_row, state.observed_at
+            state.state_row, (state.observed_at, state.state_row)
         ) filter (where state.observed_lo > stated.occurred_hi) as after_row
     from stated
     inner join state on stated.asset = state.asset

@@ -58,7 +58,11 @@ samples as (
             )
         ) as age_seconds,
         row_number() over (
-            partition by stale.job_no order by replication_sample.sampled_at desc
+            partition by stale.job_no
+            order by
+                replication_sample.sampled_at desc,
+                replication_sample.source_id desc,
+                replication_sample.record_no desc
         ) as back_no
     from replication_sample
     left join canonical on replication_sample.asset_id = canonical.alias

@@ -250,7 +250,7 @@ final as (
     select
         max(posts.resolved_at) as resolved_at,
         min(posts.posted_at) filter (where posts.state = 'postmortem') as stated_at,
-        arg_min(posts.evidence, posts.posted_at) filter (
+        arg_min(posts.evidence, (posts.posted_at, posts.evidence)) filter (
             where posts.state = 'postmortem'
         ) as evidence
     from posts

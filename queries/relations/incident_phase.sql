@@ -268,7 +268,9 @@ closings as (
         scopes.scope_kind,
         scopes.scope,
         max(reviewed.resolved_at) as resolved_at,
-        arg_max(reviewed.last_evidence, reviewed.resolved_at) as evidence
+        arg_max(
+            reviewed.last_evidence, (reviewed.resolved_at, reviewed.last_evidence)
+        ) as evidence
     from scopes
     inner join reviewed
         on scopes.scope_kind = 'all' or list_contains(reviewed.regions, scopes.scope)

@@ -88,7 +88,8 @@ jobs as (
         min(started_at) as first_at,
         max(last_sample_at) as last_at,
         min(started_at) filter (where worth = 'good') as first_good_at,
-        arg_min(evidence, started_at) filter (where worth = 'good') as first_good_evidence,
+        arg_min(evidence, (started_at, evidence)) filter (where worth = 'good')
+            as first_good_evidence,
         any_value(cadence_minutes) as cadence_minutes,
         any_value(rpo_minutes) as rpo_minutes,
         any_value(limit_minutes) as limit_minutes

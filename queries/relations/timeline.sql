@@ -44,7 +44,8 @@ states as (
     select
         *,
         lag(state) over (
-            partition by asset_id, job_kind, job_id, target_asset order by started_at
+            partition by asset_id, job_kind, job_id, target_asset
+            order by started_at, ended_at nulls last, evidence
         ) as before_state
     from state_interval
 ),
