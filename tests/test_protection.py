@@ -505,9 +505,10 @@ def test_nothing_after_the_reduction_reads_samples() -> None:
         sample: {name for name, read in reads.items() if sample in read}
         for sample in ("replication_sample", "metric_sample")
     }
-    # The inventory takes names; of use before an irreversible action, the samples within a run.
+    # The inventory takes names; of use before an irreversible action, the samples within a run;
+    # of jobs whose recovery points became too old, the samples before.
     assert readers == {
-        "replication_sample": {"replication_run", "known_asset", "dependent_use"},
+        "replication_sample": {"replication_run", "known_asset", "dependent_use", "age_profile"},
         "metric_sample": {"lag_profile"},
     }
 
