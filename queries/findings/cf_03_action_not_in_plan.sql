@@ -103,7 +103,7 @@ select
     verdict.decisive.event,
     coalesce(
         sentence(verdict.decisive.reason, verdict.judged_alike),
-        'No action is on record that the procedure would have to foresee.'
+        'No action is on record that the procedure has to foresee.'
     ) as reason,
     coalesce(verdict.evidence, []) as evidence
 from operation_span

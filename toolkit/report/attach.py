@@ -24,6 +24,8 @@ def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
         ("findings.csv", "finding", "Every finding of every status"),
         ("timeline.csv", "timeline", "Every dated event of the evidence, in order"),
         ("sources.csv", "source", "Register of the files of evidence with their account"),
+        ("partners.csv", "partner_impact", "Impact on every partner"),
+        ("revisions.csv", "revision", "What later captures of the same records changed"),
         ("policy.csv", "policy", "Thresholds in force and where each comes from"),
     )
     found = [
@@ -33,6 +35,8 @@ def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
     ]
     queries = facts.queries
     if queries:
+        register = [{k: v for k, v in row.items() if k != "sql"} for row in queries]
+        found.append(Attached("queries.csv", "Every query with its digests", table(register)))
         text = "\n\n".join(
             f"-- {row['query_id']}: {row['title']}\n-- sha256 of the file "
             f"{row['sha256']}\n{row['sql']};"

@@ -14,6 +14,7 @@ from toolkit.report.model import (
     Facts,
     Listing,
     Paragraph,
+    Ref,
     Section,
     Status,
     Strong,
@@ -46,6 +47,21 @@ def document(facts: CaseFacts) -> Document:
 
 
 # -- scope -------------------------------------------------------------------------------------
+
+
+_PAPERS = (
+    ("WP-A", "Engagement: objective, criteria, scope", "scope", "Scope and criteria"),
+    ("WP-B", "Sources, reconciliation, custody", "sources", "Sources"),
+    ("WP-C", "Timeline with evidence", "", "timeline.csv; drawn in the review"),
+    ("WP-D", "Tests: population, result, exceptions", "tests", "Tests"),
+    ("WP-E", "Impact", "", "relations machine_impact, region_impact; partners.csv"),
+    ("WP-F", "Communication", "", "relations communication, disclosure; shown in the review"),
+    ("WP-G", "Findings", "findings", "Findings"),
+    ("WP-H", "Responses and actions", "findings", "at each finding; actions in the review"),
+    ("WP-I", "Limits of the evidence, requests", "limits", "Limits of the evidence"),
+    ("WP-J", "Sign-offs, versions", "sign-off", "Sign-off and version history"),
+    ("WP-K", "Queries, policy, manifest", "queries", "Query register; manifest.jsonl"),
+)
 
 
 def _scope(incident: Incident) -> Section:
@@ -86,6 +102,14 @@ def _scope(incident: Incident) -> Section:
                     "by first appearance in the evidence",
                 ),
             )
+        ),
+        Table(
+            "Index of the working papers",
+            columns("Paper {9} | What {43} | Where"),
+            tuple(
+                (name, what, Ref(where, target) if target else where)
+                for name, what, target, where in _PAPERS
+            ),
         ),
         Table(
             "What the answers mean",
@@ -351,17 +375,21 @@ def _queries(facts: CaseFacts) -> Section:
             Table(
                 "Queries with digests of text and result",
                 columns(
-                    "Query {36} | Rows {number 9} | SHA-256 of the query and of its result {digest}"
+                    "Query {16} | Title {40} | Rows {number 9} | SHA-256 of the query {code 17} | "
+                    "Of its result {code}"
                 ),
                 tuple(
                     (
-                        (Strong(str(row["query_id"])), "\n" + str(row["title"])),
+                        Strong(str(row["query_id"])),
+                        str(row["title"]),
                         number(row["row_count"]),
-                        (Code(str(row["sha256"])), "\n", Code(str(row["result_sha256"]))),
+                        Code(str(row["sha256"])[:16]),
+                        Code(str(row["result_sha256"])[:16]),
                     )
                     for row in rows
                 ),
                 "query_catalogue",
+                "The first 16 letters of each digest; the whole ones stand in queries.csv.",
             )
         )
     return Section("queries", "Query register", tuple(blocks), new_page=True)

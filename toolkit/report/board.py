@@ -230,7 +230,7 @@ def _decided(incident: Incident) -> Iterable[Block]:
     if said:
         yield Table(
             "Decisions of the board",
-            columns("Entry {number 7} | Decision {50} | Findings {code 20} | By {16} | On {time}"),
+            columns("Entry {number 7} | Decision {40} | Findings {code 18} | By {19} | On {time}"),
             tuple(
                 (
                     number(row["entry_no"]),
@@ -429,8 +429,8 @@ def history(facts: CaseFacts) -> Iterable[Block]:
         return
     yield Table(
         "Version history",
-        columns("Entry {number 7} | Version {number 8} | On {time 17} | By {22} | Act {16} | "
-                "Leads to {15} | What"),
+        columns("Entry {number 7} | Version {number 8} | On {time 15} | By {18} | Act {11} | "
+                "Leads to {13} | What"),
         tuple(
             (
                 number(row["entry_no"]),

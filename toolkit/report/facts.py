@@ -23,6 +23,7 @@ from toolkit.report.words import letters, visible
 from toolkit.store import Store
 
 Row = dict[str, Any]
+LONGEST = 8_000  # characters of one value that a report shows
 
 # Columns that hold accounts of people, by relation, with the time at which each one appears.
 _ACTORS = (
@@ -291,8 +292,10 @@ class CaseFacts:
         return words
 
     def text(self, text: str) -> str:
-        """A string of the evidence as it may be shown."""
-        return visible(self.people.text(text))
+        """A string of the evidence as it may be shown; one beyond LONGEST is cut with a note."""
+        rest = len(text) - LONGEST
+        note = f" [cut here: {rest} more characters stand in the evidence]" if rest > 0 else ""
+        return visible(self.people.text(text[:LONGEST])) + note
 
     def _shown(self, row: Row) -> Row:
         return {name: self.shown(name, value) for name, value in row.items()}

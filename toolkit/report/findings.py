@@ -201,20 +201,15 @@ def _confirmed(facts: CaseFacts, row: Row) -> Iterable[tuple[str, Text]]:
 
 
 def _cause(incident: Incident, row: Row) -> str:
-    if not row["operation_id"]:
-        return "Not determined by the record."
-    others = [
-        f"{other['rule']} {str(other['title'])[:1].lower()}{str(other['title'])[1:]}"
-        for other in incident.of_operation(row["operation_id"], "exception")
-        if other["finding_id"] != row["finding_id"]
-    ]
-    if not others:
-        return "Not determined by the record. No other deviation of the operation is on record."
-    more = f"; and {number(len(others) - 6)} more" if len(others) > 6 else ""
-    return (
-        "Not determined by the record. Contributing conditions recorded of the same operation: "
-        f"{'; '.join(others[:6])}{more}."
+    """Never a verdict: which other deviations stand in the same operation, by rule."""
+    rules = dict.fromkeys(
+        other["rule"]
+        for other in incident.of_operation(row["operation_id"] or "", "exception")
+        if other["rule"] != row["rule"]
     )
+    if not row["operation_id"] or not rules:
+        return "Not determined by the record; for the board to judge with those who know the work."
+    return f"Not determined by the record. In the same operation also: {', '.join(rules)}."
 
 
 def _reperform(facts: CaseFacts, column: str, value: str) -> Paragraph:

@@ -12,6 +12,7 @@ from toolkit.report.model import Bars, Block, Figure, Paragraph, Section, Table,
 from toolkit.report.words import hours_of, number, size, span
 
 OPEN_GAPS = 12
+PARTNERS = 12  # printed; all of them stand in partners.csv
 
 
 def section(incident: Incident) -> Section:
@@ -36,7 +37,16 @@ def section(incident: Incident) -> Section:
         key=lambda row: (-(row["machine_hours"] or 0), str(row["organization"])),
     )
     if partners:
-        blocks.append(impact_table(facts, "Impact by partner", "Partner", "organization", partners))
+        blocks.append(
+            impact_table(
+                facts,
+                "Impact by partner",
+                "Partner",
+                "organization",
+                partners[:PARTNERS],
+                rest=len(partners) - PARTNERS,
+            )
+        )
     blocks += by_type(facts)
     blocks += _open_gaps(facts)
     if len(blocks) == 1:
@@ -134,7 +144,10 @@ def _types(machines: list[Row]) -> dict[str, Counter[str]]:
     return dict(sorted(found.items()))
 
 
-def impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row]) -> Table:
+def impact_table(
+    facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row], *, rest: int = 0
+) -> Table:
+    """One row per region or partner; `rest` of them stand in the attachment alone."""
     told = "First post that names it" if key == "region" else "First direct notice"
     return Table(
         caption,
@@ -157,7 +170,8 @@ def impact_table(facts: CaseFacts, caption: str, title: str, key: str, rows: lis
             for row in rows
         ),
         "region_impact" if key == "region" else "partner_impact",
-        "The time in brackets runs from the first impact to the post or notice.",
+        "The time in brackets runs from the first impact to the post or notice."
+        + (f" {number(rest)} less affected ones stand in partners.csv." if rest > 0 else ""),
     )
 
 

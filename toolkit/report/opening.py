@@ -239,15 +239,14 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
         return
     yield Paragraph(_tie(incident, board), query="trigger_candidate")
     order = _order(incident)
-    if order:
-        yield Paragraph(order, query="operation_event, onset")
     contradicted = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
     if contradicted:
-        yield Paragraph(
-            f"{plural(len(contradicted), 'claim')} of operators, tools or the status page "
-            f"{be(len(contradicted))} contradicted by other records (EQ-05).",
-            query="finding",
+        order += (
+            f" {plural(len(contradicted), 'claim')} of operators, tools or the status page "
+            f"{be(len(contradicted))} contradicted by other records (EQ-05)."
         )
+    if order:
+        yield Paragraph(order.strip(), query="operation_event, onset, finding")
 
 
 def _tie(incident: Incident, board: bool) -> Text:

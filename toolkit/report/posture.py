@@ -83,8 +83,8 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
     yield Table(
         "Single points, and what falls with each",
         columns(
-            "Asset {16} | Kind {12} | Region {10} | Machines before {number 12} | "
-            "Machines today {number 12} | Partners {number 10} | Data {number 13} | State today"
+            "Asset {14} | Kind {10} | Region {8} | Machines before {number 11} | "
+            "Machines today {number 11} | Partners {number 9} | Data {number 12} | State today"
         ),
         tuple(_point(name, when) for name, when in ranked[:POINTS]),
         "blast_radius, protection_posture",

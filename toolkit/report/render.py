@@ -38,7 +38,9 @@ SIGNS = {
     "exception": "■", "ok": "✓", "undetermined": "□", "not_run": "–", "not_applicable": "·",
     "satisfied": "✓", "violated": "■", "differs": "■", "pending": "□", "not_activated": "·",
     "agree": "✓", "over_claim": "■", "under_claim": "▲", "unknown": "□",
-    "yes": "✓", "no": "■",
+    "yes": "✓", "no": "■", "contradicted": "■",
+    "kept": "✓", "broken": "■", "explicit": "✓", "partial": "▲", "absent": "■",
+    "within": "✓", "outside": "■",
 }  # fmt: skip
 
 

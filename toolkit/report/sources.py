@@ -20,6 +20,7 @@ from toolkit.report.model import (
 )
 from toolkit.report.words import (
     be,
+    cut,
     number,
     plural,
 )
@@ -196,6 +197,78 @@ def _times(facts: CaseFacts) -> Iterable[Block]:
         )
     else:
         yield Paragraph("No time needed a note.", query="time_note")
+    yield from _clocks(facts)
+    yield from _revisions(facts)
+
+
+def _clocks(facts: CaseFacts) -> Iterable[Block]:
+    """Offsets of clocks, measured or estimated, and whether the case file applies them."""
+    rows = facts.rows("clock_offset")
+    if not rows:
+        yield Paragraph(
+            "No clock could be compared: neither probes nor pairs of records that tie two clocks "
+            "are on record.",
+            query="clock_offset",
+        )
+        return
+    yield Table(
+        "Offsets of clocks, recorded less true time",
+        columns("No. {6} | Host {20} | Basis {16} | From {number 13} | To {number 13} | "
+                "Pairs {number 8} | Applied"),
+        tuple(
+            (
+                "" if row["source_id"] is None else str(row["source_id"]),
+                str(row["host"] or "not stated"),
+                str(row["basis"]),
+                _seconds(row["lo_seconds"]),
+                _seconds(row["hi_seconds"]),
+                number(row["pairs"]),
+                _applied(facts, row),
+            )
+            for row in rows[:40]
+        ),
+        "clock_offset, source",
+        "An offset changes a time only where the case file states it (clock_offset_seconds).",
+    )  # fmt: skip
+
+
+def _seconds(value: float | None) -> str:
+    return "open" if value is None else f"{value:+.3f}\u00a0s"
+
+
+def _applied(facts: CaseFacts, row: Row) -> str:
+    source = facts.sources.get(row["source_id"])
+    stated = source["clock_offset_seconds"] if source else None
+    return f"yes, {stated:+g}\u00a0s" if stated else "no; times stand as recorded"
+
+
+def _revisions(facts: CaseFacts) -> Iterable[Block]:
+    """What later captures of the same records changed."""
+    rows = facts.rows("revision")
+    if not rows:
+        yield Paragraph(
+            "No record was captured twice with other content, so that no later edit shows.",
+            query="revision",
+        )
+        return
+    yield Table(
+        "Records that differ between captures",
+        columns("Relation {14} | Record {16} | Column {13} | Then {22} | Later {22} | "
+                "Pointers {code}"),
+        tuple(
+            (
+                str(row["relation"]),
+                str(row["key"]),
+                str(row["column_name"]),
+                cut(str(row["from_value"] if row["from_value"] is not None else "empty"), 120),
+                cut(str(row["to_value"] if row["to_value"] is not None else "empty"), 120),
+                Code(f"{row['from_pointer']} {row['to_pointer']}"),
+            )
+            for row in rows[:25]
+        ),
+        "revision",
+        f"{number(len(rows) - 25)} more stand in revisions.csv." if len(rows) > 25 else "",
+    )  # fmt: skip
 
 
 def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
@@ -217,6 +290,11 @@ def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
             for told, rows in grouped.items()
         ),
         "source",
+    )
+    yield Paragraph(
+        "Grade of evidence: no source states a digest taken where it was exported, so that each "
+        "counts as an export without a digest at its source (grade C); statements, notices and "
+        "posts are narrative (grade D) and prove that they were said."
     )
     if missing:
         yield Paragraph(

@@ -23,7 +23,7 @@ from toolkit.report.model import (
 )
 from toolkit.report.words import be, listed, number, plural, span
 
-DECISIONS = 6
+DECISIONS = 4  # printed on page one
 
 
 def section(incident: Incident) -> Section:
@@ -211,9 +211,8 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
         yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
         return
     yield Paragraph(
-        "Each is the board's to adopt, change or reject. In brackets the rule behind it, and how "
-        "often earlier operations of the kind that closed well show the same deviation: one that "
-        "was usual is a matter of how the work is arranged."
+        "Each is the board's to adopt, change or reject. In brackets the rule, and how many "
+        "earlier operations of the kind that closed well show the same deviation."
     )
     yield Listing(tuple(items), ordered=True)
 
@@ -230,12 +229,21 @@ def _recommendations(incident: Incident) -> Iterable[Text]:
         known = told.setdefault(str(rule["recommendation"]), [])
         if row["rule"] not in {other["rule"] for other in known}:
             known.append(row)
-    for recommendation, rows in list(told.items())[:DECISIONS]:
+    for recommendation, rows in list(told.items())[: DECISIONS - 1]:
         yield (
             recommendation.rstrip("."),
             " (",
             ", ".join(f"{row['rule']}{_usual(row)}" for row in rows),
             ").",
+        )
+    others = list(told.values())[DECISIONS - 1 :]
+    if others:
+        names = [row["rule"] for rows in others for row in rows]
+        yield (
+            f"The recommendations to {plural(len(names), 'further rule')} "
+            f"({', '.join(names[:6])}{' …' if len(names) > 6 else ''}), set out under ",
+            Ref("contributing factors", "factors"),
+            ".",
         )
 
 

@@ -17,6 +17,7 @@ from toolkit.report.model import (
     Paragraph,
     Section,
     Shape,
+    Status,
     Swimlanes,
     Table,
     Text,
@@ -62,6 +63,11 @@ class Curated:
             pointer
             for row in incident.exceptions
             if (pointer := Pointer.read(row["event"])) is not None
+        }
+        self.contradicted = {
+            pointer
+            for row in incident.exceptions
+            if row["rule"] == "EQ-05" and (pointer := Pointer.read(row["event"])) is not None
         }
         events = self._in_window(incident.facts)
         kept = self._kept(events)
@@ -190,7 +196,7 @@ def section(incident: Incident) -> Section:
                     _moment(facts, row),
                     str(row["lane"]),
                     str(row["subject"] or ""),
-                    _what(row),
+                    _claim(row, curated),
                     Code(told(pointer_of(row))),
                 )
                 for position, row in enumerate(curated.rows, start=1)
@@ -357,6 +363,13 @@ def _what(row: Row) -> str:
     text = without_markup(str(row["summary"] or row["kind"]))
     who = f" ({row['actor']})" if row["actor"] and str(row["actor"]) not in text else ""
     return cut(text, 300) + who
+
+
+def _claim(row: Row, curated: Curated) -> Text:
+    """What is on record, and whether other records contradict it."""
+    if pointer_of(row) not in curated.contradicted:
+        return _what(row)
+    return (_what(row), "\n", Status("contradicted"), " by other records (EQ-05)")
 
 
 def told(pointer: Pointer | None) -> str:

@@ -57,14 +57,14 @@ def _table(facts: CaseFacts, caption: str, rows: list[Row], *, scope: bool = Fal
     return Table(
         caption,
         columns(
-            f"{first} | Step {{31}} | Recorded {{time 21}} | Time term {{number 9}} | "
-            "Machines term {number 10} | Score {number 9} | p-value {number 12} | Record {code}"
+            f"{first} | Step {{28}} | Recorded {{time 16}} | Time term {{number 8}} | "
+            "Machines term {number 10} | Score {number 8} | p-value {number 10} | Record {code}"
         ),
         tuple(
             (
                 str(row["scope"]) if scope else number(row["rank"]),
                 _step(row),
-                facts.when(row["occurred_at"]) if row["event"] else "",
+                facts.day(row["occurred_at"]) if row["event"] else "",
                 _term(row["time_term"]) if row["event"] else "",
                 _term(row["topology_term"]) if row["event"] else "",
                 _term(row["score"]) if row["event"] else "",
@@ -108,6 +108,6 @@ def _missing(rows: list[Row]) -> str:
     if moved:
         told += (
             f" Without any record of dependencies, {number(len(moved))} of "
-            f"{plural(len(steps), 'candidate')} would have another rank."
+            f"{plural(len(steps), 'candidate')} would rank otherwise."
         )
     return told
