@@ -9,8 +9,9 @@ on time or account. CPU is user and system time in seconds. `floor` is one order
 events, `verdicts` judges every constraint of every operation, `sentences` words them; memory is the
 largest resident set after the verdicts.
 
-For scale: pm4py 2.7.23 took 14.5 CPU-seconds for 20 constraints without conditions on 952,000
-events of a like log, measured once elsewhere; it gives no event and no reason with a verdict.
+For scale: pm4py 2.7.23 took 14.5 seconds for 20 constraints without conditions on 952,000 events of
+a like log, measured once on a loaded machine and not in the same run, so the ratio is rough; it
+gives no event and no reason with a verdict.
 Nothing here is part of the tests.
 """
 

@@ -28,51 +28,15 @@
 -- occurred_at = "Time of the activating event; without one, of the closure or the last action."
 -- evidence = "Records that show it, those of every violation included."
 -- ///
-with told as (
+-- What a sentence says of a constraint is worded once, not for every operation.
+with part as materialized (
     select
-        operation_span.change_id,
-        operation_span.closed_at,
-        operation_span.ended_at,
-        operation_span.explicit_event_count,
-        operation_span.procedure,
-        operation_span.procedure_version,
-        operation_span.evidence as change_evidence,
-        constraint_verdict.operation_id,
-        constraint_verdict.rule_id,
-        constraint_verdict.verdict,
-        constraint_verdict.activations,
-        constraint_verdict.violations,
-        constraint_verdict.doubt,
-        procedure_rule.template,
-        procedure_rule.a,
-        procedure_rule.b,
-        procedure_rule.origin,
-        procedure_rule.severity,
-        procedure_rule.control,
-        procedure_rule.position,
+        procedure_rule.*,
+        constraint_part.side,
         constraint_part.shape,
         constraint_part.is_negated,
-        act.occurred_at as act_at,
-        wit.occurred_at as wit_at,
-        if(
-            constraint_verdict.act_code > 0,
-            pointer(constraint_verdict.act_code >> 36, constraint_verdict.act_code & 68719476735),
-            null
-        ) as activating_event,
-        if(
-            constraint_verdict.wit_code > 0,
-            pointer(constraint_verdict.wit_code >> 36, constraint_verdict.wit_code & 68719476735),
-            null
-        ) as witness_event,
-        if(
-            len(constraint_verdict.violating_codes) > 0,
-            list_transform(
-                constraint_verdict.violating_codes,
-                lambda code: pointer(code >> 36, code & 68719476735)
-            ),
-            []
-        ) as violating_events,
         coalesce('step ' || constraint_part.act_step, 'the irreversible event') as act_name,
+        upper(act_name[1]) || act_name[2:] as act_title,
         'step ' || constraint_part.wit_step as wit_name,
         case procedure_rule.origin
             when 'mandatory' then 'completed event'
@@ -101,28 +65,59 @@ with told as (
             when 'same_actor' then ' by the same account'
             else ''
         end as place
-    from constraint_verdict
-    inner join operation_span on constraint_verdict.operation_id = operation_span.operation_id
-    inner join constraint_part
-        on
-            operation_span.procedure = constraint_part.procedure
-            and operation_span.procedure_version = constraint_part.procedure_version
-            and constraint_verdict.rule_id = constraint_part.rule_id
-            and constraint_verdict.side = constraint_part.side
+    from constraint_part
     inner join procedure_rule
         on
-            operation_span.procedure = procedure_rule.procedure
-            and operation_span.procedure_version = procedure_rule.version
-            and constraint_verdict.rule_id = procedure_rule.rule_id
-    left join maintenance_event as act
+            constraint_part.procedure = procedure_rule.procedure
+            and constraint_part.procedure_version = procedure_rule.version
+            and constraint_part.rule_id = procedure_rule.rule_id
+),
+
+moment as (
+    select
+        (source_id::bigint << 36) | record_no as code,
+        occurred_at
+    from maintenance_event
+),
+
+told as (
+    select
+        part.*,
+        operation_span.change_id,
+        operation_span.closed_at,
+        operation_span.ended_at,
+        operation_span.explicit_event_count,
+        operation_span.evidence as change_evidence,
+        constraint_verdict.operation_id,
+        constraint_verdict.verdict,
+        constraint_verdict.activations,
+        constraint_verdict.violations,
+        constraint_verdict.violating_codes,
+        constraint_verdict.doubt,
+        act.occurred_at as act_at,
+        wit.occurred_at as wit_at,
+        if(
+            constraint_verdict.act_code > 0,
+            pointer(constraint_verdict.act_code >> 36, constraint_verdict.act_code & 68719476735),
+            null
+        ) as activating_event,
+        if(
+            constraint_verdict.wit_code > 0,
+            pointer(constraint_verdict.wit_code >> 36, constraint_verdict.wit_code & 68719476735),
+            null
+        ) as witness_event
+    from constraint_verdict
+    inner join operation_span on constraint_verdict.operation_id = operation_span.operation_id
+    inner join part
         on
-            constraint_verdict.act_code >> 36 = act.source_id
-            and constraint_verdict.act_code & 68719476735 = act.record_no
-    left join maintenance_event as wit
-        on
-            constraint_verdict.verdict <> 'satisfied'
-            and constraint_verdict.wit_code >> 36 = wit.source_id
-            and constraint_verdict.wit_code & 68719476735 = wit.record_no
+            operation_span.procedure = part.procedure
+            and operation_span.procedure_version = part.version
+            and constraint_verdict.rule_id = part.rule_id
+            and constraint_verdict.side = part.side
+    left join moment as act on constraint_verdict.act_code = act.code
+    -- Only the sentence on a violation states when the other event took place.
+    left join moment as wit
+        on if(constraint_verdict.verdict = 'violated', constraint_verdict.wit_code, null) = wit.code
 )
 
 select
@@ -173,7 +168,7 @@ select
         when shape = 'first' then 'The operation began with step ' || a || '.'
         when verdict = 'violated'
             then
-                upper(act_name[1]) || act_name[2:] || ' at ' || utc(act_at)
+                act_title || ' at ' || utc(act_at)
                 || if(
                     is_negated, ' stands together with ', ' has no ' || kind_of_event || ' of '
                 )
@@ -187,8 +182,7 @@ select
                 || '.'
         when verdict = 'pending'
             then
-                upper(act_name[1])
-                || act_name[2:]
+                act_title
                 || ' at '
                 || utc(act_at)
                 || ' has no '
@@ -202,7 +196,7 @@ select
     end as reason,
     operation_id,
     procedure,
-    procedure_version,
+    version as procedure_version,
     template,
     a,
     b,
@@ -214,20 +208,20 @@ select
     coalesce(act_at, closed_at, ended_at) as occurred_at,
     case
         when verdict = 'not_activated' then []
-        when len(violating_events) > 0 or activating_event is null or witness_event is null
-            then list_sort(list_distinct(list_filter(
-                list_concat(
-                    [
-                        activating_event,
-                        witness_event,
-                        if(activating_event is null, change_evidence, null)
-                    ],
-                    violating_events
+        when len(violating_codes) > 0
+            then list_sort(list_distinct(list_concat(
+                list_transform(
+                    violating_codes,
+                    lambda code: pointer(code >> 36, code & 68719476735)
                 ),
-                lambda record: record is not null
+                list_filter(
+                    [activating_event, witness_event], lambda record: record is not null
+                )
             )))
         when activating_event < witness_event then [activating_event, witness_event]
-        else [witness_event, activating_event]
+        when witness_event < activating_event then [witness_event, activating_event]
+        when activating_event is not null then [activating_event]
+        else pointers([[witness_event], [change_evidence]])
     end as evidence
 from told
 order by operation_id, position, rule_id
