@@ -98,12 +98,15 @@ def _filled(facts: CaseFacts) -> dict[str, Row]:
     """What the records themselves decide."""
     found = require(facts)
     filled: dict[str, Row] = {}
-    for number, phase in (("2.2", "detection"), ("3.2", "onset")):
+    for number, phase, limits in (
+        ("2.2", "detection", "An alert counts when it fired, whether or not anyone saw it."),
+        ("3.2", "onset", "It is when what was measured fell, not when what led to it began."),
+    ):
         if row := found.get(phase):
             filled[number] = {
                 "value": instant(row["started_at"]), "earliest": plain(row["started_lo"]),
                 "latest": plain(row["started_hi"]), "source": "incident_phase",
-                "basis": row["basis"], "evidence": row["evidence"],
+                "basis": row["basis"], "limits": limits, "evidence": row["evidence"],
             }  # fmt: skip
     onset, gaps = found.get("onset"), facts.rows("protection_gap")
     if onset and gaps and not any(row["open"] or row["ended_at"] is None for row in gaps):
@@ -128,7 +131,7 @@ def _known(facts: CaseFacts) -> dict[str, list[Row]]:
     known: dict[str, list[Row]] = {}
 
     def say(number: str, relation: str, **values: Any) -> None:
-        told = {name: plain(value) for name, value in values.items() if value is not None}
+        told = {name: plain(value) for name, value in values.items() if value not in (None, [])}
         if told:
             known.setdefault(number, []).append({"source": relation, **told})
 
@@ -152,7 +155,7 @@ def _known(facts: CaseFacts) -> dict[str, list[Row]]:
     if still := sum(1 for row in facts.rows("protection_gap") if row["open"]):
         say("3.3", "protection_gap", open_at_end_of_record=still)
     for row in facts.rows("status_incident"):
-        if row["in_review"]:
+        if row["in_review"] and row["resolved_at"]:
             say("3.3", "status_incident", page_says_resolved_at=row["resolved_at"],
                 evidence=row["last_evidence"])  # fmt: skip
     for row in facts.rows("maintenance_overrun"):
