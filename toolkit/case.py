@@ -179,11 +179,12 @@ def report(
     folder = CaseFolder.open(path)
     _require_evidence(folder)
     Case(folder)._require_rebuilt()
+    brand = reports.load_brand(folder.path)
     with Store.open(folder.database) as store:
         model = reports.build(store, originals=reports.original_lines(store, folder.path))
     written: list[Path] = []
     for kind in kinds:
-        written += reports.write(model, kind, formats, folder.output)
+        written += reports.write(model, kind, formats, folder.output, brand)
     return tuple(written)
 
 
@@ -200,6 +201,13 @@ def export(path: Path, form: str, *, names: bool = False, target: Path | None = 
     with Store.open(case.folder.database) as store:
         folder = case.folder.output / "export"
         return exports.export(store, form, folder, names=names, target=target)
+
+
+def untranslated(path: Path) -> tuple[str, ...]:
+    """The keys of fixed words that a case's own words lack, so that English stands in."""
+    from toolkit.report import load_brand
+
+    return load_brand(path).wording.missing
 
 
 def digest_of(path: Path) -> str:

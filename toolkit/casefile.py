@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -20,6 +20,8 @@ from toolkit.timestamps import TimeError, check_zone
 
 EVIDENCE, PROCEDURES, OUTPUT = "evidence", "procedures", "output"
 CASE_FILE, DATABASE = "case.toml", "case.duckdb"
+
+_T = TypeVar("_T", bound=BaseModel)
 
 
 class _Table(BaseModel):
@@ -145,7 +147,7 @@ class CaseFolder:
                 path=path,
                 remedy=f"postmortem run {path} makes a case of a folder of exports",
             )
-        return cls(path, _read(toml))
+        return cls(path, read_table(toml, CaseFile))
 
     @property
     def id(self) -> str:
@@ -227,7 +229,7 @@ class CaseFolder:
         for key in given:
             raise UsageError(
                 "unknown threshold", path=self.path / CASE_FILE,
-                line=_line_of(self.path / CASE_FILE, key), field=f"policy.{key}",
+                line=line_of(self.path / CASE_FILE, key), field=f"policy.{key}",
                 remedy=did_you_mean(key, default_policy()),
             )  # fmt: skip
         return tuple(found)
@@ -246,9 +248,10 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read(path: Path) -> CaseFile:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file of a case; raises UsageError with the line of the first fault."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise UsageError("the file is not UTF-8", path=path, remedy="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -259,23 +262,27 @@ def _read(path: Path) -> CaseFile:
             line=int(place[1]) if place else None,
             remedy="mend the line",
         ) from None
+
+
+def read_table(path: Path, model: type[_T]) -> _T:
+    """A TOML file as what a model says of it; raises UsageError with line and key of a fault."""
     try:
-        return CaseFile.model_validate(content)
+        return model.model_validate(read_toml(path))
     except ValidationError as error:
-        raise _fault(path, error) from None
+        raise _fault(path, model, error) from None
 
 
-def _fault(path: Path, error: ValidationError) -> UsageError:
+def _fault(path: Path, model: type[BaseModel], error: ValidationError) -> UsageError:
     first = error.errors()[0]
     keys = [str(part) for part in first["loc"]]
-    line = _line_of(path, keys[-1]) if keys else None
+    line = line_of(path, keys[-1]) if keys else None
     if first["type"] == "extra_forbidden":
         return UsageError(
             "unknown key",
             path=path,
             line=line,
             field=".".join(keys),
-            remedy=did_you_mean(keys[-1], _known_keys(keys[:-1])),
+            remedy=did_you_mean(keys[-1], _known_keys(model, keys[:-1])),
         )
     if first["type"] == "missing":
         return UsageError(
@@ -287,16 +294,18 @@ def _fault(path: Path, error: ValidationError) -> UsageError:
     )
 
 
-def _known_keys(place: list[str]) -> list[str]:
-    tables: dict[str, type[_Table]] = {
-        "source": SourceDeclaration,
-        "window": Window,
-        "incident": Incident,
-    }
-    return list(tables.get(place[0] if place else "", CaseFile).model_fields)
+def _known_keys(model: type[BaseModel], place: Sequence[str]) -> list[str]:
+    """The keys of the table at a place of a file."""
+    for part in place:
+        if part in model.model_fields:
+            kind = model.model_fields[part].annotation
+            for inner in (kind, *get_args(kind)):
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    model = inner
+    return list(model.model_fields)
 
 
-def _line_of(path: Path, key: str) -> int | None:
+def line_of(path: Path, key: str) -> int | None:
     """The line that sets a key, for messages; TOML parsers do not tell."""
     pattern = re.compile(rf'^\s*(\[+\s*)?"?{re.escape(key)}"?\s*[=\].]')
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

@@ -199,6 +199,7 @@ def report(
 
     for written in case.report(path, kinds=_kinds(kind), formats=_forms(to)):
         _say(f"wrote {written}")
+    _say_untranslated(path)
 
 
 @app.command()
@@ -583,6 +584,14 @@ def _say_ran(ran: Ran) -> None:
     _say(f"{len(ran.rebuilt.relations)} relations, {_by_status(ran.rebuilt.findings)}")
     for path in ran.reports:
         _say(f"wrote {path}")
+    _say_untranslated(ran.case.path)
+
+
+def _say_untranslated(path: Path) -> None:
+    from toolkit import case
+
+    if missing := case.untranslated(path):
+        _say(f"{path / 'brand.toml'}: words in English, as not translated: {', '.join(missing)}")
 
 
 def _by_status(findings: Any) -> str:

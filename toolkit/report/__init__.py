@@ -13,6 +13,9 @@ from typing import get_args
 
 from toolkit.errors import UsageError
 from toolkit.report import attach, audit, board, cited, review, summary
+from toolkit.report.brand import Brand
+from toolkit.report.brand import files as brand_files
+from toolkit.report.brand import load as load_brand
 from toolkit.report.facts import CaseFacts, case_digest, case_manifest
 from toolkit.report.model import KINDS, Kind, Report
 from toolkit.report.originals import original_lines
@@ -20,8 +23,8 @@ from toolkit.report.render import RENDERERS
 from toolkit.store import Store
 
 __all__ = [
-    "FORMATS", "KINDS", "CaseFacts", "Kind", "Report", "build", "case_digest", "case_manifest",
-    "original_lines", "render", "write",
+    "FORMATS", "KINDS", "Brand", "CaseFacts", "Kind", "Report", "brand_files", "build",
+    "case_digest", "case_manifest", "load_brand", "original_lines", "render", "write",
 ]  # fmt: skip
 
 FORMATS = tuple(RENDERERS)
@@ -58,24 +61,29 @@ def build(
     )
 
 
-def render(report: Report, kind: Kind, form: str) -> bytes:
-    """One document in one format; raises UsageError for an unknown kind or format."""
+def render(report: Report, kind: Kind, form: str, brand: Brand | None = None) -> bytes:
+    """One document in one format; raises UsageError for an unknown kind or format.
+
+    `brand` is the look that `load_brand` reads of a case; without it, the look as delivered.
+    """
     if kind not in get_args(Kind):
         raise UsageError(f"unknown report {kind!r}", remedy=f"use one of {', '.join(KINDS)}")
     if form not in RENDERERS:
         raise UsageError(f"unknown format {form!r}", remedy=f"use one of {', '.join(FORMATS)}")
-    content = RENDERERS[form](report, kind)
+    content = RENDERERS[form](report, kind, brand or Brand())
     return content.encode() if isinstance(content, str) else content
 
 
-def write(report: Report, kind: Kind, formats: Iterable[str], folder: Path) -> list[Path]:
+def write(
+    report: Report, kind: Kind, formats: Iterable[str], folder: Path, brand: Brand | None = None
+) -> list[Path]:
     """Write one document as `<kind>.<format>` for each format; returns the paths in that order.
 
     A file is replaced whole or not at all.
     """
     written = []
     for name in formats:
-        content = render(report, kind, name)
+        content = render(report, kind, name, brand)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{kind}.{name}"
         part = path.with_name(path.name + ".part")

@@ -39,6 +39,13 @@ def document(report: Report, told: Document) -> str:
     return "\n\n".join([*head, *body]) + "\n"
 
 
+def marked(text: str, classification: str) -> str:
+    """The document with its classification above and below."""
+    if not classification:
+        return text
+    return f"**{_escaped(classification)}**\n\n{text}\n**{_escaped(classification)}**\n"
+
+
 def _section(section: Section, level: int) -> Iterator[str]:
     yield f'<a id="{section.id}"></a>\n\n{"#" * min(level, 6)} {_escaped(section.title)}'
     for block in section.blocks:

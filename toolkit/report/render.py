@@ -22,16 +22,20 @@ from datetime import UTC, date, datetime, tzinfo
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 import jinja2
+from markupsafe import Markup
 
 from toolkit import resources
 from toolkit.report import markdown, pictures
+from toolkit.report.brand import Brand
 from toolkit.report.cited import anchors, pointers
+from toolkit.report.logo import Logo
 from toolkit.report.model import Kind, Picture, Report
+from toolkit.report.templates import SandboxedEnvironment, faults_told, loader
 from toolkit.report.words import visible
 
 SIGNS = {
@@ -47,26 +51,28 @@ SIGNS = {
 # -- HTML --------------------------------------------------------------------------------------
 
 
-def html(report: Report, kind: Kind) -> str:
+def html(report: Report, kind: Kind, brand: Brand) -> str:
     """One self-contained page: no request goes out, and it reads without scripts."""
-    return _html(report, kind, "screen")
+    return _html(report, kind, brand, "screen")
 
 
-def _html(report: Report, kind: Kind, medium: str) -> str:
-    environment = _environment()
+def _html(report: Report, kind: Kind, brand: Brand, medium: str) -> str:
+    environment = _environment(brand.templates)
     environment.filters["drawing"] = partial(
         _drawing, environment, zone=ZoneInfo(report.zone), numbers=count(1)
     )
-    template = environment.get_template("report.html.j2")
-    document = report.documents[kind]
-    return template.render(
-        report=report, document=document, medium=medium, anchors=anchors(document)
-    )
+    document = brand.wording.translated(report.documents[kind])
+    with faults_told(brand.templates):
+        template = environment.get_template("report.html.j2")
+        return template.render(
+            report=report, document=document, medium=medium, anchors=anchors(document),
+            brand=brand, fixed=brand.wording.page,
+        )  # fmt: skip
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resources.templates()),
+def _environment(own: Path | None) -> jinja2.Environment:
+    environment = (SandboxedEnvironment if own else jinja2.Environment)(
+        loader=loader(own),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         trim_blocks=True,
@@ -80,10 +86,17 @@ def _environment() -> jinja2.Environment:
         "pointers": pointers,
         "anchor": lambda pointer: "record-" + pointer.replace(":", "-"),
         "csp_hash": _csp_hash,
+        "css": _css,
         "iso": lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "stamp": lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
     }
     return environment
+
+
+def _css(text: str) -> Markup:
+    """A text as a string of a style sheet, which nothing in it can end."""
+    told = re.sub(r'[\x00-\x1f"\\<>&]', lambda found: f"\\{ord(found[0]):x} ", text)
+    return Markup(f'"{told}"')  # noqa: S704
 
 
 def _csp_hash(text: str) -> str:
@@ -113,17 +126,17 @@ def _drawing(
 # -- PDF ---------------------------------------------------------------------------------------
 
 
-def pdf(report: Report, kind: Kind) -> bytes:
+def pdf(report: Report, kind: Kind, brand: Brand) -> bytes:
     """PDF/A-3a and PDF/UA-1 in one file, with the report's attachments inside.
 
     The same report gives the same bytes: identifier and dates come from its content.
     """
-    text = within_fonts(_html(report, kind, "print"))
+    text = within_fonts(_html(report, kind, brand, "print"))
     carried = () if report.documents[kind].public else report.attachments
     with _own_fonts():
         import weasyprint  # it looks for fonts while it is imported
 
-        document = weasyprint.HTML(string=text, url_fetcher=_refuse).render()
+        document = weasyprint.HTML(string=text, url_fetcher=partial(_fetch, brand.logo)).render()
         _mark_as_accessible(document.metadata)
         document.metadata.attachments = [
             weasyprint.Attachment(
@@ -150,7 +163,16 @@ def pdf(report: Report, kind: Kind) -> bytes:
     return written
 
 
-def _refuse(url: str, *_: object, **__: object) -> Any:
+def _fetch(logo: Logo | None, url: str) -> Any:
+    """The logo, which the page holds itself, and nothing else."""
+    if logo is None or url != logo.uri:
+        _refuse(url)
+    from weasyprint.urls import URLFetcherResponse
+
+    return URLFetcherResponse(url, logo.data, {"Content-Type": logo.media_type})
+
+
+def _refuse(url: str, *_: object, **__: object) -> NoReturn:
     raise ValueError(f"a report fetches nothing, and {url[:80]!r} was asked for")
 
 
@@ -227,9 +249,12 @@ def _mark_as_accessible(metadata: Any) -> None:
 # -- JSON and Markdown -------------------------------------------------------------------------
 
 
-def as_json(report: Report, kind: Kind) -> str:
-    """The document as data: every block with its type, tables with columns and rows."""
-    told = {
+def as_json(report: Report, kind: Kind, brand: Brand) -> str:
+    """The document as data: every block with its type, tables with columns and rows.
+
+    Data stay English, whatever the words of the case.
+    """
+    told = ({"classification": brand.classification} if brand.classification else {}) | {
         "case": report.case_id,
         "title": report.title,
         "state": report.state,
@@ -252,12 +277,13 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in a report")
 
 
-def as_markdown(report: Report, kind: Kind) -> str:
+def as_markdown(report: Report, kind: Kind, brand: Brand) -> str:
     """The document for readers of plain text; pictures stand as their description."""
-    return markdown.document(report, report.documents[kind])
+    text = markdown.document(report, brand.wording.translated(report.documents[kind]))
+    return markdown.marked(text, brand.classification)
 
 
-RENDERERS: Mapping[str, Callable[[Report, Kind], str | bytes]] = {
+RENDERERS: Mapping[str, Callable[[Report, Kind, Brand], str | bytes]] = {
     "html": html,
     "pdf": pdf,
     "md": as_markdown,

@@ -46,7 +46,7 @@ FORM = "postmortem-register-1"
 
 
 def copy_case(case: CaseFolder, into: Path, *, decisions: bool) -> None:
-    """Copy what a rebuild reads of a case; the board's decisions where they are wanted."""
+    """Copy what a rebuild and its reports read of a case; the board's decisions where wanted."""
     files = {CASE_FILE: case.path / CASE_FILE}
     for path, declared in case.evidence():
         files[path.relative_to(case.path).as_posix()] = path
@@ -58,6 +58,8 @@ def copy_case(case: CaseFolder, into: Path, *, decisions: bool) -> None:
     if decisions and (case.path / REVIEW_FILE).is_file():
         files[REVIEW_FILE] = case.path / REVIEW_FILE
         files |= {path.relative_to(case.path).as_posix(): path for path in frozen.files(case.path)}
+    for path in report.brand_files(case.path):
+        files[path.relative_to(case.path).as_posix()] = path
     for name, path in sorted(files.items()):
         if not safe(name):
             raise UsageError(
@@ -155,8 +157,9 @@ def write_reports(
     """Render the reports of a rebuilt case."""
     originals = report.original_lines(made.store, made.folder.path)
     model = report.build(made.store, originals=originals)
+    brand = report.load_brand(made.folder.path)
     for kind in kinds:
-        report.write(model, kind, list(formats), into)
+        report.write(model, kind, list(formats), into, brand)
 
 
 def copy_signed(output: Path, into: Path) -> None:
