@@ -38,8 +38,9 @@ BLOCKS = (
     Facts((("Kind", "decommission"),)),
     Table("Events in order", columns("Time {time 30} | Subject"), (("noon", Status("ok")),)),
 )
+DATED = datetime(2022, 3, 12, tzinfo=UTC)
 TOLD = Report(
-    "small", "Small case", "draft", "March 2022", "0" * 64, datetime(2022, 3, 12, tzinfo=UTC), "UTC",
+    "small", "Small case", "draft", "March 2022", "0" * 64, DATED, "UTC",
     {kind: Document(kind, "Internal review", "What is known", (Section("s", "Summary", BLOCKS),))
      for kind in report.KINDS},
     (),
@@ -92,7 +93,7 @@ FAULTS = {
     'logo = "logo.svg"': (None, "", "logo_text"),
     'logo = "../logo.svg"\nlogo_text = "x"': (1, "logo", "leads out of the case"),
     '\nlogo = "none.svg"\nlogo_text = "x"': (2, "logo", "there is no file"),
-    'title_text = "': (1, "", "not valid TOML"),
+    'title_text = \n[a]': (1, "", "not valid TOML"),
 }  # fmt: skip
 
 
@@ -137,7 +138,7 @@ UNSAFE = {
     "<style>@import 'http://x.example/a.css';</style>": "style",
     "<style>path { fill: u\\72l(http://x.example) }</style>": "style",
     '<foreignObject><p xmlns="http://www.w3.org/1999/xhtml"/></foreignObject>': "foreignObject",
-    '<linearGradient xmlns:l="http://www.w3.org/1999/xlink" l:href="file:///etc/passwd"/>': "refers",
+    '<linearGradient xmlns:l="http://www.w3.org/1999/xlink" l:href="file:///x"/>': "refers",
     '<a href="#x"><path d="M0 0"/></a>': "element 'a'",
     '<use href="#x"/>': "element 'use'",
     "<text>Name</text>": "paths",
@@ -191,7 +192,7 @@ def test_a_png_is_drawn_anew(case: Path) -> None:
     ("data", "words"),
     [
         (b"GIF89a", "neither PNG nor SVG"),
-        (_png()[:60], "cannot be read"),
+        (_png()[:40], "cannot be read"),
         (_png((5000, 1)), "5000 × 1 pixels"),
         (b"<svg" + b" " * logo.LARGEST, "bytes"),
         (b"<svg><path></svg>", "no well-formed SVG"),
@@ -276,8 +277,12 @@ def test_the_pdf_carries_it_on_every_page_and_conforms(case: Path, tmp_path: Pat
             assert "0" * 64 in text
     with pikepdf.open(made[1]) as opened:
         assert [float(side) for side in opened.pages[0].MediaBox] == [0, 0, 612, 792]
-        images = [each for page in opened.pages for each in page.images.values()]
-        assert len(images) == 1 and not images[0].get("/Interpolate", False)
+        images = [
+            each
+            for each in opened.objects
+            if isinstance(each, pikepdf.Stream) and each.get("/Subtype") == "/Image"
+        ]
+        assert images and not any(each.get("/Interpolate", False) for each in images)
     try:
         good, words = verapdf.check(made)
     except verapdf.Unavailable as missing:
