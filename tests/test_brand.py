@@ -120,12 +120,13 @@ def test_contrast_is_that_of_the_guidelines() -> None:
 
 
 def test_the_colours_as_delivered_would_pass(case: Path) -> None:
-    for sheet, table in (("common.css", "colours"), ("screen.css", "dark")):
-        text = (resources.templates() / sheet).read_text(encoding="utf-8")
-        shipped = brand._palette(text)
-        assert {"ink", "muted", "accent", "tint", "paper", "bad", "warn", "good"} <= set(shipped)
-        mine = {name: shipped[name] for name in brand.Palette.model_fields}
-        _branded(case, f"[{table}]\n" + "".join(f'{key} = "{mine[key]}"\n' for key in mine))
+    shipped = brand.delivered()
+    assert {"ink", "muted", "accent", "tint", "paper", "bad", "warn", "good"} <= set(shipped)
+    common = (resources.templates() / "common.css").read_text(encoding="utf-8")
+    assert all(f"--{name}: {light};" in common for name, (light, _) in shipped.items())
+    for side, table in enumerate(("colours", "dark")):
+        mine = [f'{name} = "{shipped[name][side]}"\n' for name in brand.Palette.model_fields]
+        _branded(case, f"[{table}]\n" + "".join(mine))
 
 
 # -- logo ------------------------------------------------------------------------------------------
@@ -241,7 +242,7 @@ def test_the_page_carries_what_the_case_asks_for(case: Path) -> None:
     assert "<script>alert" not in page
     assert 'alt="Example Hosting"' in page and "img-src data:" in page
     assert not re.search(r"""(?:src|href)=["'](?!#|data:image/svg\+xml;base64,)""", page)
-    assert "--accent: #7a1f5c" in page
+    assert "--accent: #7a1f5c;" in page and "--accent: light-dark(#7a1f5c, #7fb4dd)" in page
     for word in ("Inhalt", "Zusammenfassung", "Ereignisse der Reihe nach", "Zeit", "Art"):
         assert f">{word}<" in page, word
     assert "A sentence that states a result." in page

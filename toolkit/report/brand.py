@@ -61,8 +61,8 @@ class BrandFile(_Table):
 class Brand:
     """What rendering needs to know of it; as made without arguments, the look as delivered.
 
-    `colours` hold for paper and for light screens, `dark` for dark ones: only what differs from the
-    style sheets. `templates` is the case's folder of templates, where there is one.
+    `colours` are pairs, for paper and light screens and for dark ones: only those of which the case
+    sets one. `templates` is the case's folder of templates, where there is one.
     """
 
     logo: Logo | None = None
@@ -70,8 +70,7 @@ class Brand:
     title_text: str = ""
     classification: str = ""
     paper: str = "A4"
-    colours: Mapping[str, str] = field(default_factory=dict)
-    dark: Mapping[str, str] = field(default_factory=dict)
+    colours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     wording: Wording = field(default_factory=Wording)
     templates: Path | None = None
 
@@ -89,7 +88,7 @@ def load(case: Path) -> Brand:
     if not path.is_file():
         return Brand(templates=templates)
     told = casefile.read_table(path, BrandFile)
-    _check_contrast(path, told)
+    colours = _colours(path, told)
     picture = logo.read(_within(case, told.logo, "logo")) if told.logo else None
     return Brand(
         logo=picture,
@@ -97,8 +96,7 @@ def load(case: Path) -> Brand:
         title_text=visible(told.title_text or ""),
         classification=visible(told.classification or ""),
         paper=told.paper,
-        colours=told.colours.model_dump(exclude_none=True),
-        dark=told.dark.model_dump(exclude_none=True),
+        colours=colours,
         wording=_wording(_within(case, told.words, "words")) if told.words else Wording(),
         templates=templates,
     )
@@ -143,15 +141,12 @@ def _wording(path: Path) -> Wording:
         raise
 
 
-def _check_contrast(path: Path, told: BrandFile) -> None:
-    sheets = resources.templates()
-    shipped = {
-        "colours": _palette((sheets / "common.css").read_text(encoding="utf-8")),
-        "dark": _palette((sheets / "screen.css").read_text(encoding="utf-8")),
-    }
-    for name, own in (("colours", told.colours), ("dark", told.dark)):
-        given = own.model_dump(exclude_none=True)
-        colours = shipped[name] | given
+def _colours(path: Path, told: BrandFile) -> Mapping[str, tuple[str, str]]:
+    """The pairs of which the case sets one; raises UsageError where text would be hard to read."""
+    light, dark = (own.model_dump(exclude_none=True) for own in (told.colours, told.dark))
+    pairs = delivered()
+    for side, name, given in ((0, "colours", light), (1, "dark", dark)):
+        colours = {key: pair[side] for key, pair in pairs.items()} | given
         for ground in ("paper", "tint"):
             for text in ("ink", "muted", "accent", "bad", "warn", "good"):
                 ratio = contrast(colours[text], colours[ground])
@@ -165,14 +160,18 @@ def _check_contrast(path: Path, told: BrandFile) -> None:
                         field=f"{name}.{chosen}",
                         remedy=f"text needs {CONTRAST}:1 (WCAG 2, AA)",
                     )
+    return {
+        key: (light.get(key, pair[0]), dark.get(key, pair[1]))
+        for key, pair in pairs.items()
+        if key in light or key in dark
+    }
 
 
-def _palette(sheet: str) -> dict[str, str]:
-    """The colours that a style sheet sets first, by name."""
-    found: dict[str, str] = {}
-    for name, colour in re.findall(r"--([a-z]+): (#[0-9a-f]{6})", sheet):
-        found.setdefault(name, colour)
-    return found
+def delivered() -> Mapping[str, tuple[str, str]]:
+    """The colours of the style sheet, light and dark, by name."""
+    sheet = (resources.templates() / "screen.css").read_text(encoding="utf-8")
+    pair = r"--([a-z]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)"
+    return {name: (light, dark) for name, light, dark in re.findall(pair, sheet)}
 
 
 def contrast(one: str, two: str) -> float:
