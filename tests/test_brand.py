@@ -17,7 +17,7 @@ from PIL import Image
 from tests.tools import verapdf
 from toolkit import report, resources
 from toolkit.errors import UsageError
-from toolkit.report import brand, logo, wording
+from toolkit.report import brand, fixed, logo
 from toolkit.report.model import (
     Document,
     Facts,
@@ -298,7 +298,7 @@ def test_missing_words_stay_english_and_are_listed(case: Path) -> None:
     (case / "words.toml").write_text(WORDS)
     missing = _branded(case, 'words = "words.toml"').wording.missing
     assert "headings.timeline" in missing and "headings.summary" not in missing
-    every = sum(len(words) for words in wording.english().values())
+    every = sum(len(words) for words in fixed.english().values())
     assert len(missing) == every - 6
     assert brand.Brand().wording.missing == ()
 
@@ -336,7 +336,7 @@ def test_the_catalogue_holds_words_that_the_reports_use() -> None:
     source = re.sub(r'"\s*\n\s*f?"', "", source)
     gone = [
         f"{group}.{key}"
-        for group, words in wording.english().items()
+        for group, words in fixed.english().items()
         if group != "page"
         for key, word in words.items()
         if word not in source

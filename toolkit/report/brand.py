@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from toolkit import casefile, resources
 from toolkit.errors import UsageError
 from toolkit.report import logo
-from toolkit.report.logo import Logo
 from toolkit.report.fixed import Wording
+from toolkit.report.logo import Logo
 from toolkit.report.words import visible
 
 FILE, TEMPLATES = "brand.toml", "report_templates"
