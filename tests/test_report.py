@@ -8,7 +8,7 @@ import ast
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,16 @@ from toolkit import case, frozen, report, resources, sqlfile
 from toolkit.errors import UsageError
 from toolkit.report import wording
 from toolkit.report.facts import CaseFacts, Pseudonyms
-from toolkit.report.model import Report, plain
+from toolkit.report.model import (
+    Facts,
+    Figure,
+    Listing,
+    Paragraph,
+    Report,
+    Section,
+    Table,
+    plain,
+)
 from toolkit.report.words import letters, listed, number, percent, size, span, visible
 from toolkit.report.words import without_markup as stripped
 from toolkit.store import Store
@@ -488,3 +497,33 @@ def test_a_value_of_a_megabyte_is_cut_with_a_note(store: Store) -> None:
     shown = CaseFacts(store).text("x" * 1_000_000)
     assert len(shown) < 9_000
     assert "[cut here: 992000 more characters stand in the evidence]" in shown
+
+
+def _sentences(sections: Iterable[Section]) -> Iterator[str]:
+    """What the reports say in their own words; cells and records quote the evidence."""
+    for section in sections:
+        yield section.title
+        for block in section.blocks:
+            match block:
+                case Paragraph():
+                    yield plain(block.text)
+                case Listing():
+                    yield from map(plain, block.items)
+                case Facts():
+                    yield from (label for label, _ in block.items)
+                case Table():
+                    yield from (block.caption, block.note)
+                    yield from (column.title for column in block.columns)
+                case Figure():
+                    yield from (block.caption, block.description)
+        yield from _sentences(section.sections)
+
+
+def test_no_rendered_sentence_judges_people(told: Report, standby: tuple[Path, object]) -> None:
+    with Store.open(standby[0] / "case.duckdb") as opened:
+        reports = [told, report.build(opened)]
+    for made in reports:
+        for document in made.documents.values():
+            sentences = list(_sentences(document.sections))
+            assert len(sentences) > 10
+            assert not [text for text in sentences if wording.faults(text)]

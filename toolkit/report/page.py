@@ -254,7 +254,7 @@ def _disclosed(facts: CaseFacts) -> Iterable[Block]:
                 Status(str(row["status"])) if row["is_due"] else "not due",
                 facts.day(row["first_disclosed_at"]) if row["first_disclosed_at"] else "",
                 without_markup(str(row["matched_words"] or "")),
-                _confirmed(row),
+                _confirmed(row) if row["is_due"] else "",
                 str(row["required_elsewhere"] or ""),
             )
             for row in rows
