@@ -145,6 +145,7 @@ select
                     when doubt & 1 > 0 then 'an event is tied to the operation by inference'
                     when doubt & 2 > 0 then 'an event fits several steps'
                     when doubt & 4 > 0 then 'the outcome of an event is not on record'
+                    when doubt & 8 > 0 then 'a value that a condition asks for is not on record'
                     else 'the times of the events overlap'
                 end
                 || '.'
