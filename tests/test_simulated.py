@@ -31,8 +31,11 @@ def test_nothing_is_found_where_nothing_happened() -> None:
 
 @pytest.mark.parametrize(
     ("scenario", "seed"),
-    [("flagship", 11), ("network", 11), ("decoy", 11), ("slow_lag", 11), ("wrong_target", 11),
-     ("partition", 11)],
+    [
+        ("flagship", 11),
+        *[pytest.param(name, 11, marks=pytest.mark.slow)
+          for name in ("network", "decoy", "slow_lag", "wrong_target", "partition")],
+    ],
 )  # fmt: skip
 def test_what_was_planted_is_found(scenario: str, seed: int) -> None:
     outcome = measure(scenario, seed)
