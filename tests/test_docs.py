@@ -6,7 +6,9 @@ import importlib.util
 
 import pytest
 from conftest import ROOT
+from typer.main import get_command
 
+from toolkit.cli import app
 from toolkit.ingest.reader import readers
 
 DOCS = ROOT / "docs"
@@ -28,3 +30,21 @@ def test_a_reader_says_what_it_fills_and_where_its_format_comes_from(name: str) 
     reader = readers()[name]
     assert reader.title and reader.obtain and reader.fills
     assert reader.sample.strip()
+
+
+def test_the_comparison_names_what_is_there() -> None:
+    if not DOCS.is_dir():
+        pytest.skip("an installed package has no docs folder")
+    page = (DOCS / "comparison.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "| `" in line]
+    assert len(rows) > 20
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert len(cells) == 10, row
+        assert all(not cell or cell[0] in "●◐–" for cell in cells[1:9]), row
+        named = cells[9].strip("`")
+        if named.startswith("postmortem "):
+            assert named.split()[1] in commands, row
+        else:
+            assert (ROOT / named).is_file(), row
