@@ -11,7 +11,7 @@ from toolkit.report import impact
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Inline, Paragraph, Ref, Source, Strong, Text
-from toolkit.report.words import be, hours_of, listed, number, percent, plural, size, span
+from toolkit.report.words import be, listed, number, percent, plural, size, span
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -107,9 +107,8 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     if forecast is not None:
         yield (
             "Forecast of the end",
-            f"{plural(forecast['remaining'], 'machine')} remaining: by "
-            f"{_date(facts, forecast['p50_at'])} in half of the draws, between "
-            f"{_date(facts, forecast['p10_at'])} and {_late(facts, forecast)} in 8 of 10",
+            f"between {_date(facts, forecast['p10_at'])} and {_late(facts, forecast)} in 8 of 10 "
+            f"draws, for {plural(forecast['remaining'], 'machine')}",
             "recovery_forecast",
         )
     yield from _of_page(incident)
@@ -118,7 +117,7 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
         own = [row for row in incident.exceptions if row["operation_id"] in names]
         yield (
             "Deviations",
-            f"{number(len(own))} from recorded criteria in "
+            f"{number(len(own))} in "
             f"{listed([incident.operation_name(name) for name in sorted(names)])}" + _usual(own),
             "finding",
         )
@@ -129,10 +128,10 @@ def _usual(rows: list[Row]) -> str:
     compared = [row for row in rows if row["base_rate_n"]]
     usual = sum(bool(row["base_rate_k"]) for row in compared)
     if not compared:
-        return "; no earlier operation of the kind that closed well can be compared"
+        return "; nothing earlier to compare with"
     return (
-        f"; {number(usual) if usual else 'none'} of the {number(len(compared))} that can be "
-        "compared also stand in earlier operations of the kind that closed well"
+        f"; {number(usual) if usual else 'none'} of {number(len(compared))} comparable ones also "
+        "in earlier ones"
     )
 
 
@@ -156,9 +155,7 @@ def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, s
     )
     yield (
         "Machines",
-        (f"{number(struck)} fell with the onset{apart}" if struck else number(len(machines)))
-        + f"; {number(hours_of(sum(row['gap_hours'] or 0 for row in machines)))} machine-hours "
-        "without a current recovery point",
+        f"{number(struck)} fell with the onset{apart}" if struck else number(len(machines)),
         "machine_impact",
     )
     regions = [
@@ -173,8 +170,7 @@ def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, s
     part = "" if len(known) == len(machines) else f", known for {number(len(known))} of them"
     yield (
         "Data at risk",
-        f"{size(sum(known))} protected by these machines{part}; at risk while the gap was open, "
-        "which is not the same as lost"
+        f"{size(sum(known))} protected by these machines{part}; at risk, which is not lost"
         if known
         else "how much is not on record",
         "machine_impact",
@@ -205,7 +201,7 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
     if first is not None and first["value"] is not None:
         yield (
             "First public post",
-            f"{span(first['value'] * 60)} after the best estimate of the onset"
+            f"{span(first['value'] * 60)} after the onset"
             + _from_to(first)
             + f"; expected within {facts.policy('status_first_post_minutes')} min",
             "communication",
@@ -303,6 +299,6 @@ def _order(incident: Incident) -> str:
     width = onset["onset_hi"] - onset["onset_lo"]
     wide = f", which is {span(width)} wide," if width > timedelta(seconds=1) else ""
     return (
-        f"The {name} at {when} lies within the interval of the onset{wide} so the evidence does "
-        "not decide by time alone which came first."
+        f"The {name} at {when} lies in the interval of the onset{wide} so time alone does not "
+        "decide which came first."
     )

@@ -141,9 +141,8 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
     tests = f" of {plural(len(incident.findings), 'test')}"
     if statuses["undetermined"]:
         items.append(
-            (f"The outcome of {number(statuses['undetermined'])}{tests}: records are there, but "
-             "the evidence does not decide", *_see(board, "what could not be tested", "untested"),
-             ".", Source("finding"))
+            (f"The outcome of {number(statuses['undetermined'])}{tests}: the evidence does "
+             "not decide", *_see(board, "untested", "untested"), ".", Source("finding"))
         )  # fmt: skip
     if statuses["not_run"]:
         rules = sorted({row["rule"] for row in incident.findings if row["status"] == "not_run"})
@@ -164,8 +163,7 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
     if lost:
         yield (
             f"How much of the data of the {plural(len(lost), 'machine')} recorded as lost can be "
-            "had from elsewhere; for the others, whether every earlier recovery point can be "
-            "read: no record says so.",
+            "had from elsewhere, and whether the others can read every earlier recovery point.",
             Source("machine_impact"),
         )
     else:
@@ -199,7 +197,7 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
 
 def _forecast_or_not(facts: CaseFacts) -> str:
     rows = facts.rows("recovery_forecast")
-    return " (a forecast stands under key figures)" if opening.latest_forecast(rows) else ""
+    return " (forecast above)" if opening.latest_forecast(rows) else ""
 
 
 # -- what to decide ----------------------------------------------------------------------------
