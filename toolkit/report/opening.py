@@ -170,7 +170,7 @@ def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, s
     part = "" if len(known) == len(machines) else f", known for {number(len(known))} of them"
     yield (
         "Data at risk",
-        f"{size(sum(known))} protected by these machines{part}; at risk, which is not lost"
+        f"{size(sum(known))} protected by these machines{part}; at risk, not the same as lost"
         if known
         else "how much is not on record",
         "machine_impact",
@@ -203,7 +203,7 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
             "First public post",
             f"{span(first['value'] * 60)} after the onset"
             + _from_to(first)
-            + f"; expected within {facts.policy('status_first_post_minutes')} min",
+            + f"; limit {facts.policy('status_first_post_minutes')} min",
             "communication",
         )
     over = [

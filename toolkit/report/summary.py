@@ -209,8 +209,8 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
         yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
         return
     yield Paragraph(
-        "Each is the board's to adopt, change or reject. In brackets the rule, and how many "
-        "earlier operations of the kind that closed well show the same deviation."
+        "Each is the board's to adopt, change or reject; in brackets the rule, and how often it was "
+        "so before."
     )
     yield Listing(tuple(items), ordered=True)
 
@@ -239,7 +239,7 @@ def _recommendations(incident: Incident) -> Iterable[Text]:
         names = [row["rule"] for rows in others for row in rows]
         yield (
             f"The recommendations to {plural(len(names), 'further rule')} "
-            f"({', '.join(names[:6])}{' …' if len(names) > 6 else ''}), set out under ",
+            f"({', '.join(names[:3])}{' …' if len(names) > 3 else ''}), set out under ",
             Ref("contributing factors", "factors"),
             ".",
         )
