@@ -209,8 +209,8 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
         yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
         return
     yield Paragraph(
-        "Each is the board's to adopt, change or reject; in brackets the rule, and how often it was "
-        "so before."
+        "Each is the board's to adopt, change or reject; in brackets the rule, and how often it "
+        "was so before."
     )
     yield Listing(tuple(items), ordered=True)
 
