@@ -335,9 +335,11 @@ def test_pdfs_are_archival_and_accessible(written: Path) -> None:
 def test_people_are_numbered_by_first_appearance() -> None:
     people = Pseudonyms(["zoe", "abe"], {}, ())
     assert people.name("zoe") == "Operator A"
-    assert people.text("abe told zoe: Zoe, not zoey or zoe_2") == (
-        "Operator B told Operator A: Operator A, not zoey or zoe_2"
+    assert people.text("abe told zoe: Zoe, not zoey") == (
+        "Operator B told Operator A: Operator A, not zoey"
     )
+    # File names and identifiers join words by underscores; a name must not hide in one.
+    assert people.text("runbook_zoe.md") == "runbook_Operator A.md"
 
 
 def test_an_alias_is_the_same_role() -> None:
