@@ -22,6 +22,17 @@ MONTHS = (
 def sentence(incident: Incident, *, board: bool) -> Text:
     """What happened in words that need no other page."""
     facts, onset = incident.facts, incident.onset
+    if onset is None and not facts.has_telemetry:
+        posted = [row for row in facts.rows("status_incident") if row["kind"] == "incident"]
+        if posted:
+            first = min(posted, key=lambda row: (row["first_posted_at"], row["evidence"]))
+            more = f" and {plural(len(posted) - 1, 'further incident')}" if posted[1:] else ""
+            return (
+                f"From {_date(facts, first['first_posted_at'])}, ",
+                Strong(f"the status page tells of “{first['title'] or first['incident_id']}”"),
+                f"{more}. No replication telemetry is among the evidence, so it does not show "
+                "whether and when replication was impaired.",
+            )
     if onset is None:
         return (
             "No impairment of replication is on record: the share of machines without a current "

@@ -91,14 +91,18 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
     if not posted:
         return
     open_ones = sum(row["resolved_at"] is None for row in incidents)
+    still = (
+        f"{plural(open_ones, 'incident')} {be(open_ones)} not shown as resolved"
+        if open_ones
+        else "every incident is shown as resolved"
+    )
     yield Paragraph(
         f"The status page shows {plural(len(incidents), 'incident')} and "
         f"{plural(len(posted) - len(incidents), 'maintenance')} with "
         f"{plural(sum(row['updates'] for row in posted), 'dated update')}, from "
         f"{facts.when(min(row['first_posted_at'] for row in posted))} to "
-        f"{facts.when(max(row['last_posted_at'] for row in posted))}; {number(open_ones)} of the "
-        f"incidents {be(open_ones)} not shown as resolved. What it says was said; whether it was "
-        "so, this evidence does not show.",
+        f"{facts.when(max(row['last_posted_at'] for row in posted))}; {still}. "
+        "What it says was said; whether it was so, this evidence does not show.",
         query="status_incident",
     )
     longest = sorted(
@@ -258,7 +262,7 @@ def _further(incident: Incident) -> Iterable[Text]:
     if silent:
         yield (
             f"Whether to tell partners what the page has not told: "
-            f"{listed([str(row['item']) for row in silent])}.",
+            f"{'; '.join(str(row['item']) for row in silent)}.",
             Source("disclosure"),
         )
     requests = facts.rows("evidence_request")
