@@ -46,7 +46,7 @@ from toolkit.report.pictures.scale import (
 )
 
 render: Any = importlib.import_module("toolkit.report.render")
-ENVIRONMENT = render._environment()
+ENVIRONMENT = render._environment(None)
 
 SVG = "{http://www.w3.org/2000/svg}"
 START = datetime(2022, 3, 1, tzinfo=UTC)

@@ -50,7 +50,7 @@ def heat_map(facts: CaseFacts) -> Figure | None:
     for (region, _), found in _days_of_machines(facts, gaps).items():
         touched[region].update(day for day in found if span[0] <= day <= span[1])
     rows = tuple(
-        (region, tuple(touched[region][day] / machines[region] for day in days))
+        (_named(region), tuple(touched[region][day] / machines[region] for day in days))
         for region in sorted(machines)
         if machines[region]
     )
@@ -62,6 +62,10 @@ def heat_map(facts: CaseFacts) -> Figure | None:
         HeatMap(days, rows, "machines that had a gap in protection at some time of the day"),
         "protection_gap, region_impact",
     )
+
+
+def _named(region: str) -> str:
+    return "not stated" if region == "None" else region
 
 
 def _recorded(facts: CaseFacts, gaps: list[Row]) -> tuple[date, date] | None:
@@ -432,7 +436,7 @@ def _age_in_gaps(facts: CaseFacts) -> Figure | None:
         return None
     instants = [start + n * (end - start) / INSTANTS for n in range(INSTANTS)]
     series = {
-        region: [(at, age / machines[region]) for at, age in _summed(found, instants)]
+        _named(region): [(at, age / machines[region]) for at, age in _summed(found, instants)]
         for region, found in stretches.items()
     }
     return _panels(

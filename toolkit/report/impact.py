@@ -50,8 +50,19 @@ def section(incident: Incident) -> Section:
     blocks += by_type(facts)
     blocks += _open_gaps(facts)
     if len(blocks) == 1:
-        blocks.append(Paragraph("No impact on machines is on record.", query="machine_impact"))
+        blocks.append(none(facts))
     return Section("impact", "Impact", tuple(blocks), new_page=True)
+
+
+def none(facts: CaseFacts) -> Paragraph:
+    """Said where no machine is on record as hit; absent telemetry is no sign that none was."""
+    return Paragraph(
+        "No impact on machines is on record."
+        if facts.has_telemetry
+        else "No replication telemetry is among the evidence, so the impact on machines cannot be "
+        "told.",
+        query="machine_impact",
+    )
 
 
 def _open_gaps(facts: CaseFacts) -> list[Block]:
@@ -170,8 +181,20 @@ def impact_table(
             for row in rows
         ),
         "region_impact" if key == "region" else "partner_impact",
-        "The time in brackets runs from the first impact to the post or notice."
-        + (f" {number(rest)} less affected ones stand in partners.csv." if rest > 0 else ""),
+        " ".join(
+            (
+                *(
+                    ("The time in brackets runs from the first impact to the post or notice.",)
+                    if any(row["notified_at"] for row in rows)
+                    else ()
+                ),
+                *(
+                    (f"{number(rest)} less affected ones stand in partners.csv.",)
+                    if rest > 0
+                    else ()
+                ),
+            )
+        ),
     )
 
 

@@ -36,7 +36,8 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     if onset is None:
         return (
             "No impairment of replication is on record: the share of machines without a current "
-            "recovery point never reached the limit of the policy."
+            f"recovery point never reached {percent(facts.policy('degraded_share'))}, from which "
+            f"they count as degraded.{_work(incident)}"
             if facts.has_telemetry
             else "No replication telemetry is among the evidence, so it does not show whether and "
             "when replication was impaired."
@@ -63,6 +64,18 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             f"{plural(onset['population'], 'machine')}{where}"
         ),
         f"{whose}, {_during(incident, board)}.{rest}",
+    )
+
+
+def _work(incident: Incident) -> str:
+    """The operations on record, and how many of them deviate from a criterion."""
+    count = len(incident.operations)
+    if not count:
+        return ""
+    differing = {row["operation_id"] for row in incident.exceptions} & set(incident.operations)
+    return (
+        f" {plural(count, 'operation')} {be(count)} on record; tests found deviations in "
+        f"{number(len(differing)) if differing else 'none'}."
     )
 
 
@@ -159,8 +172,8 @@ def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, s
     struck = sum(row["onset_relation"] == "struck" for row in machines)
     others = len(machines) - struck
     apart = (
-        f"; {plural(others, 'more machine', 'more machines')} had gaps that no record ties to the "
-        "onset"
+        f"; {number(others)} more had gaps that no record ties to it: "
+        f"{number(len(machines))} in all"
         if struck and others
         else ""
     )
@@ -175,7 +188,7 @@ def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, s
         for row in facts.rows("region_impact")
         if row["machines_impacted"]
     ]
-    if regions:
+    if regions and any(row["region"] for row in facts.rows("region_impact")):
         yield "With a gap, by region", listed(regions), "region_impact"
     known = [row["data_at_risk_bytes"] for row in machines if row["data_at_risk_bytes"] is not None]
     part = "" if len(known) == len(machines) else f", known for {number(len(known))} of them"
@@ -241,7 +254,11 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
     onset = incident.onset
     if onset is None:
         yield Paragraph(
-            "There is no onset to tie to an operation.", query="onset, trigger_candidate"
+            "The record of replication shows no onset, so no operation is weighed against one."
+            if incident.facts.has_telemetry
+            else "Nothing that was measured is among the evidence, so that whether there was an "
+            "onset, and what preceded it, cannot be told.",
+            query="onset, trigger_candidate",
         )
         return
     yield Paragraph(_tie(incident, board), query="trigger_candidate")
@@ -263,16 +280,33 @@ def _tie(incident: Incident, board: bool) -> Text:
     if best is None:
         return "No step of an operation is on record that could be compared with the onset."
     under = f" under {incident.operation_name(best['operation_id'])}" if board else ""
+    by = "by time and by which machines fell"
+    if (best["topology_term"] or 0) < 0.05:
+        by = "by time alone; which machines fell does not speak for it"
     parts: list[Inline] = [
         "Of all steps on record, ",
         Strong(f"{best['action']} of {best['target']}{under}"),
-        f" goes best with the onset by time and by which machines fell: {_counted(best)}. ",
+        f" goes best with the onset {by}: {_counted(best)}. ",
+        _alike(candidates, best),
         _chance(best, none is not None),
         " A rank is no proof, and several conditions can have had a part; whether the one led to "
         "the other is for the review board to judge",
     ]
     parts += [" (", Ref("candidates", "trigger"), ")."] if board else ["."]
     return tuple(parts)
+
+
+def _alike(candidates: list[Row], best: Row) -> str:
+    """The steps that the printed score does not tell from the first."""
+    names = [
+        f"{row['action']} of {row['target'] or 'a target not on record'}"
+        for row in candidates
+        if row["rank"] > 1 and round(row["score"], 1) == round(best["score"], 1)
+    ]
+    if not names:
+        return ""
+    shown = [*names[:3], f"{number(len(names) - 3)} more"] if len(names) > 4 else names
+    return f"As good by score: {listed(shown)}. "
 
 
 def _counted(row: Row) -> str:

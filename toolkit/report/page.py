@@ -36,15 +36,7 @@ def section(incident: Incident) -> Section:
         return Section(
             "status",
             "What the page said against what was measured",
-            (
-                Paragraph(
-                    "No status history is among the evidence."
-                    if facts.has_telemetry
-                    else "No status history, and no replication telemetry to compare it with, is "
-                    "among the evidence.",
-                    query="status_accuracy",
-                ),
-            ),
+            (none(facts),),
             new_page=True,
         )
     totals = _totals(rows)
@@ -104,6 +96,17 @@ _WORDS = {
     "under_claim": "under claim",
     "unknown": "not known",
 }
+
+
+def none(facts: CaseFacts) -> Paragraph:
+    """Said where there is no status history to compare."""
+    return Paragraph(
+        "No status history is among the evidence."
+        if facts.has_telemetry
+        else "No status history, and no replication telemetry to compare it with, is among the "
+        "evidence.",
+        query="status_accuracy",
+    )
 
 
 def strips(facts: CaseFacts) -> tuple[Block, ...]:

@@ -36,7 +36,14 @@ def section(incident: Incident) -> Section:
             counts[row["operation_id"]].add(row["rule"])
     blocks: list[Block] = []
     if not operations and not counts:
-        blocks.append(Paragraph("No operation with a deviation is on record.", query="operation"))
+        blocks.append(
+            Paragraph(
+                "No operation with a deviation is on record."
+                if incident.operations
+                else "No operation is on record, so there is no execution to compare with a plan.",
+                query="operation",
+            )
+        )
     if counts:
         known = [incident.operations[name] for name in counts if name in incident.operations]
         known.sort(
@@ -108,7 +115,9 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
         (
             "Planned window",
             f"{facts.when(operation.get('window_start'))} to "
-            f"{facts.when(operation.get('window_end'))}",
+            f"{facts.when(operation.get('window_end'))}"
+            if operation.get("window_start") or operation.get("window_end")
+            else "not on record",
         ),
         (
             "Actions on record",

@@ -58,9 +58,22 @@ def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
         yield Paragraph(
             f"At the end of the record, {number(len(single))} of "
             f"{plural(len(today), 'machine')} {be(len(single), 'rests', 'rest')} on one copy, and "
-            f"{number(without)} {be(without, 'has', 'have')} none that is current.",
+            f"{number(without)} {be(without, 'has', 'have')} none that is current."
+            + _silent(facts, today),
             query="protection_posture",
         )
+
+
+def _silent(facts: CaseFacts, today: list[Row]) -> str:
+    """Why machines without an open gap can be without a current copy: they have no later record."""
+    open_ones = {row["asset_id"] for row in facts.rows("machine_impact") if row["open"]}
+    count = sum(not row["copies"] and row["asset_id"] not in open_ones for row in today)
+    if not count:
+        return ""
+    return (
+        f" For {number(count)} of these no gap is open above: the record of their own jobs shows "
+        "neither a failure nor a missed run before it ends."
+    )
 
 
 def _points(facts: CaseFacts) -> Iterable[Block]:
@@ -84,12 +97,13 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
         "Single points, and what falls with each",
         columns(
             "Asset {14} | Kind {10} | Region {8} | Machines before {number 11} | "
-            "Machines today {number 11} | Partners {number 9} | Data {number 12} | State today"
+            "Machines at the end {number 11} | Partners {number 9} | Data {number 12} | "
+            "State at the end"
         ),
         tuple(_point(name, when) for name, when in ranked[:POINTS]),
         "blast_radius, protection_posture",
-        "Before: at the earliest time of the onset; today: at the end of the record. "
-        + (f"{number(rest)} more: postmortem query CASE blast_radius." if rest > 0 else ""),
+        "Before: at the earliest time of the onset; at the end: of the record."
+        + (f" {number(rest)} more: postmortem query CASE blast_radius." if rest > 0 else ""),
     )
 
 

@@ -26,7 +26,13 @@ def section(incident: Incident) -> Section:
     blocks: list[Block] = []
     if not facts.rows("machine_impact"):
         blocks.append(
-            Paragraph("No machine with a gap is on record, so there is no recovery to follow.")
+            Paragraph(
+                "No machine with a gap is on record, so there is no recovery to follow."
+                if facts.has_telemetry
+                else "No replication telemetry is among the evidence, so recovery cannot be "
+                "followed.",
+                query="machine_impact",
+            )
         )
     else:
         blocks += [
@@ -64,7 +70,8 @@ def _scenarios(facts: CaseFacts) -> Iterable[Block]:
             for row in rows
         ),
         "recovery_scenario",
-        "Times run from the start of the machine's gap to its recovery.",
+        "Machines that fell with the onset. Times run from the start of the machine's gap to its "
+        "recovery.",
     )
 
 

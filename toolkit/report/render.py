@@ -35,6 +35,7 @@ from toolkit.report.brand import Brand
 from toolkit.report.cited import anchors, pointers
 from toolkit.report.logo import Logo
 from toolkit.report.model import Kind, Picture, Report
+from toolkit.report.pictures.states import in_words
 from toolkit.report.templates import SandboxedEnvironment, faults_told, loader
 from toolkit.report.words import visible
 
@@ -80,7 +81,7 @@ def _environment(own: Path | None) -> jinja2.Environment:
     )
     environment.filters |= {
         "kind": lambda value: type(value).__name__,
-        "words": _words,
+        "words": in_words,
         "slug": lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-"),
         "sign": lambda word: SIGNS.get(word, "•"),
         "pointers": pointers,
@@ -102,10 +103,6 @@ def _css(text: str) -> Markup:
 def _csp_hash(text: str) -> str:
     """What names one inline style or script in a Content-Security-Policy."""
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
-
-
-def _words(word: str) -> str:
-    return word.replace("_", " ")
 
 
 def _drawing(

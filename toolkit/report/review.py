@@ -113,7 +113,16 @@ def _factors(incident: Incident) -> Section:
     if claims:
         blocks.append(_plain_findings("Claims that other records contradict", claims[:20]))
     if len(blocks) == drawn_only:
-        blocks.append(Paragraph("No deviation is on record.", query="finding"))
+        ran = any(row["status"] != "not_run" for row in incident.findings)
+        blocks.append(
+            Paragraph(
+                "No deviation is on record."
+                if ran
+                else "No rule could be tested, so the record shows neither deviations nor their "
+                "absence.",
+                query="finding",
+            )
+        )
     return Section("factors", "Contributing factors", tuple(blocks))
 
 
@@ -157,8 +166,8 @@ def _went_well(incident: Incident) -> Section:
     clean = _clean_operations(incident)
     if clean[0]:
         items.append(
-            f"{number(clean[0])} of {plural(clean[1], 'operation')} with decided tests show no "
-            "deviation at all."
+            f"{number(clean[0])} of {plural(clean[1], 'operation')} with decided tests "
+            f"{be(clean[0], 'shows', 'show')} no deviation at all."
         )
     checks = incident.facts.rows("protection_check")
     passed = [row for row in checks if row["ok"]]
@@ -177,7 +186,15 @@ def _went_well(incident: Incident) -> Section:
     if items:
         blocks.append(Listing(tuple(items)))
     if not blocks:
-        blocks.append(Paragraph("No test was decided as free of exceptions.", query="finding"))
+        ran = any(row["status"] != "not_run" for row in incident.findings)
+        blocks.append(
+            Paragraph(
+                "No test was decided as free of exceptions."
+                if ran
+                else "No rule could be tested, so what went well cannot be told.",
+                query="finding",
+            )
+        )
     return Section("well", "What went well", tuple(blocks))
 
 

@@ -53,6 +53,7 @@ def section(facts: CaseFacts) -> Section:
 
 
 def _register(facts: CaseFacts, sources: list[Row]) -> Table:
+    narrative = _narrative(facts)
     rows: list[tuple[Text, ...]] = []
     for row in sources:
         told = [
@@ -67,15 +68,37 @@ def _register(facts: CaseFacts, sources: list[Row]) -> Table:
             (
                 str(row["source_id"]),
                 (Strong(str(row["path"])), "\n", Code(row["sha256"]), "\n" + "; ".join(told)),
+                _grade(row, narrative),
                 number(row["bytes"]),
             )
         )
     return Table(
         "Files of evidence with SHA-256",
-        columns("No. {5} | File, SHA-256, and how it was read {digest 82} | Bytes {number 13}"),
+        columns(
+            "No. {5} | File, SHA-256, and how it was read {digest 75} | Grade {7} | "
+            "Bytes {number 13}"
+        ),
         tuple(rows),
         "source",
+        "Grade of evidence: B export of a system, where the case file states how it was obtained; "
+        "C export where it does not; D narrative (posts, notices, statements), which shows that "
+        "something was said. A, from a third party or signed where it was made, is given to none: "
+        "the case file has no field for it.",
     )
+
+
+_NARRATIVE = ("status_update", "notice", "statement")
+
+
+def _narrative(facts: CaseFacts) -> set[int]:
+    """The sources that hold what was said, and no other record."""
+    return {row["source_id"] for name in _NARRATIVE for row in facts.rows(name)}
+
+
+def _grade(source: Row, narrative: set[int]) -> str:
+    if source["source_id"] in narrative:
+        return "D"
+    return "B" if source["obtained_how"] else "C"
 
 
 def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
@@ -292,9 +315,8 @@ def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
         "source",
     )
     yield Paragraph(
-        "Grade of evidence: no source states a digest taken where it was exported, so that each "
-        "counts as an export without a digest at its source (grade C); statements, notices and "
-        "posts are narrative (grade D) and prove that they were said."
+        "No source states a digest taken where it was exported: the digests show that a file is "
+        "the one that was read, not that it is the one that was exported."
     )
     if missing:
         yield Paragraph(

@@ -54,10 +54,13 @@ def document(facts: CaseFacts) -> Document:
             Section(
                 "summary-whom",
                 "Whom it hit",
-                (*impact.by_region(facts), *impact.by_type(facts))
-                or (Paragraph("No impact on machines is on record.", query="machine_impact"),),
+                (*impact.by_region(facts), *impact.by_type(facts)) or (impact.none(facts),),
             ),
-            Section("status", "What the page said against what was measured", page.strips(facts)),
+            Section(
+                "status",
+                "What the page said against what was measured",
+                page.strips(facts) or (page.none(facts),),
+            ),
         ),
         public=True,
     )
@@ -161,6 +164,12 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
 def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
     machines = incident.facts.rows("machine_impact")
     if not machines:
+        if not incident.facts.has_telemetry:
+            yield (
+                "Whether replication stood still, for which machines and how long, and whether "
+                "data was lost: nothing that was measured is among the evidence.",
+                Source("machine_impact"),
+            )
         return
     lost = [row for row in machines if row["recovery_class"] == "lost"]
     still = [row for row in machines if row.get("open") and row["recovery_class"] != "lost"]
@@ -193,8 +202,12 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
     if blocked:
         whole = len(blocked) == len(machines)
         yield (
-            "For how long failover was blocked"
-            + ("." if whole else f", for {number(len(blocked))} of {number(len(machines))}."),
+            "For how long machines could not fail over"
+            + (
+                "."
+                if whole
+                else f", for {number(len(blocked))} of {plural(len(machines), 'machine')}."
+            ),
             Source("machine_impact"),
         )
 

@@ -24,6 +24,7 @@ from toolkit.report.model import (
     columns,
 )
 from toolkit.report.words import (
+    be,
     capital,
     cut,
     number,
@@ -167,9 +168,7 @@ def section(incident: Incident) -> Section:
         )
     blocks: list[Block] = [
         Paragraph(
-            f"{plural(curated.total, 'event')} lie in the window; the table shows "
-            f"{number(len(curated.rows))} of them, numbered as in the pictures. The others stand "
-            "in timeline.csv, attached to this file. Squares mark irreversible events, events "
+            f"{_shown(curated)} Squares mark irreversible events, events "
             "with a deviation, and the onset; circles mark all others; a bar through a sign "
             "spans the times that the record leaves open; small signs without a number are "
             "events that the table leaves out.",
@@ -183,6 +182,8 @@ def section(incident: Incident) -> Section:
                 Figure(caption, _in_words(facts, picture), picture, "timeline, protection_gap")
             )
     blocks += _phases(incident)
+    if not curated.rows:
+        return Section("timeline", "Timeline", tuple(blocks))
     blocks.append(
         Table(
             "Events in order",
@@ -207,6 +208,21 @@ def section(incident: Incident) -> Section:
     return Section("timeline", "Timeline", tuple(blocks))
 
 
+def _shown(curated: Curated) -> str:
+    """How many events there are, how many the table shows, and where the others stand."""
+    total, shown = curated.total, len(curated.rows)
+    lie = f"{plural(total, 'event')} {be(total, 'lies', 'lie')} in the window"
+    if total == shown:
+        return f"{lie}; the table shows all of them, numbered as in the pictures."
+    rest = "in timeline.csv, attached to this file."
+    if not shown:
+        return f"{lie}, none with a deviation, an onset or a post; all stand {rest}"
+    return (
+        f"{lie}; the table shows {number(shown)} of them, numbered as in the pictures. The others "
+        f"stand {rest}"
+    )
+
+
 def _phases(incident: Incident) -> Iterable[Block]:
     """The phases of the whole incident and of each region, in the order of their numbers."""
     facts = incident.facts
@@ -227,7 +243,13 @@ def _phases(incident: Incident) -> Iterable[Block]:
         ),
         "incident_phase",
         "Start of each phase as the record shows it, and in brackets the source and record; a "
-        "phase without a record is empty.",
+        "phase without a record is empty."
+        + (
+            " Trigger names the irreversible event nearest to the onset on something that affected "
+            "machines depended on; that it lies near does not show that it brought the onset about."
+            if incident.trigger is not None
+            else ""
+        ),
     )
 
 

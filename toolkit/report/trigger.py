@@ -21,12 +21,21 @@ def section(incident: Incident) -> Section:
 
 def _none(incident: Incident) -> str:
     if incident.onset is None:
-        return "No onset is on record, so there is nothing to look for steps before."
+        return (
+            "No onset is on record, so there is nothing to look for steps before."
+            if incident.facts.has_telemetry
+            else "No replication telemetry is among the evidence, so no onset can be dated and "
+            "nothing weighed against it."
+        )
     return "No step of an operation is on record within reach of an onset."
 
 
 def _blocks(incident: Incident, rows: list[Row]) -> Iterable[Block]:
     facts = incident.facts
+    if not any(row["rank"] for row in rows):
+        for told in dict.fromkeys(str(row["explanation"]) for row in rows):
+            yield Paragraph(told, "trigger_candidate")
+        return
     yield Paragraph(
         "Each step on record is weighed against the onset by two terms: how near in time it lies, "
         "and how much more often machines that depend on its target fell than others. The score is "
@@ -75,7 +84,7 @@ def _table(facts: CaseFacts, caption: str, rows: list[Row], *, scope: bool = Fal
         ),
         "trigger_candidate",
         "Rank 0 or a row without a step: no step explains the onset beyond chance (p > 0.05)."
-        if any(row["rank"] == 0 for row in rows)
+        if any(row["rank"] == 0 and row["p_value"] is not None for row in rows)
         else "",
     )
 

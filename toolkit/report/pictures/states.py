@@ -49,10 +49,25 @@ class Key:
     name: Label
 
 
+# The words of the text for states that the record names by one word of their own.
+_IN_WORDS = {
+    "resumed": "good again",
+    "relinked": "linked again",
+    "reseeded": "seeded anew",
+    "reseeding": "being seeded",
+    "lost": "recorded as lost",
+}
+
+
+def in_words(state: str) -> str:
+    """A state as readers see it."""
+    return _IN_WORDS.get(state, state.replace("_", " "))
+
+
 def key(states: Iterable[str], y: float) -> tuple[tuple[Key, ...], float]:
     """The names of states in four columns, and the height below them."""
     told = tuple(
-        Key(4 + n % 4 * 172, y + n // 4 * 17, state, label(state.replace("_", " "), 140, SMALL))
+        Key(4 + n % 4 * 172, y + n // 4 * 17, state, label(in_words(state), 140, SMALL))
         for n, state in enumerate(states)
     )
     return told, y + (len(told) + 3) // 4 * 17 + 4
