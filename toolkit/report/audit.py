@@ -22,7 +22,7 @@ from toolkit.report.model import (
     Text,
     columns,
 )
-from toolkit.report.words import cut, listed, number, plural, span
+from toolkit.report.words import be, cut, listed, number, plural, span
 
 
 def document(facts: CaseFacts) -> Document:
@@ -81,8 +81,8 @@ def _scope(incident: Incident) -> Section:
                 (
                     "Population",
                     f"{plural(len(operations), 'operation')}: {number(len(registered))} "
-                    f"registered changes and {number(len(operations) - len(registered))} sessions "
-                    "of events without one",
+                    f"registered {be(len(registered), 'change', 'changes')} and "
+                    f"{plural(len(operations) - len(registered), 'session')} of events without one",
                 ),
                 (
                     "Criteria",

@@ -180,8 +180,7 @@ def _states(facts: CaseFacts) -> dict[str, str]:
     """Whether each measured machine was affected; what is not measured has no entry."""
     states = {str(row["asset_id"]): "unaffected" for row in facts.rows("protection_copy")}
     for row in facts.rows("machine_impact"):
-        if row["onset_relation"] in ("struck", "later"):
-            states[str(row["asset_id"])] = "affected"
+        states[str(row["asset_id"])] = "affected"
     return states
 
 
@@ -232,7 +231,7 @@ def _blast_in_words(levels: dict[str, int], states: dict[str, str]) -> str:
         parts = [f"{number(count)} {state}" for state, count in sorted(counts.items())]
         told.append(f"Level {level}: {plural(counts.total(), 'asset')}, {listed(parts)}.")
     return (
-        f"{' '.join(told)} Affected: the onset struck it, or it had a gap that began later; "
+        f"{' '.join(told)} Affected: it had a gap in protection, with the onset or apart from it; "
         "unknown: nothing on record measures it."
     )
 

@@ -154,8 +154,8 @@ def _usual(rows: list[Row]) -> str:
     if not compared:
         return "; nothing earlier to compare with"
     return (
-        f"; {number(usual) if usual else 'none'} of {number(len(compared))} comparable ones also "
-        "in earlier ones"
+        f"; of {number(len(compared))} that can be compared, "
+        f"{number(usual) if usual else 'none'} also found in earlier operations that went well"
     )
 
 

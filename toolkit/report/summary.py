@@ -188,7 +188,7 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
     if still:
         yield (
             f"When the {plural(len(still), 'machine')} that still had no current recovery point "
-            f"will have one: not on record{_forecast_or_not(incident.facts)}.",
+            f"will have one{_forecast_or_not(incident.facts)}.",
             Source("machine_impact"),
         )
     others = [row for row in machines if row["onset_relation"] != "struck"]
@@ -214,7 +214,8 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
 
 def _forecast_or_not(facts: CaseFacts) -> str:
     rows = facts.rows("recovery_forecast")
-    return " (forecast above)" if opening.latest_forecast(rows) else ""
+    known = opening.latest_forecast(rows)
+    return ": the forecast above is all there is" if known else ": not on record"
 
 
 # -- what to decide ----------------------------------------------------------------------------
@@ -296,7 +297,7 @@ def _further(incident: Incident) -> Iterable[Text]:
         oldest = max(facts.dated - row["due_at"] for row in late)
         yield (
             f"What becomes of {plural(len(late), 'action')} of earlier incidents that "
-            f"{be(len(late))} past due, by up to {span(oldest)} (",
+            f"{be(len(late))} past due, by {'up to ' if late[1:] else ''}{span(oldest)} (",
             Strong(listed([str(row["title"] or row["item_id"]) for row in late[:2]])),
             ").",
             Source("action_item"),
