@@ -371,6 +371,7 @@ def test_a_template_of_the_case_wins_and_can_add_to_the_one_delivered(
         ("report.html.j2", "<p>\n{% if %}", 2, "Expected an expression"),
         ("report.html.j2", "<p>\n\n{{ repport.title }}", 3, "'repport' is undefined"),
         ("report.html.j2", "\n{{ ''.__class__.__mro__ }}", 2, "unsafe"),
+        ("report.html.j2", "\n{{ brand.templates.joinpath('a') }}", 2, "None"),
         ("report.html.j2", '\n{% include "../case.toml" %}', 2, "lies in this folder"),
         ("report.html.j2", '\n{% include "/etc/passwd" %}', 2, "lies in this folder"),
         ("report.html.j2", '\n{% include "link.html" %}', 2, "lies in this folder"),

@@ -82,6 +82,21 @@ def test_what_people_wrote_stays_to_the_letter(tmp_path: Path) -> None:
     assert reviewfile.load(tmp_path) == found
 
 
+def test_an_indented_list_is_added_to_and_odd_letters_stay(tmp_path: Path) -> None:
+    path = tmp_path / "review.yaml"
+    path.write_text(
+        "entries:\n  - do: decide\n    at: 2026-05-02T08:00:00Z\n    by: a\n    text: b\n",
+        encoding="utf-8",
+    )
+    odd = "first\nsecond\n\n  third \u2028x\x85y\ud7ff"
+    found = reviewfile.add(tmp_path, _entry("decide", 0, text=odd))
+    assert found[-1].entry.text == odd
+    assert reviewfile.load(tmp_path) == found
+    path.write_text("entries: [{do: decide, at: 2026-05-02T08:00:00Z, by: a, text: b}]\n")
+    with pytest.raises(UsageError, match="one below another"):
+        reviewfile.add(tmp_path, _entry("decide", 0, text="c"))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -177,7 +192,10 @@ def test_two_coders_who_agree_confirm_a_code(tmp_path: Path) -> None:
         _entry("code", 4, by="ana", finding=F1, code="SHERPA:A1"),
         _entry("code", 5, by="ben", finding=F1, code="SHERPA:A1", holds=False),
     ]
-    with _derived(_record(tmp_path, *entries), (F1,)) as store:
+    # Two names of one person are one coder.
+    entries.append(_entry("code", 6, by="a.nna", finding=F1, code="HFACS:AE103"))
+    alias = [{"kind": "person", "alias": "a.nna", "canonical": "ana"}]
+    with _derived(_record(tmp_path, *entries), (F1,), alias=alias) as store:
         rows = store.rows("select finding_id, code, coders, verdict, is_candidate from review_code")
         agreement = store.rows(
             "select coder_a, coder_b, codes, agreed, kappa from review_agreement"

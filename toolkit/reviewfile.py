@@ -17,6 +17,7 @@ entry about the same thing stands, and the earlier one stays on record.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -182,7 +183,7 @@ _OPEN: tuple[State, ...] = ("draft", "evidence_frozen", "in_review", "changes_re
 _STEPS: dict[str, tuple[tuple[State, ...], State | None]] = {
     "freeze": (_OPEN, "evidence_frozen"),
     "submit": (("evidence_frozen", "changes_requested"), "in_review"),
-    "request_changes": (("in_review", "reviewed"), "changes_requested"),
+    "request_changes": (("in_review", "reviewed", "signed_off"), "changes_requested"),
     "conclude": (("in_review",), "reviewed"),
     "sign": (("reviewed", "signed_off"), "signed_off"),
     "supersede": ((*_OPEN, "reviewed", "signed_off"), "superseded"),
@@ -225,19 +226,20 @@ def add(folder: Path, entry: Entry) -> tuple[Placed, ...]:
     """Add an entry at the end of the file, whole or not at all; what stands there stays."""
     path = folder / REVIEW_FILE
     before = path.read_bytes() if path.is_file() else b""
+    known = _read(path, before)
     if not before.strip():
         before = b"# What the board decided, in order. See: postmortem review --help\nentries:\n"
-    elif not _read(path, before):
+    elif not known:
         raise UsageError(
             "the list of entries is empty", path=path, remedy="remove the file and try again"
         )
-    stream = io.StringIO()
-    yaml = YAML()
-    yaml.width = 100
-    yaml.allow_unicode = True
-    yaml.dump([_written(entry)], stream)
-    after = before.rstrip() + b"\n" + stream.getvalue().encode()
-    found = _read(path, after)
+    for is_plain in (True, False):
+        after = before.rstrip() + b"\n" + _dumped(entry, _indent(path, before), is_plain=is_plain)
+        found = _read(path, after)
+        if found[:-1] == known and found[-1].entry == entry:
+            break
+    else:
+        raise UsageError("the text cannot be written as YAML", path=path, remedy="put it plainer")
     part = path.with_name(path.name + ".part")
     part.write_bytes(after)
     part.replace(path)
@@ -250,6 +252,28 @@ def make(do: str, **values: object) -> Entry:
         return _ENTRY.validate_python({"do": do} | values)
     except ValidationError as error:
         raise _fault(None, error, (), {}) from None
+
+
+def _indent(path: Path, before: bytes) -> str:
+    """How far the entries of the list are indented."""
+    found = re.search(rb"(?m)^( *)- ", before)
+    if found is None and not before.endswith(b"entries:\n"):
+        raise UsageError(
+            "the entries do not stand one below another", path=path,
+            remedy="write each as a line that begins with a dash",
+        )  # fmt: skip
+    return found[1].decode() if found else ""
+
+
+def _dumped(entry: Entry, indent: str, *, is_plain: bool) -> bytes:
+    """An entry as one item of the list; not `is_plain`: with everything odd escaped."""
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.width = 100
+    yaml.allow_unicode = is_plain
+    yaml.dump([_written(entry)], stream)
+    lines = stream.getvalue().split("\n")
+    return "\n".join(indent + line if line else line for line in lines).encode()
 
 
 def _written(entry: Entry) -> dict[str, object]:

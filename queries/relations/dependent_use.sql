@@ -208,6 +208,9 @@ by_sample as (
         arg_max(
             pointer(replication_sample.source_id, replication_sample.record_no),
             (
+                -- A use that surely lies in the look-back is cited before one that only may.
+                replication_sample.sampled_at >= undecided.since_hi
+                and replication_sample.sampled_at < undecided.occurred_lo,
                 replication_sample.sampled_at,
                 replication_sample.source_id,
                 replication_sample.record_no
@@ -260,8 +263,9 @@ select
     greatest(by_run.used_at, by_sample.used_at) as used_at,
     by_run.dependency_row as dependency_evidence,
     case
-        when by_run.used_at >= by_sample.used_at or by_sample.event is null then by_run.evidence
-        else by_sample.evidence
+        when by_run.used_at is not null and by_run.used_at >= coalesce(by_sample.used_at, '-infinity')
+            then by_run.evidence
+        else coalesce(by_sample.evidence, by_run.evidence)
     end as evidence
 from by_run
 inner join looked_at on by_run.event = looked_at.event

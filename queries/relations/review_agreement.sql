@@ -17,13 +17,13 @@ with judged as (
         version,
         finding_id,
         code,
-        lower(account) as coder,
+        person(account) as coder,
         holds
     from review_entry
     where verb = 'code'
     qualify
         row_number() over (
-            partition by version, finding_id, code, lower(account) order by entry_no desc
+            partition by version, finding_id, code, person(account) order by entry_no desc
         ) = 1
 ),
 

@@ -24,7 +24,7 @@ with judged as (
     where verb = 'code'
     qualify
         row_number() over (
-            partition by version, finding_id, code, lower(account) order by entry_no desc
+            partition by version, finding_id, code, person(account) order by entry_no desc
         ) = 1
 ),
 

@@ -3,7 +3,7 @@
 -- title = "Signatures, with what ties the signer to the work under review"
 -- grain = "One row per version of the review and signer."
 -- reads = ["approval", "change", "maintenance_event", "review_entry"]
--- limitations = "Ties are those on record: who requested, approved, planned to carry out or carried out a registered change. Accounts are compared without case, through the aliases on record."
+-- limitations = "Signatures given before changes were requested are void: they stay in review_entry. Ties are those on record: who requested, approved, planned to carry out or carried out a registered change. Accounts are compared without case, through the aliases on record."
 -- [columns]
 -- version = "Version of the review."
 -- signed_at = "When."
@@ -54,7 +54,14 @@ signed as (
         *,
         person(account) as name
     from review_entry
-    where verb = 'sign'
+    where
+        verb = 'sign'
+        and entry_no > coalesce(
+            (
+                select max(reopened.entry_no) from review_entry as reopened
+                where reopened.version = review_entry.version and reopened.verb = 'request_changes'
+            ), 0
+        )
     qualify
         row_number() over (
             partition by version, person(account) order by entry_no desc

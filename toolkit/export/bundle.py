@@ -7,8 +7,10 @@ as roles, characters that could deceive a reader spelled out.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +65,9 @@ def write(
     holds an earlier bundle is replaced; one that holds anything else is refused.
     """
     _require_free(target)
-    part = target.with_name(target.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    part.chmod(0o755)
     left_out: list[str] = []
     resources = []
     comments = _comments(store)
@@ -113,8 +115,18 @@ def type_of(kind: str) -> str:
 def _require_free(target: Path) -> None:
     if target.is_file():
         raise UsageError("a file of that name exists", path=target, remedy="give a folder")
-    if target.is_dir() and any(target.iterdir()) and not (target / DESCRIPTOR).is_file():
+    if target.is_dir() and any(target.iterdir()) and not _is_bundle(target):
         raise UsageError("the folder holds other files", path=target, remedy="give another folder")
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether a folder holds an earlier bundle of this export, and nothing beside it."""
+    try:
+        package = json.loads((folder / DESCRIPTOR).read_bytes())
+        listed = {DESCRIPTOR, *(each["path"] for each in package["resources"])}
+        return "caseDigest" in package and {each.name for each in folder.iterdir()} <= listed
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _relations(store: Store, facts: CaseFacts, left_out: list[str]) -> Iterator[Relation]:

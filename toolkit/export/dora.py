@@ -108,21 +108,6 @@ def _filled(facts: CaseFacts) -> dict[str, Row]:
                 "latest": plain(row["started_hi"]), "source": "incident_phase",
                 "basis": row["basis"], "limits": limits, "evidence": row["evidence"],
             }  # fmt: skip
-    onset, gaps = found.get("onset"), facts.rows("protection_gap")
-    if onset and gaps and not any(row["open"] or row["ended_at"] is None for row in gaps):
-        last = max(gaps, key=lambda row: row["ended_at"])
-        filled["3.3"] = {
-            "value": instant(last["ended_at"]), "source": "protection_gap",
-            "basis": "End of the last interval without a good recovery point.",
-            "evidence": last["evidence"],
-        }  # fmt: skip
-        filled["3.15"] = {
-            "value": _span(last["ended_at"] - onset["started_at"]), "unit": "DDD:HH:MM",
-            "longest": _span(last["ended_at"] - (onset["started_lo"] or onset["started_at"])),
-            "source": "incident_phase, protection_gap",
-            "basis": "From the onset to the end of the last interval without a good recovery "
-                     "point, whole minutes.",
-        }  # fmt: skip
     return filled
 
 
@@ -147,6 +132,13 @@ def _known(facts: CaseFacts) -> dict[str, list[Row]]:
     if partners := [row for row in facts.rows("partner_impact") if row["machines_impacted"]]:
         say("3.4", "partner_impact", organizations=len(partners))
     machines = facts.rows("machine_impact")
+    struck = [row for row in machines if row["onset_relation"] == "struck"]
+    again = [row["recovered_at"] for row in struck if row["recovered_at"] is not None]
+    for number in ("3.3", "3.15"):
+        # That protection is back does not say that the service is.
+        say(number, "machine_impact", machines_struck=len(struck) or None,
+            machines_with_a_recovery_point_again=len(again) if struck else None,
+            last_of_them_at=max(again, default=None))  # fmt: skip
     if machines:
         critical = [row["asset_id"] for row in machines if row["criticality"] == "critical"]
         types = sorted({row["machine_type"] for row in machines if row["machine_type"]})

@@ -7,6 +7,7 @@ whose listing cannot be trusted, is refused as a whole; a member that is damaged
 from __future__ import annotations
 
 import hashlib
+import lzma
 import stat
 import zipfile
 import zlib
@@ -24,7 +25,10 @@ MAX_MEMBERS = 10_000
 _SMALL_BYTES = 1 << 26
 _END = b"PK\x05\x06"
 _WORKBOOK = "xl/workbook.xml"
-_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+_FAULTS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
+    OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

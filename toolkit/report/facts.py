@@ -200,7 +200,8 @@ class CaseFacts:
             return origin, self.text(line)
         for relation in self._relations_with_evidence:
             found = self._store.rows(
-                f'select * from "{relation}" where source_id = ? and record_no = ? order by all limit 1',
+                f'select * from "{relation}" where source_id = ? and record_no = ? '
+                "order by all limit 1",
                 [pointer.source_id, pointer.record_no],
             )
             if found:

@@ -67,7 +67,7 @@ def _html(report: Report, kind: Kind, brand: Brand, medium: str) -> str:
         template = environment.get_template("report.html.j2")
         return template.render(
             report=report, document=document, medium=medium, anchors=anchors(document),
-            brand=brand, fixed=brand.wording.page,
+            brand=dataclasses.replace(brand, templates=None), fixed=brand.wording.page,
         )  # fmt: skip
 
 

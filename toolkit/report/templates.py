@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -13,7 +14,26 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from toolkit import resources
 from toolkit.errors import UsageError, one_line
 
-SandboxedEnvironment = ImmutableSandboxedEnvironment
+# What a template may look into: what a report consists of, and what templates are made of.
+_OPEN = (
+    "toolkit.report.",
+    "builtins",
+    "datetime",
+    "decimal",
+    "collections",
+    "markupsafe",
+    "jinja2.",
+)
+
+
+class SandboxedEnvironment(ImmutableSandboxedEnvironment):
+    """For templates of a case: they see the report, and nothing by which to leave it."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether a template may read this attribute; see jinja2.sandbox."""
+        kind = obj if isinstance(obj, type) else type(obj)
+        is_open = kind.__module__.startswith(_OPEN)
+        return is_open and bool(super().is_safe_attribute(obj, attr, value))
 
 
 class _Folder(jinja2.FileSystemLoader):
