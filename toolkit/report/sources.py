@@ -75,8 +75,8 @@ def _register(facts: CaseFacts, sources: list[Row]) -> Table:
     return Table(
         "Files of evidence with SHA-256",
         columns(
-            "No. {5} | File, SHA-256, and how it was read {digest 75} | Grade {7} | "
-            "Bytes {number 13}"
+            "No. {5} | File, SHA-256, and how it was read {digest 79} | Grade {6} | "
+            "Bytes {number 10}"
         ),
         tuple(rows),
         "source",
