@@ -315,3 +315,108 @@ def test_evidence_that_changed_after_the_rebuild_is_not_sealed(
     with Store.open(other / "case.duckdb") as store:
         assert store.value("select count(*) from approval") == 2
     assert not (other / "output" / ".bag.part").exists()
+
+
+# -- what somebody changes who knows the format ----------------------------------------------------
+
+
+def _more_macros(path: Path, text: str) -> None:
+    macros = path / "data/queries/macros/macros.sql"
+    macros.write_text(macros.read_text() + text)
+    reseal(path)
+
+
+def test_changed_macros_are_named(copy: Path) -> None:
+    lines = [json.loads(line) for line in (copy / "data/manifest.jsonl").read_text().splitlines()]
+    macros = copy / "data/queries/macros/macros.sql"
+    assert ["macros", bag.digest(macros)] in lines
+    _more_macros(copy, "create or replace macro ok_by(basis) as 'ok';\n")
+    told = failed(verify(copy), "numbers")
+    assert "queries/macros/macros.sql: the macros are not those of the manifest" in told
+    assert any(line.startswith("macros: ") for line in told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create or replace table evidence.approval as from evidence.approval where false;\n",
+        "/* /* */ create macro x() as 1; */ create table x as select 1;\n",
+    ],
+)
+def test_macros_that_do_more_are_not_run(text: str, copy: Path) -> None:
+    _more_macros(copy, text)
+    assert "more than define macros" in failed(verify(copy), "numbers")[-1]
+
+
+def test_queries_in_the_sealed_case_are_not_run(copy: Path) -> None:
+    own = copy / "data/case/queries/cf_12.sql"
+    own.parent.mkdir()
+    shutil.copy(copy / "data/queries/findings/cf_12_self_approval.sql", own)
+    reseal(copy)
+    assert "queries have no place in the sealed case" in failed(verify(copy), "numbers")[-1]
+
+
+def test_derived_tables_scripts_and_further_files_are_compared(copy: Path) -> None:
+    path = copy / "data/relations/finding.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index("status")
+    pq.write_table(table.set_column(place, "status", [["ok"] * table.num_rows]), path)
+    (copy / "data/check.sql").write_text("select 'all fine';\n")
+    (copy / "data/README.txt").write_text("Case digest: 00\n")
+    (copy / "data/reports/audit.md").unlink()
+    (copy / "data/reports/letter.txt").write_text("all is well\n")
+    reseal(copy)
+    told = failed(verify(copy), "numbers")
+    assert [line for line in told if not line.startswith("relation finding: row ")] == [
+        "README.txt: it is not what the evidence gives",
+        "check.sql: it is not what the evidence gives",
+        "reports/audit.md: the bag does not hold it",
+        "reports/letter.txt: the evidence gives no such file",
+    ]
+    assert len(told) == 5
+
+
+def test_another_version_is_told_to_leave_pages_uncompared(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "__version__", "99.0")
+    checks = verify(copy)
+    assert failed(checks) == []
+    assert any("pages and derived tables not compared" in check.told for check in checks)
+
+
+def test_a_bag_of_a_branded_case_holds(case: CaseFolder, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(case.path, tmp_path / "small"))
+    shutil.rmtree(other / "output")
+    (other / "brand.toml").write_text('classification = "Confidential"\n')
+    made = seal(CaseFolder.open(other), formats=("json", "pdf"), kinds=("summary",))
+    assert failed(verify(made.bag)) == []
+
+
+def test_a_signed_report_must_go_on_from_the_report_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "audit.pdf").write_bytes(b"%PDF report")
+    (tmp_path / "audit.signed.pdf").write_bytes(b"%PDF report, signed")
+    assert list(verifying._signed_faults(tmp_path)) == []
+    (tmp_path / "audit.signed.pdf").write_bytes(b"%PDF other, signed")
+    (tmp_path / "review.signed.pdf").write_bytes(b"%PDF of nothing")
+    assert list(verifying._signed_faults(tmp_path)) == [
+        "audit.signed.pdf: what was signed is not the report audit.pdf",
+        "review.signed.pdf: what was signed is not the report review.pdf",
+    ]
+
+
+@pytest.mark.parametrize("content", ["[]\n", "[" * 200_000, ""])
+@pytest.mark.parametrize("name", ["register.json", "reports/audit.json", "manifest.jsonl"])
+def test_json_of_another_shape_fails_in_one_line(name: str, content: str, copy: Path) -> None:
+    (copy / "data" / name).write_text(content)
+    reseal(copy)
+    told = failed(verify(copy), "numbers")
+    assert told and all("\n" not in line for line in told)
+
+
+def test_nothing_of_a_bag_with_a_link_is_opened(copy: Path) -> None:
+    (copy / "data/register.json").unlink()
+    (copy / "data/register.json").symlink_to("/etc/hostname")
+    Path(f"{copy}/\udcff").write_text("x")
+    assert [check.part for check in verify(copy)] == ["bag", "numbers"]
+    assert "cannot be read safely" in verify(copy)[1].told

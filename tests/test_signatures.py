@@ -144,6 +144,25 @@ def test_an_attachment_that_was_changed_is_named(plain: Path, tmp_path: Path) ->
     assert told == ["the attachment policy.csv is not the one that attachments-sha256.txt lists"]
 
 
+def test_with_roots_a_signature_must_lead_to_them(
+    signed: Path, plain: Path, authority: Authority, tmp_path: Path
+) -> None:
+    def failed(path: Path, roots: Path | None) -> list[tuple[str, str]]:
+        checks = verify(path, roots=roots)
+        return [(check.part, check.told) for check in checks if check.outcome == "failed"]
+
+    other = Authority(tmp_path)
+    missing = [("signatures", "no signature of the report leads to a given root")]
+    assert failed(signed, authority.roots) == failed(signed, None) == []
+    assert failed(signed, other.roots) == failed(plain, authority.roots) == missing
+
+
+def test_a_report_alone_does_not_claim_that_its_numbers_came_out_again(plain: Path) -> None:
+    passed = [check.part for check in verify(plain) if check.outcome == "passed"]
+    assert passed == ["attachments and digest"]
+    assert any(check.part == "numbers" and "needs the bag" in check.told for check in verify(plain))
+
+
 @pytest.mark.slow
 def test_reports_conform_before_and_after_signing(plain: Path, signed: Path) -> None:
     try:

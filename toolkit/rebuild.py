@@ -131,7 +131,10 @@ def _load_case(store: Store, case: CaseFolder, policy: Iterable[Any]) -> None:
         {"component": "varchar", "region": "varchar"},
         [list(pair) for pair in sorted(file.components.items())],
     )
-    store.execute((resources.queries() / "macros" / "macros.sql").read_text(encoding="utf-8"))
+    macros = (resources.queries() / "macros" / "macros.sql").read_bytes()
+    store.execute(macros.decode("utf-8"))
+    store.load("macro_file", {"sha256": "varchar"}, [[hashlib.sha256(macros).hexdigest()]])
+    store.comment("macro_file", "The file of macros that every query was run with: its SHA-256.")
 
 
 def _load_procedures(store: Store, loaded: Sequence[procedures.ProcedureFile]) -> None:

@@ -215,11 +215,15 @@ class Store:
 
     def kinds(self, sql: str) -> list[str]:
         """The kind of each statement of a text (`SELECT`, `CREATE`, `COPY`, …); runs none."""
+        return [kind for kind, _ in self.statements(sql)]
+
+    def statements(self, sql: str) -> list[tuple[str, str]]:
+        """Kind and text of each statement of a text; runs none."""
         try:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as error:
             raise QueryError(_first_lines(error)) from error
-        return [str(statement.type).rpartition(".")[2] for statement in statements]
+        return [(str(each.type).rpartition(".")[2], each.query) for each in statements]
 
     def value(self, sql: str, values: Sequence[object] | None = None) -> Any:
         """The first value of the first row, or None where there is no row."""

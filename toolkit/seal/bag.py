@@ -55,6 +55,15 @@ def write_digests(bag: Path, name: str, files: Iterable[str]) -> str:
     return hashlib.sha256(told).hexdigest()
 
 
+def unsafe(bag: Path) -> str | None:
+    """Why nothing of a bag should be opened, or None: a link, a device, a name, too many files."""
+    try:
+        _walk(bag)
+    except VerificationFailed as error:
+        return str(error)
+    return None
+
+
 def faults(bag: Path) -> list[str]:
     """What is wrong with a bag, one line per fault; an empty list for a complete, valid bag."""
     try:
@@ -162,7 +171,7 @@ def _walk(bag: Path) -> list[str]:
     if not bag.is_dir():
         raise VerificationFailed("no such bag", path=bag, remedy="give the folder of the bag")
     found = []
-    for folder, folders, files in os.walk(bag):
+    for folder, folders, files in os.walk(bag, onerror=_unreadable):
         for name in [*folders, *files]:
             path = Path(folder, name)
             mode = path.lstat().st_mode
@@ -180,6 +189,11 @@ def _walk(bag: Path) -> list[str]:
         if len(found) > MAX_FILES:
             raise VerificationFailed(f"the bag holds more than {MAX_FILES} files", path=bag)
     return sorted(found)
+
+
+def _unreadable(error: OSError) -> None:
+    told = os.fsencode(error.filename or "").decode("utf-8", "replace")
+    raise VerificationFailed(f"the folder cannot be read: {error.strerror}", path=told)
 
 
 def _oxum(bag: Path, present: set[str]) -> list[str]:

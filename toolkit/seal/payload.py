@@ -86,10 +86,14 @@ def write_full(made: Rebuild, into: Path) -> None:
     """Write the relations, the register and the manifest of a rebuilt case."""
     folder = into / RELATIONS
     folder.mkdir()
-    exported = reperform.tables(made.store)
-    for name, sql in exported.items():
+    for name, sql in reperform.tables(made.store).items():
         made.store.write_parquet(sql, folder / f"{name}.parquet")
-    _write_common(made, into, exported, "full", lambda text: text)
+    write_full_texts(made, into)
+
+
+def write_full_texts(made: Rebuild, into: Path) -> None:
+    """Write what a full bag holds of a rebuilt case beside the relations and reports."""
+    _write_common(made, into, reperform.tables(made.store), "full", lambda text: text)
 
 
 def write_redacted(made: Rebuild, into: Path) -> Sequence[str]:

@@ -31,7 +31,12 @@ from toolkit.relations import RELATIONS
 from toolkit.store import Store, quoted
 
 # Bookkeeping of the database that is no relation of the case, or depends on where it was built.
-_LEFT_OUT = frozenset(["schema_version"])
+_LEFT_OUT = frozenset(["schema_version", "macro_file"])
+# Only comments to the end of a line may stand before: others can nest, and hide what is run.
+_DEFINES_MACRO = re.compile(
+    r"(?:\s|--[^\n]*\n)*create\s+(?:or\s+replace\s+)?macro\s", re.IGNORECASE
+)
+OWN_QUERIES = "queries"
 SECONDS_PER_QUERY, MEMORY_GB, SPILL_GB = 600, 4, 20
 
 
@@ -59,6 +64,9 @@ def rebuilt(
     it is at hand: its database must hold what its files say. Without it the SQL is a stranger's: it
     is held to single SELECTs and runs confined. Raises UsageError as the stages of a rebuild do.
     """
+    if own is None and (case / OWN_QUERIES).exists():
+        # A bag holds a case's own queries beside the others; these here would be run unchecked.
+        raise VerificationFailed("queries have no place in the sealed case", path=OWN_QUERIES)
     with tempfile.TemporaryDirectory(prefix="postmortem-") as scratch:
         work = Path(scratch) / case_id
         shutil.copytree(case, work)
@@ -85,7 +93,8 @@ def _hold_to_questions(store: Store, queries: Path) -> None:
                 "the file is not one SELECT and was not run", path=file.path.name
             )
     macros = queries / "macros" / "macros.sql"
-    if set(store.kinds(macros.read_text(encoding="utf-8"))) != {"CREATE"}:
+    statements = store.statements(macros.read_text(encoding="utf-8"))
+    if not all(kind == "CREATE" and _DEFINES_MACRO.match(text) for kind, text in statements):
         raise VerificationFailed("the file does more than define macros", path=macros.name)
 
 
