@@ -23,6 +23,7 @@ from tests.browser import Browser, Page, chromium
 from toolkit import report
 from toolkit.case import Ran
 from toolkit.report import model
+from toolkit.report.brand import Brand
 from toolkit.report.cited import anchors, pointers
 from toolkit.report.render import html
 from toolkit.store import Store
@@ -127,7 +128,7 @@ def _report(word: str = "word", count: int = 20) -> model.Report:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "review.html"
-    path.write_text(html(_report(), "review"), encoding="utf-8")
+    path.write_text(html(_report(), "review", Brand()), encoding="utf-8")
     return path
 
 
@@ -413,7 +414,7 @@ def test_a_hostile_word_in_any_place_stays_a_word(
     browser: Browser, tmp_path: Path, word: str
 ) -> None:
     path = tmp_path / "review.html"
-    path.write_text(html(_report(word, 14), "review"), encoding="utf-8")
+    path.write_text(html(_report(word, 14), "review", Brand()), encoding="utf-8")
     opened = browser.page(path)
     _inert(opened, path)
     assert opened.run("document.querySelectorAll('table').length") == 3
@@ -427,7 +428,7 @@ def test_a_word_of_a_megabyte_breaks_no_page(browser: Browser, tmp_path: Path) -
     document = model.Document("review", "R", "", (model.Section("s", "S", blocks),))
     told = replace(_report(), documents={"review": document})
     path = tmp_path / "review.html"
-    path.write_text(html(told, "review"), encoding="utf-8")
+    path.write_text(html(told, "review", Brand()), encoding="utf-8")
     opened = browser.page(path, width=400)
     assert opened.run("document.documentElement.scrollWidth") == 400
     assert opened.run("document.querySelector('pre').textContent.length") == len(word)
