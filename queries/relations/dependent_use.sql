@@ -263,7 +263,7 @@ select
     greatest(by_run.used_at, by_sample.used_at) as used_at,
     by_run.dependency_row as dependency_evidence,
     case
-        when by_run.used_at is not null and by_run.used_at >= coalesce(by_sample.used_at, '-infinity')
+        when by_run.used_at >= coalesce(by_sample.used_at, '-infinity')
             then by_run.evidence
         else coalesce(by_sample.evidence, by_run.evidence)
     end as evidence
