@@ -323,9 +323,11 @@ confirmed as (
             account,
             holds
         from review_entry
-        where verb = 'confirm' and version = (select max(version) from review_entry)
+        where
+            verb = 'confirm'
+            and version = (select max(latest.version) from review_entry as latest)
         qualify row_number() over (partition by item_no, account order by entry_no desc) = 1
-    )
+    ) as word
     group by item_no
 ),
 
