@@ -17,6 +17,7 @@ import pytest
 from openpyxl import Workbook
 from test_ingest import EVENTS, GOOD, load, make_case
 
+from toolkit.casefile import CaseFolder
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest import archive
 from toolkit.ingest.load import Loaded, sniff
@@ -94,6 +95,16 @@ def test_the_same_bytes_plain_and_in_an_archive_are_one_source(tmp_path: Path) -
     assert list(outcomes(load(case).files).values()) == ["loaded", "unchanged"]
     (case.path / "evidence" / "a.csv").unlink()
     assert list(outcomes(load(case).files).values()) == ["withdrawn", "loaded"]
+
+
+def test_a_member_may_have_a_longer_name_than_a_file(tmp_path: Path) -> None:
+    name = "one" + "x" * 300 + ".csv"
+    case = make_case(tmp_path / "case", {"b.zip": zipped({name: TABLE, "y.csv": SAMPLES})})
+    assert set(outcomes(load(case).files).values()) == {"loaded"}
+    assert set(outcomes(load(case).files).values()) == {"unchanged"}
+    with (case.path / "case.toml").open("a") as stream:
+        stream.write(f'[[source]]\npath = "evidence/b.zip!{name}"\nformat = "table"\n')
+    assert f"evidence/b.zip!{name}" in outcomes(load(CaseFolder.open(case.path)).files)
 
 
 def test_a_member_that_is_gone_is_withdrawn_and_the_others_stay(tmp_path: Path) -> None:

@@ -176,8 +176,7 @@ class CaseFolder:
                     field="source.path",
                     remedy="copy the files below evidence/",
                 )
-            literal = self.path / pattern
-            for path in [literal] if literal.is_file() else self.path.glob(pattern):
+            for path in _matching(self.path, pattern):
                 if path.is_file() and not path.name.startswith("."):
                     found[path.relative_to(self.path).as_posix()] = path
         for name, path in sorted(found.items()):
@@ -324,3 +323,12 @@ def _glob(name: str, pattern: str) -> bool:
             escaped = re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
             parts.append(escaped + "/")
     return re.fullmatch("".join(parts), name + "/") is not None
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """The one file of that name, else what the pattern matches."""
+    literal = folder / pattern
+    try:
+        return [literal] if literal.is_file() else list(folder.glob(pattern))
+    except OSError:  # The name of a member of an archive can be longer than a file's.
+        return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import os
 import stat
 import zipfile
 import zlib
@@ -66,7 +67,8 @@ def outer(path: Path) -> Path:
     """The file that FILE!NAME stands in, which is `path` itself where it is a file."""
     places = [i for i, each in enumerate(str(path)) if each == "!"]
     found = [path, *(Path(str(path)[:place]) for place in places)]
-    return next((each for each in found if each.is_file()), path)
+    # A member's name can be longer than a file's name may be, for which `Path.is_file` raises.
+    return next((each for each in found if os.path.isfile(each)), path)  # noqa: PTH113
 
 
 def open_one(path: Path) -> EvidenceFile:
