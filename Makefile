@@ -17,7 +17,7 @@ demo: setup
 	@ls postmortem-demo/*/output/*.pdf postmortem-demo/*/output/*.html
 
 test: setup-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 setup: $(VENV)/.run
 setup-test: $(VENV)/.test

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 def build(
-    golden: Path, into: Path, only: Collection[str] | None = None
+    golden: Path, into: Path, only: Collection[str] | None = None, *, in_memory: bool = False
 ) -> tuple[CaseFolder, Store]:
     """Make a case of a golden folder, ingest and rebuild it; the caller closes the store."""
     (into / "evidence").mkdir(parents=True)
@@ -35,7 +35,7 @@ def build(
         head = f'title = "{golden.parent.name} {golden.name}"\n' + head
     (into / "case.toml").write_text(head)
     case = CaseFolder.open(into)
-    store = Store.create(into / "case.duckdb")
+    store = Store.create(None if in_memory else case.database)
     done = ingest(store, case)
     assert not done.refusals, [str(refusal) for refusal in done.refusals]
     assert not [loaded for loaded in done.files if loaded.rejected], done.files

@@ -25,6 +25,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -131,7 +132,11 @@ _OPEN = re.compile(r"^-- /// (\w+)\s*$")
 
 def read(path: Path) -> SqlFile:
     """Read one file of the catalogue; raises UsageError with the line of the fault."""
-    text = path.read_text(encoding="utf-8")
+    return _parse(path, path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1024)
+def _parse(path: Path, text: str) -> SqlFile:
     lines = text.splitlines()
     opening = _OPEN.match(lines[0]) if lines else None
     if opening is None:
