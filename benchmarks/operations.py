@@ -123,6 +123,7 @@ class Change:
     night: bool = False
     intended: set[str] = field(default_factory=set)
     late: list[Callable[[Change], None]] = field(default_factory=list)
+    is_forgotten: bool = False
 
     def act(self, step: str) -> Act | None:
         """The first event of a step."""
@@ -330,6 +331,11 @@ class Operations:
                 self.registers.alerts.append((self.alert_id(), fired, change.targets[0], acked))
         for late in change.late:
             late(change)
+        if change.is_forgotten:
+            change.acts.clear()
+            self.registers.silences = [
+                row for row in self.registers.silences if row[3] != change.id
+            ]
         for actor in sorted({act.actor for act in change.acts if not act.is_witness}):
             last = max((act.at for act in change.acts if act.irreversible), default=begin)
             since = min(begin, last) if change.duty_hours < 8 else last
@@ -792,13 +798,9 @@ def unanswered_alert(ops: Operations, change: Change) -> bool:
 def no_events(ops: Operations, change: Change) -> bool:
     """The change is closed, and nothing is on record of it."""
 
-    def forget(laid: Change) -> None:
-        laid.acts.clear()
-        ops.registers.silences = [row for row in ops.registers.silences if row[3] != laid.id]
-
     if change.kind != PATCH:
         return False
-    change.late.append(forget)
+    change.is_forgotten = True
     return True
 
 

@@ -283,14 +283,24 @@ def main() -> None:
     parser.add_argument("--scenario", choices=SCENARIOS, action="append")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, help="also write the measures here")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        help="keep every incident's measures in this file "
+        "as soon as they are had, and do not measure those again",
+    )
     parser.add_argument("--disagreements", action="store_true", help="list each of them")
     parser.add_argument("--removal", type=int, default=0, help="cases for the law of removal")
     chosen = parser.parse_args()
     wanted = incidents(chosen.incidents, chosen.seed, chosen.scenario or SCENARIOS)
+    outcomes = _kept(chosen.resume, wanted)
+    had = {(outcome["scenario"], outcome["seed"]) for outcome in outcomes}
     with ProcessPoolExecutor(chosen.processes) as pool:
-        outcomes = []
-        for outcome in pool.map(_measure, wanted):
+        for outcome in pool.map(_measure, [each for each in wanted if each not in had]):
             outcomes.append(outcome)
+            if chosen.resume:
+                with chosen.resume.open("a", encoding="utf-8") as kept:
+                    kept.write(json.dumps(outcome) + "\n")
             if sys.stderr.isatty():
                 print(f"\r{len(outcomes)} of {len(wanted)}", end="", file=sys.stderr)
         bands = list(pool.map(parts.bands, range(chosen.seed, chosen.seed + chosen.parts)))
@@ -311,6 +321,14 @@ def main() -> None:
     print(f"\n{spent.ru_utime + spent.ru_stime:.0f} CPU seconds in workers")
     if chosen.json:
         chosen.json.write_text(json.dumps(summed, default=str, indent=1), encoding="utf-8")
+
+
+def _kept(file: Path | None, wanted: Collection[tuple[str, int]]) -> list[Outcome]:
+    if file is None or not file.exists():
+        return []
+    with file.open(encoding="utf-8") as lines:
+        outcomes = [json.loads(line) for line in lines]
+    return [each for each in outcomes if (each["scenario"], each["seed"]) in wanted]
 
 
 def _show_disagreements(outcome: Outcome) -> None:
