@@ -731,6 +731,8 @@ def short_of_approvals(ops: Operations, change: Change) -> bool:
     """Too few approvals, or one that was withdrawn."""
 
     def drop(laid: Change) -> None:
+        if not laid.approvals:
+            return
         manager, _, at = laid.approvals.pop()
         if ops.rng.random() < 0.4:
             laid.approvals.append((manager, ops.rng.choice(("rejected", "withdrawn")), at))
@@ -759,6 +761,8 @@ def approved_later(ops: Operations, change: Change) -> bool:
     change.emergency = ops.rng.random() < 0.3
 
     def postpone(laid: Change) -> None:
+        if not laid.approvals:
+            return
         manager, decision, _ = laid.approvals.pop()
         hours = ops.rng.uniform(0.5, 40)
         hours = hours if abs(hours - 24) > 0.5 else 30
