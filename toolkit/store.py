@@ -8,15 +8,18 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.errors import ToolkitError, UsageError
+from toolkit.frames import from_arrow
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ROWS_AT_ONCE = 200
 SCHEMA_VERSION = 2
@@ -244,9 +247,8 @@ class Store:
         self.execute(f"copy ({sql}) to {literal(str(path))} (format parquet, compression zstd)")
 
     def frame(self, sql: str, values: Sequence[object] | None = None) -> pd.DataFrame:
-        """The rows of a query as a DataFrame with nullable types."""
-        frame: pd.DataFrame = self.table(sql, values).to_pandas(types_mapper=_pandas_type)
-        return frame
+        """The rows of a query as a DataFrame; see `toolkit.frames` for its types."""
+        return from_arrow(self.table(sql, values))
 
     def _run(self, sql: str, values: Sequence[object] | None) -> duckdb.DuckDBPyConnection:
         try:
@@ -474,14 +476,6 @@ def _walk(node: object, tables: set[str], defined: set[str]) -> None:
     elif isinstance(node, list):
         for value in node:
             _walk(value, tables, defined)
-
-
-def _pandas_type(kind: pa.DataType) -> object | None:
-    if pa.types.is_integer(kind):
-        return pd.Int64Dtype()
-    if pa.types.is_boolean(kind):
-        return pd.BooleanDtype()
-    return None
 
 
 def quoted(name: str) -> str:

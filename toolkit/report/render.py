@@ -114,10 +114,22 @@ def _drawing(
     numbers: Iterator[int],
 ) -> Any:
     """A picture as inline SVG, its description as first child."""
+    return _drawn(environment, picture, description, f"picture{next(numbers)}", zone)
+
+
+def _drawn(
+    environment: jinja2.Environment, picture: Picture, description: str, id: str, zone: tzinfo
+) -> Any:
     name, drawing = pictures.place(picture, zone)
     macros: Any = environment.get_template(f"pictures/{name}.svg.j2").module
-    drawn = getattr(macros, name)(drawing, description, f"picture{next(numbers)}")
+    drawn = getattr(macros, name)(drawing, description, id)
     return type(drawn)(visible(drawn))
+
+
+def svg(picture: Picture, description: str, id: str, zone: tzinfo) -> str:
+    """A picture as SVG that stands alone, on white paper; `id` tells its patterns from others'."""
+    text = str(_drawn(_environment(None), picture, description, id, zone)).strip()
+    return text.replace("<svg ", '<svg style="background:#ffffff" ', 1)
 
 
 # -- PDF ---------------------------------------------------------------------------------------
