@@ -19,6 +19,12 @@ demo: setup
 test: setup-test
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
+# Every cost beside the least that it can be, at a million samples; BENCH="--sizes 10000000" for more.
+bench: setup
+	mkdir -p build
+	$(BIN)/python -m benchmarks --json build/benchmarks.json --markdown build/benchmarks.md \
+	  --svg build/benchmarks.svg $(BENCH)
+
 setup: $(VENV)/.run
 setup-test: $(VENV)/.test
 

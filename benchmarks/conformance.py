@@ -1,6 +1,6 @@
 """What conformance costs, against the engine by itself.
 
-    python -m benchmarks.conformance [--events 1000000] [--constraints 20] [--varied]
+    python -m benchmarks.conformance [--events 1000000] [--constraints 20] [--varied] [--json FILE]
 
 Operations of nine events each run through a procedure of twelve steps; most keep its order, some
 leave a step out, swap two or repeat one. With `--varied` every operation is shuffled, so that
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import resource
 import tempfile
 from pathlib import Path
@@ -121,6 +122,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--constraints", type=int, default=20)
     parser.add_argument("--varied", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -164,6 +166,9 @@ def main() -> None:
     print(f"  pm4py      {peer:6.2f}  (scaled), {peer / verdicts:.1f} × ours")
     for row in counts:
         print(f"  {row['verdict']:<14}{row['n']:>10,}  {row['violations']:>10,} violations")
+    if wanted.json:
+        told = {"floor": floor, "verdicts": verdicts, "sentences": sentences, "memory": memory}
+        wanted.json.write_text(json.dumps(told | {"events": wanted.events}) + "\n")
 
 
 if __name__ == "__main__":

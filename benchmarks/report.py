@@ -1,6 +1,6 @@
 """What a PDF report costs beyond WeasyPrint's own time for the same page.
 
-    python -m benchmarks.report CASE [--kind review --kind audit] [--times 3]
+    python -m benchmarks.report CASE [--kind review --kind audit] [--times 3] [--json FILE]
 
 Renders each report of a rebuilt case twice, each in a process of its own: as `postmortem report`
 does, and by WeasyPrint alone from the same HTML, to the same variant, without attachments, with the
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import multiprocessing
 import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pypdf import PdfReader
@@ -79,12 +80,13 @@ def main() -> None:
     parser.add_argument("case", type=Path)
     parser.add_argument("--kind", action="append", choices=report.KINDS)
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args()
     case = CaseFolder.open(given.case)
     with Store.open(case.database) as store:
         told = report.build(store, originals=report.original_lines(store, case.path))
     brand = report.load_brand(case.path)
-    missed = False
+    missed, found = False, []
     spawn = multiprocessing.get_context("spawn")
     for kind in given.kind or ("review", "audit"):
         costs: dict[object, list[Cost]] = {whole: [], bare: []}
@@ -93,12 +95,15 @@ def main() -> None:
                 costs[way].append(pool.apply(way, (told, kind, brand)))
         ours, its = (min(each, key=lambda cost: cost.seconds) for each in costs.values())
         ratio = ours.seconds / its.seconds
+        found.append({"kind": kind, "toolkit": asdict(ours), "weasyprint": asdict(its)})
         missed |= ratio > RATIO or ours.pages > PAGES
         print(
             f"{kind}: {ours.seconds:.1f} CPU s, WeasyPrint alone {its.seconds:.1f}: "
             f"{ratio:.2f} × (bar {RATIO}); {ours.pages} pages (bar {PAGES}), {ours.size} bytes; "
             f"peak {ours.peak_mb:.0f} MB, WeasyPrint alone {its.peak_mb:.0f} MB"
         )
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     sys.exit(1 if missed else 0)
 
 
