@@ -33,6 +33,21 @@ PER_OPERATION = 9
 STEPS = tuple(f"s{number:02}" for number in range(12))
 CONDITIONS = ("within: 1h", "by: different_actor", "hold: 2m quiet", "within: 30m")
 GIVEN = ("operation_link", "operation_span", "operation_event", "constraint_part")
+# What every constraint says of every operation, from what was judged once for those that are alike.
+VERDICTS = """
+    select verdict, count(*) as n, sum(violations) as violations
+    from trace_variant
+    inner join operation_span using (operation_id)
+    inner join constraint_part using (procedure, procedure_version)
+    left join constraint_verdict
+        on
+            if(is_conditional, trace_variant.operation_no, trace_variant.variant_no)
+            = constraint_verdict.operation_no
+            and constraint_part.rule_id = constraint_verdict.rule_id
+    where constraint_part.side = 1
+    group by verdict
+    order by verdict
+"""
 
 
 def procedure(count: int) -> str:
@@ -136,7 +151,7 @@ def main() -> None:
             rebuild._expose_evidence(store)
             files = {
                 relation: sqlfile.read(resources.queries() / "relations" / f"{relation}.sql")
-                for relation in (*GIVEN, "constraint_verdict", "conformance")
+                for relation in (*GIVEN, "trace_variant", "constraint_verdict", "conformance")
             }
             for relation in GIVEN:
                 rebuild._run_relation(store, files[relation])
@@ -148,15 +163,13 @@ def main() -> None:
                 "from operation_event"
             )
             marks.append(cpu())
+            rebuild._run_relation(store, files["trace_variant"])
             rebuild._run_relation(store, files["constraint_verdict"])
+            counts = store.rows(VERDICTS)
             marks.append(cpu())
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             rebuild._run_relation(store, files["conformance"])
             marks.append(cpu())
-            counts = store.rows(
-                "select verdict, count(*) as n, sum(violations) as violations "
-                "from constraint_verdict group by verdict order by verdict"
-            )
     floor, verdicts, sentences = (b - a for a, b in itertools.pairwise(marks))
     peer = PEER_SECONDS * wanted.events / PEER_EVENTS * wanted.constraints / 20
     print(f"{wanted.events:,} events, {wanted.constraints} constraints, CPU seconds:")

@@ -17,7 +17,7 @@ from toolkit.procedures import COUNTED, TEMPLATES, UNARY
 from toolkit.store import Store
 
 GIVEN = "operation_link operation_span operation_event constraint_part"
-RELATIONS = f"{GIVEN} constraint_verdict conformance"
+RELATIONS = f"{GIVEN} trace_variant constraint_verdict conformance"
 STEPS = ("s0", "s1", "s2")
 LONG = bool(os.environ.get("POSTMORTEM_LONG"))
 
@@ -252,8 +252,9 @@ def verdicts(store: Store, logs: list[tuple[Course, bool]]) -> dict[tuple[str, s
         "occurred_lo, occurred_hi, step, outcome, actor, target, is_irreversible) "
         f"values {', '.join(events)}"
     )
-    run(store, "constraint_verdict")
-    found = rows(store, "select operation_id, rule_id, verdict from constraint_verdict")
+    for relation in ("trace_variant", "constraint_verdict", "conformance"):
+        run(store, relation)
+    found = rows(store, "select operation_id, rule_id, verdict from conformance")
     return {(operation, rule): verdict for operation, rule, verdict in found}
 
 

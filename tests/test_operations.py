@@ -252,6 +252,7 @@ def test_the_step_is_the_one_named_else_the_one_whose_match_fits_best(tmp_path: 
 
 
 def test_nothing_on_record_gives_empty_relations(tmp_path: Path) -> None:
-    store = derive(tmp_path, f"{EVENT} constraint_part constraint_verdict conformance")
+    judged = "constraint_part trace_variant constraint_verdict conformance"
+    store = derive(tmp_path, f"{EVENT} {judged}")
     for relation in ("operation_link", "operation_span", "operation_event", "conformance"):
         assert store.value(f"select count(*) from {relation}") == 0

@@ -2,7 +2,7 @@
 -- id = "conformance"
 -- title = "Operations tested against the constraints of their procedure"
 -- grain = "One row per operation and constraint of the procedure version in force."
--- reads = ["constraint_part", "constraint_verdict", "maintenance_event", "operation_span", "procedure_rule"]
+-- reads = ["constraint_part", "constraint_verdict", "maintenance_event", "operation_span", "procedure_rule", "trace_variant"]
 -- limitations = """
 -- Operations whose procedure or version is not known have no rows, nor have constraints on approve
 -- steps. Failed attempts are no occurrence of a step, but count as running one that needs another.
@@ -35,6 +35,7 @@ with part as materialized (
         constraint_part.side,
         constraint_part.shape,
         constraint_part.is_negated,
+        constraint_part.is_conditional,
         coalesce('step ' || constraint_part.act_step, 'the irreversible event') as act_name,
         upper(act_name[1]) || act_name[2:] as act_title,
         'step ' || constraint_part.wit_step as wit_name,
@@ -80,44 +81,80 @@ moment as (
     from maintenance_event
 ),
 
-told as (
+-- What only the order of steps decides was judged once for all operations of a variant. Taken by
+-- itself, so that the engine does not join verdicts with constraints first, on their few names.
+judged as materialized (
     select
-        part.*,
+        operation_span.operation_id,
         operation_span.change_id,
         operation_span.closed_at,
         operation_span.ended_at,
         operation_span.explicit_event_count,
         operation_span.evidence as change_evidence,
-        constraint_verdict.operation_id,
+        trace_variant.codes,
+        half.procedure,
+        half.version,
+        half.rule_id,
+        constraint_verdict.side,
         constraint_verdict.verdict,
         constraint_verdict.activations,
         constraint_verdict.violations,
-        constraint_verdict.violating_codes,
         constraint_verdict.doubt,
-        act.occurred_at as act_at,
-        wit.occurred_at as wit_at,
+        constraint_verdict.act_place,
+        constraint_verdict.wit_place,
+        constraint_verdict.violating_places
+    from trace_variant
+    inner join operation_span on trace_variant.operation_id = operation_span.operation_id
+    inner join part as half
+        on
+            operation_span.procedure = half.procedure
+            and operation_span.procedure_version = half.version
+            and half.side = 1
+    left join constraint_verdict
+        on
+            if(half.is_conditional, trace_variant.operation_no, trace_variant.variant_no)
+            = constraint_verdict.operation_no
+            and half.rule_id = constraint_verdict.rule_id
+),
+
+cited as (
+    select
+        part.*,
+        judged.* exclude (
+            procedure, version, rule_id, side, codes, act_place, wit_place, violating_places
+        ),
+        judged.codes[nullif(judged.act_place, 0)] as act_code,
+        judged.codes[nullif(judged.wit_place, 0)] as wit_code,
         if(
-            constraint_verdict.act_code > 0,
-            pointer(constraint_verdict.act_code >> 36, constraint_verdict.act_code & 68719476735),
-            null
-        ) as activating_event,
-        if(
-            constraint_verdict.wit_code > 0,
-            pointer(constraint_verdict.wit_code >> 36, constraint_verdict.wit_code & 68719476735),
-            null
-        ) as witness_event
-    from constraint_verdict
-    inner join operation_span on constraint_verdict.operation_id = operation_span.operation_id
+            len(judged.violating_places) > 0,
+            list_transform(
+                judged.violating_places,
+                lambda place: pointer(
+                    judged.codes[place] >> 36, judged.codes[place] & 68719476735
+                )
+            ),
+            []
+        ) as violating_events
+    from judged
     inner join part
         on
-            operation_span.procedure = part.procedure
-            and operation_span.procedure_version = part.version
-            and constraint_verdict.rule_id = part.rule_id
-            and constraint_verdict.side = part.side
-    left join moment as act on constraint_verdict.act_code = act.code
+            judged.procedure = part.procedure
+            and judged.version = part.version
+            and judged.rule_id = part.rule_id
+            and judged.side = part.side
+),
+
+told as (
+    select
+        cited.*,
+        act.occurred_at as act_at,
+        wit.occurred_at as wit_at,
+        pointer(cited.act_code >> 36, cited.act_code & 68719476735) as activating_event,
+        pointer(cited.wit_code >> 36, cited.wit_code & 68719476735) as witness_event
+    from cited
+    left join moment as act on cited.act_code = act.code
     -- Only the sentence on a violation states when the other event took place.
-    left join moment as wit
-        on if(constraint_verdict.verdict = 'violated', constraint_verdict.wit_code, null) = wit.code
+    left join moment as wit on if(cited.verdict = 'violated', cited.wit_code, null) = wit.code
 )
 
 select
@@ -209,12 +246,9 @@ select
     coalesce(act_at, closed_at, ended_at) as occurred_at,
     case
         when verdict = 'not_activated' then []
-        when len(violating_codes) > 0
+        when len(violating_events) > 0
             then list_sort(list_distinct(list_concat(
-                list_transform(
-                    violating_codes,
-                    lambda code: pointer(code >> 36, code & 68719476735)
-                ),
+                violating_events,
                 list_filter(
                     [activating_event, witness_event], lambda record: record is not null
                 )

@@ -30,6 +30,7 @@
 -- template = "Template of the DECLARE family, or existence_before for pre-checks."
 -- n = "Number of events that existence, absence and exactly speak of."
 -- origin = "declared: a rule of the procedure; mandatory, needs, precheck, verify: of its steps."
+-- is_conditional = "Whether more than the order of steps decides, in any half of the constraint."
 -- position = "Order of the constraints of a procedure version."
 -- ///
 -- A prerequisite counts once it ended with success; the step that needs it has run whatever its
@@ -104,6 +105,11 @@ select
     procedure_rule.template,
     coalesce(procedure_rule.n, 1) as n,
     procedure_rule.origin,
+    procedure_rule.within_seconds is not null or procedure_rule.hold_seconds is not null
+    or procedure_rule.template = 'existence_before'
+    or procedure_rule.by_actor is not null or procedure_rule.on_target is not null
+    or coalesce(len(procedure_rule.where_a), 0) + coalesce(len(procedure_rule.where_b), 0) > 0
+        as is_conditional,
     procedure_rule.position
 from procedure_rule
 inner join shape on procedure_rule.template = shape.template

@@ -1,24 +1,24 @@
 -- /// relation
 -- id = "constraint_verdict"
 -- title = "Verdicts on every constraint of every operation"
--- grain = "One row per operation and constraint of the procedure version in force."
--- reads = ["constraint_part", "operation_event", "operation_span", "procedure_step"]
+-- grain = "One row per constraint and variant; with a condition on time or values, and operation."
+-- reads = ["constraint_part", "operation_event", "procedure_step", "trace_variant"]
 -- limitations = """
 -- Each event is judged for itself: where one of two events deviates for sure, but which of them is
 -- not known, the verdict is undetermined. The next event is looked for among events of a step. Where
 -- a condition on time, account or asset stands with an alternate template, the next event counts.
 -- """
 -- [columns]
--- operation_id = "Operation."
+-- operation_no = "Operation that was judged, for all of its variant where nothing but order counts."
 -- rule_id = "Constraint within the procedure version."
 -- verdict = "violated, undetermined, pending (still open), satisfied or not_activated."
 -- side = "Side of the constraint that the verdict comes from."
--- act_code = "First event with the verdict, as source_id * 2^36 + record_no; 0: none."
--- wit_code = "Event that fulfils it there, else the nearest that does not; 0: none."
+-- act_place = "First event with the verdict, by its place in the operation; 0: none."
+-- wit_place = "Event that fulfils it there, else the nearest that does not; 0: none."
 -- doubt = "Why it is undetermined, added up: 1 inferred link, 2 several steps fit, 4 no outcome, 8 a value that a condition asks for is not on record."
 -- activations = "Events that activate the constraint; for a count of events, 1."
 -- violations = "Those of them that violate it for sure."
--- violating_codes = "The events that violate it, where there are several."
+-- violating_places = "The events that violate it, where there are several."
 -- ///
 with version as (
     select
@@ -33,22 +33,20 @@ with version as (
     ) as named
 ),
 
-judged as (
+operation as (
     select
-        operation_span.operation_id,
-        coalesce(operation_span.outcome = 'cancelled', false) as is_cancelled,
-        operation_span.explicit_event_count = 0 as is_empty,
-        version.version_no,
-        operation_span.closed_at is null and operation_span.outcome = 'unknown' as is_open,
-        coalesce(
-            epoch_us(operation_span.closed_at) + 62135596800000000, 1152921504606846975
-        ) as closed,
-        row_number() over (order by operation_span.operation_id) as op_no
-    from operation_span
-    inner join version
-        on
-            operation_span.procedure = version.procedure
-            and operation_span.procedure_version = version.procedure_version
+        operation_id,
+        operation_no as op_no,
+        variant_no as like_no,
+        version_no,
+        is_open,
+        is_cancelled,
+        is_empty,
+        closed_us as closed,
+        last_lo_us as last_lo,
+        codes,
+        operation_no = variant_no as is_example
+    from trace_variant
 ),
 
 step as (
@@ -97,8 +95,6 @@ part as (
         + 1000000 * coalesce(wit_condition.condition_no, 0) as wit_role,
         within_us is not null or hold_us is not null or by_actor is not null
         or on_target is not null as is_paired,
-        is_paired
-        or coalesce(len(act_where), 0) + coalesce(len(wit_where), 0) > 0 as is_conditional,
         shape in ('next', 'previous', 'first', 'last') as is_placed,
         if(is_alternate, list_sort([act_role, wit_role]), []) as only_roles,
         dense_rank() over (
@@ -178,115 +174,35 @@ role as (
     group by role_no, step_no, class, condition_no
 ),
 
--- A time is the microseconds since year 1, so that none is negative. A `doubt` is why an event may
--- not count: 1 tied by inference, 2 fits several steps, 4 outcome not known, 8 value not known.
-placed as (
+-- An event goes by its place in the operation. Packed into one integer with a time it makes the
+-- earliest event come out of one comparison, always the same one among equals. A `doubt` is why an
+-- event may not count: 1 tied by inference, 2 fits several steps, 4 outcome not known, 8 value not
+-- known. Conditions need the events of all operations.
+event as (
     select
-        judged.op_no,
-        judged.version_no,
-        (source_id::bigint << 36) | record_no as code,
-        operation_event.step,
-        possible_steps,
+        operation.op_no,
+        operation.version_no,
+        (operation_event.source_id::bigint << 36) | operation_event.record_no as record,
+        list_position(operation.codes, record) as code,
+        unnest(coalesce(possible_steps, [operation_event.step])) as step,
         is_irreversible,
-        operation_event.outcome,
+        outcome,
         actor,
         target,
         epoch_us(occurred_lo) + 62135596800000000 as lo,
         epoch_us(occurred_hi) + 62135596800000000 as hi,
         coalesce(epoch_us(operation_event.ended_at) + 62135596800000000, lo) as ended,
         if(basis = 'explicit', 0, 1) as link_doubt,
-        judged.closed,
-        row_number() over in_order as place,
-        lead(lo) over in_order as next_lo
-    from operation_event
-    inner join judged on operation_event.operation_id = judged.operation_id
-    window in_order as (partition by judged.op_no order by lo, hi, code)
-),
-
--- The course of an operation: its steps in order, with what decides whether they count. Where
--- nothing is in doubt, operations of one course share the verdicts that need no more than that.
-course as (
-    select
-        placed.op_no,
-        list(placed.code order by placed.place) as codes,
-        list(
-            coalesce(step.step_no, 0) * 16
-            + case placed.outcome
-                when 'success' then 0
-                when 'failure' then 2
-                when 'warning' then 4
-                else 6
-            end
-            + is_irreversible::integer
-            order by placed.place
-        ) as symbols,
-        bool_and(
-            link_doubt = 0
-            and possible_steps is null
-            and is_irreversible is not null
-            and coalesce(placed.outcome in ('success', 'failure', 'warning'), false)
-            and greatest(hi, ended) < least(coalesce(next_lo, closed), closed)
-        ) as is_plain,
-        max(lo) filter (link_doubt = 0) as last_lo
-    from placed
-    left join step on placed.version_no = step.version_no and placed.step = step.step
-    group by placed.op_no
-),
-
-likeness as (
-    select
-        judged.version_no,
-        judged.is_open,
-        judged.is_cancelled,
-        judged.is_empty,
-        course.symbols,
-        min(judged.op_no) as like_no
-    from judged
-    inner join course on judged.op_no = course.op_no
-    where course.is_plain
-    group by
-        judged.version_no, judged.is_open, judged.is_cancelled, judged.is_empty, course.symbols
-),
-
-operation as (
-    select
-        judged.*,
-        course.codes,
-        course.last_lo,
-        coalesce(likeness.like_no, judged.op_no) as like_no
-    from judged
-    left join course on judged.op_no = course.op_no
-    left join likeness
-        on
-            course.is_plain
-            and judged.version_no = likeness.version_no
-            and judged.is_open = likeness.is_open
-            and judged.is_cancelled = likeness.is_cancelled
-            and judged.is_empty = likeness.is_empty
-            and course.symbols = likeness.symbols
-),
-
--- From here on an event goes by its place in the operation. Packed into one integer with a time it
--- makes the earliest event come out of one comparison, always the same one among equals.
-event as (
-    select
-        placed.op_no,
-        placed.version_no,
-        placed.place as code,
-        placed.code as record,
-        unnest(coalesce(possible_steps, [placed.step])) as step,
-        is_irreversible,
-        outcome,
-        actor,
-        target,
-        lo,
-        hi,
-        ended,
-        link_doubt,
         link_doubt + if(possible_steps is null, 0, 2) as doubt,
-        operation.like_no = placed.op_no as is_example
-    from placed
-    inner join operation on placed.op_no = operation.op_no
+        operation.is_example
+    from operation_event
+    inner join operation on operation_event.operation_id = operation.operation_id
+    where
+        operation.is_example
+        or operation.version_no in (
+            select version_no from part
+            where is_conditional
+        )
 ),
 
 -- Whether an event holds to a condition; a value that is not on record may hold to it.
@@ -308,7 +224,7 @@ field as (
 
 worth as (
     select
-        judged.op_no,
+        operation.op_no,
         (operation_event.source_id::bigint << 36) | operation_event.record_no as record,
         field.condition_no,
         field.field_count,
@@ -322,7 +238,7 @@ worth as (
             when 'flags' then operation_event.flags
         end as value
     from operation_event
-    inner join judged on operation_event.operation_id = judged.operation_id
+    inner join operation on operation_event.operation_id = operation.operation_id
     cross join field
 ),
 
@@ -832,7 +748,7 @@ result as (
 )
 
 select
-    operation.operation_id,
+    operation.op_no as operation_no,
     part.rule_id,
     case result.state
         when 5 then 'violated'
@@ -843,20 +759,14 @@ select
         else 'not_activated'
     end as verdict,
     coalesce(result.side, 1) as side,
-    coalesce(operation.codes[result.code], 0) as act_code,
-    coalesce(operation.codes[result.witness], 0) as wit_code,
+    coalesce(result.code, 0) as act_place,
+    coalesce(result.witness, 0) as wit_place,
     coalesce(result.doubt, 0) as doubt,
     coalesce(result.activations, 0) as activations,
     coalesce(result.violations, 0) as violations,
-    if(
-        result.violations > 1,
-        list_sort(list_transform(result.codes, lambda place: operation.codes[place])),
-        []
-    ) as violating_codes
+    if(result.violations > 1, list_sort(result.codes), []) as violating_places
 from operation
 inner join part on operation.version_no = part.version_no and part.side = 1
-left join result
-    on
-        part.rule_no = result.rule_no
-        and if(part.is_conditional, operation.op_no, operation.like_no) = result.op_no
+left join result on part.rule_no = result.rule_no and operation.op_no = result.op_no
+where part.is_conditional or operation.is_example
 order by operation.op_no, part.rule_no
