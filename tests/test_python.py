@@ -103,6 +103,7 @@ def test_every_relation_has_types_without_a_row(case: Case) -> None:
         "name": "str", "kind": "str", "rows": "Int64", "description": "str",
     }  # fmt: skip
     assert set(found["kind"]) == {"evidence", "derived", "given", "query"}
+    assert not list(found["name"][found["description"].isna()])
     rows = found.set_index("name")["rows"]
     assert rows["maintenance_event"] == 3
     assert rows["status_update"] == 0

@@ -59,6 +59,7 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
             _describe_evidence(store)
             _describe(store, files, plan)
             _register_queries(store, files)
+            _describe_given(store)
     made = [name for name in plan if name in files and not files[name].is_rule]
     made += [name for step in steps().values() if step.id in plan for name in step.writes]
     return Rebuilt(
@@ -313,6 +314,26 @@ def _describe_evidence(store: Store) -> None:
             comments={column.name: column.comment for column in relation.columns},
             kind="view",
         )
+
+
+# What stands beside the relations: what is stated, and the registers of what was run.
+GIVEN = {
+    "case_info": "One row: the case as case.toml states it.",
+    "component_region": "One row per component of the status page, with its region.",
+    "policy": "One row per threshold, with its value, unit and where it was set.",
+    "procedure": "One row per version of a procedure.",
+    "procedure_step": "One row per step of a version of a procedure.",
+    "procedure_rule": "One row per constraint of a version of a procedure.",
+    "relation_state": "One row per evidence relation, with its count of rows.",
+    "rule_catalogue": "One row per rule, with what it tests and recommends.",
+    "rule_result": "One row per answer of a rule, before what is known of earlier operations.",
+    "query_catalogue": "One row per query that was run, with the digests of its file and result.",
+}
+
+
+def _describe_given(store: Store) -> None:
+    for name, comment in GIVEN.items():
+        store.comment(name, comment)
 
 
 def _run_rule(store: Store, file: SqlFile, wave: int) -> None:

@@ -82,6 +82,7 @@ create table source_column (
 );
 """
 COMMENTS = {
+    "schema_version": "One row: the version of the layout of this database.",
     "source": "One row per file of evidence, with its account and chain of custody.",
     "reject": "One row per record that could not be read, with its bytes.",
     "skipped": "One row per source and reason for which records say nothing by definition.",
