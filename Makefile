@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 AXE := axe-playwright-python==0.1.8
 SYSTEM := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
-.PHONY: demo test setup setup-test system bench clean
+.PHONY: demo test docs setup setup-test system bench clean
 
 demo: setup
 	$(BIN)/postmortem demo postmortem-demo
@@ -25,6 +25,9 @@ bench: setup
 	$(BIN)/python -m benchmarks --json build/benchmarks.json --markdown build/benchmarks.md \
 	  --svg build/benchmarks.svg $(BENCH)
 
+docs: setup-test
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
 setup: $(VENV)/.run
 setup-test: $(VENV)/.test
 
@@ -34,8 +37,8 @@ $(VENV)/.run: requirements.txt pyproject.toml | system
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.run requirements-test.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
+$(VENV)/.test: $(VENV)/.run requirements-test.txt requirements-docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt -r requirements-docs.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/axe $(AXE) \
 	  || echo "No axe-core: the tests of accessibility are skipped."
 	touch $@

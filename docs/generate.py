@@ -1,21 +1,32 @@
-"""Write docs/formats.md, the formats of evidence as readers and mappings tell of them, and schemas.
+"""Write the pages of docs/reference that code and SQL tell of, and the schemas for editors.
 
     python docs/generate.py
 
-Neither the page nor the schemas are edited by hand; tests hold them to what this writes.
+Neither the pages nor the schemas are edited by hand; tests hold them to what this writes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from enum import EnumType
 from itertools import takewhile
 from pathlib import Path
+from typing import Any, get_args
 
+from typer.main import get_command
+
+from toolkit import errors, resources, sqlfile
+from toolkit.analysis import steps
+from toolkit.casefile import default_policy
+from toolkit.cli import app
 from toolkit.ingest.load import shipped_mappings
 from toolkit.ingest.mapping import load_mapping
 from toolkit.ingest.reader import Reader, readers
+from toolkit.relations import RELATIONS
 from toolkit.schemas import file_of, schemas
 
-PAGE = Path(__file__).with_name("formats.md")
+FOLDER = Path(__file__).with_name("reference")
+WRITTEN = "Written by `python docs/generate.py`; do not edit it.\n"
 HEAD = """\
 # Formats of evidence
 
@@ -44,8 +55,8 @@ UNCHECKED = "NOT CHECKED"
 SAMPLE_LINES, SAMPLE_WIDTH = 8, 160
 
 
-def page() -> str:
-    """The whole page, readers in the order of their names."""
+def formats() -> str:
+    """The page of formats, readers in the order of their names."""
     found = [reader for _, reader in sorted(readers().items())]
     table = "\n".join(
         f"| [{reader.name}](#{reader.name}) | {_cell(reader.title)} | {_fills(reader)} | "
@@ -113,7 +124,125 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def relations() -> str:
+    """The page of relations: what evidence is read into, then what is derived."""
+    text = f"# Relations\n\n{WRITTEN}\n## Evidence\n\nColumns in bold must be there.\n"
+    for relation in RELATIONS:
+        rows = [
+            (f"**{c.name}**" if c.required else c.name, c.kind, _words(c.comment, c.words))
+            for c in relation.columns
+        ]
+        text += f"\n### {relation.name}\n\n{_sentence(relation.grain)}\n\n"
+        text += _table(("column", "kind", "what it holds"), rows)
+    text += "\n## Derived\n\nOne SQL file of `queries/relations/` each, or a step in Python.\n"
+    for name, title, grain, columns in sorted(_derived(), key=lambda each: each[0]):
+        text += f"\n### {name}\n\n{_sentence(title)} {_sentence(grain)}\n\n"
+        text += _table(("column", "what it holds"), columns.items())
+    return text
+
+
+def _derived() -> Iterator[tuple[str, str, str, Mapping[str, str]]]:
+    for each in sqlfile.catalogue(resources.queries()).values():
+        if isinstance(each.meta, sqlfile.RelationMeta):
+            yield each.id, each.meta.title, each.meta.grain, each.meta.columns
+    for step in steps().values():
+        for name, made in step.writes.items():
+            comments = {column: comment for column, (_, comment) in made.columns.items()}
+            yield name, made.title, made.grain, comments
+
+
+def rules() -> str:
+    """The page of rules."""
+    text = f"# Rules\n\n{WRITTEN}\nOne SQL file of `queries/findings/` each.\n"
+    found = sqlfile.catalogue(resources.queries()).values()
+    for each in sorted(found, key=lambda each: each.id):
+        meta = each.meta
+        if not isinstance(meta, sqlfile.FindingMeta):
+            continue
+        rows = [
+            ("criteria", meta.criteria),
+            ("effect", meta.effect),
+            ("recommendation", meta.recommendation),
+            ("to ask", " ".join(meta.questions)),
+            ("severity", meta.severity),
+            ("needs", ", ".join(name.replace("|", " or ") for name in meta.needs)),
+            ("thresholds", ", ".join(meta.policy) or "none"),
+            ("controls", ", ".join(meta.controls)),
+            ("limits", meta.limitations or "none stated"),
+        ]
+        text += f"\n## {each.id} {meta.title}\n\n" + _table(("", ""), rows)
+    return text
+
+
+def policy() -> str:
+    """The page of thresholds."""
+    rows = [
+        (name, f"`{entry['value']}`", entry.get("unit", ""), entry["meaning"])
+        for name, entry in default_policy().items()
+    ]
+    head = f"# Policy\n\n{WRITTEN}\nA case overrides a threshold in `[policy]` of case.toml.\n\n"
+    return head + _table(("threshold", "as delivered", "unit", "meaning"), rows)
+
+
+def commands() -> str:
+    """The page of commands and exit codes."""
+    text = f"# Commands\n\n{WRITTEN}"
+    for name, command in _commands("postmortem", get_command(app)):
+        text += f"\n## {name}\n\n{_sentence(command.help or '')}\n"
+        rows = [
+            (_called(each), _words(getattr(each, "help", None) or "", _choices(each)))
+            for each in command.params
+        ]
+        text += "\n" + _table(("option", "what it does"), rows) if rows else ""
+    codes = [("0", "Done."), ("5", _first(errors.ConditionMet))]
+    kinds = (errors.UsageError, errors.EvidenceRefused, errors.VerificationFailed)
+    codes += [(str(kind.exit_code), _first(kind)) for kind in kinds]
+    codes += [("1", "Unexpected; `--debug` shows where.")]
+    return text + "\n## Exit codes\n\n" + _table(("code", "when"), sorted(codes))
+
+
+def _called(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.metavar or parameter.name.upper()}`"
+    return ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+
+
+def _choices(parameter: Any) -> Any:
+    kind = parameter.type_descriptor.annotation
+    kinds = (kind, *get_args(kind))
+    return [word for each in kinds if isinstance(each, EnumType) for word in each]
+
+
+def _first(kind: type) -> str:
+    return (kind.__doc__ or "").split("\n")[0]
+
+
+def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for part, each in sorted(getattr(command, "commands", {}).items()):
+        yield from _commands(f"{name} {part}", each)
+
+
+def _words(comment: str, words: Any) -> str:
+    listed = ", ".join(f"`{getattr(word, 'value', word)}`" for word in words)
+    return f"{comment.rstrip('.')}: {listed}." if listed else comment
+
+
+def _table(head: tuple[str, ...], rows: Any) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(_cell(str(cell)) for cell in line)} |\n" for line in lines)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "formats": formats,
+    "relations": relations,
+    "rules": rules,
+    "policy": policy,
+    "commands": commands,
+}
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, write in PAGES.items():
+        (FOLDER / f"{name}.md").write_text(write(), encoding="utf-8")
     for schema, text in schemas().items():
         file_of(schema).write_text(text, encoding="utf-8")
