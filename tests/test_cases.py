@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit import report
 from toolkit.casefile import CaseFolder
 from toolkit.ingest.load import ingest
 from toolkit.rebuild import rebuild
@@ -47,6 +48,8 @@ def test_a_status_page_alone_gives_a_timeline_and_a_communication_audit(made: St
     assert made.value("select count(*) from status_accuracy where verdict <> 'unknown'") == 0
     assert made.value("select count(*) from machine_impact") == 0
     assert made.value("select count(*) from finding where status <> 'not_run'") == 0
+    details = [row["detail"] for row in made.rows("select detail from communication")]
+    assert not [told for told in details if "while open" in told]  # it was shown as resolved
 
 
 @pytest.mark.parametrize("made", ["telemetry-only"], indirect=True)
@@ -58,6 +61,12 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     assert found == {"struck": 6, "apart": 1}
     (region,) = made.rows("select * from region_impact")
     assert (region["region"], region["machines"], region["machines_open"]) == (None, 12, 2)
+    asked = [row["what"] for row in made.rows("select what from evidence_request")]
+    assert len(asked) == len(set(asked)) == 12  # each missing relation is asked for once
+    text = report.render(report.build(made), "review", "html").decode()
+    assert "Machines that remain to be recovered." in text
+    assert "First impact by" in text  # the time shown is the latest of an interval
+    assert "when the forecast sees the last one done" not in text  # there is no forecast
     assert (region["data_at_risk_bytes"], region["data_unknown"]) == (None, 7)
     assert made.value("select count(*) from communication") == 0
     assert made.value("select count(*) from finding where status <> 'not_run'") == 0
@@ -66,6 +75,8 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
 @pytest.mark.parametrize("made", ["went-well"], indirect=True)
 def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
     assert made.rows("select rule, reason from finding where status = 'exception'") == []
+    text = report.render(report.build(made), "summary", "html").decode()
+    assert "tests found deviations in none, and 4 tests did not decide." in text
     assert made.value("select count(*) from onset") == 0
     assert made.value("select count(*) from machine_impact") == 0
     (row,) = made.rows("select * from maintenance_overrun")

@@ -312,7 +312,7 @@ metrics as (
         gap_median as value,
         'min' as unit,
         scope,
-        'Median of ' || gaps || ' intervals while open.' as detail
+        'Median of ' || gaps || ' intervals between posts.' as detail
     from silent
     union all by name
     select
@@ -321,7 +321,7 @@ metrics as (
         gap_p90 as value,
         'min' as unit,
         scope,
-        'Of ' || gaps || ' intervals while open, interpolated.' as detail
+        'Of ' || gaps || ' intervals between posts, interpolated.' as detail
     from silent
     union all by name
     select
@@ -330,7 +330,7 @@ metrics as (
         gap_max as value,
         'min' as unit,
         scope,
-        'Longest of ' || gaps || ' intervals while open, from the post cited.' as detail,
+        'Longest of ' || gaps || ' intervals between posts, from the post cited.' as detail,
         [longest] as evidence
     from silent
     union all by name
@@ -456,7 +456,7 @@ metrics as (
         / sum(silences.minutes) as value,
         'share' as unit,
         'all' as scope,
-        'Share of the time while open that lies in longer intervals between posts.' as detail,
+        'Share of the time between first and last post that lies in longer intervals.' as detail,
         list(silences.evidence order by silences.evidence) filter (
             where silences.minutes > band.minutes
         ) as evidence

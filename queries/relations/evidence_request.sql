@@ -74,18 +74,20 @@ absent as (
         1 as part,
         coalesce(holding.what, unmet.relation) as what,
         coalesce(holding.holder, 'owner of the system') as holder,
-        'No record of ' || replace(unmet.need, '|', ' or ') || ' is among the evidence; '
+        -- The shortest of the needs that this relation would meet: no other has a record either.
+        'No record of ' || replace(arg_min(unmet.need, (len(unmet.need), unmet.need)), '|', ' or ')
+        || ' is among the evidence; '
         || count(distinct rule_result.rule)
         || if(count(distinct rule_result.rule) = 1, ' rule', ' rules') || ' did not run.' as why,
         list(distinct rule_result.rule order by rule_result.rule) as rules,
         list(distinct unmet.title order by unmet.title) as questions,
-        count(*) as count,
+        count(distinct rule_result.rule) as count,
         unmet.relation
     from unmet
     inner join rule_result
         on unmet.rule = rule_result.rule and rule_result.status = 'not_run'
     left join holding on unmet.relation = holding.relation
-    group by unmet.relation, unmet.need, holding.what, holding.holder
+    group by unmet.relation, holding.what, holding.holder
 ),
 
 -- Where the evidence is there but does not decide, the first case says what is open.

@@ -446,7 +446,8 @@ def _explanation(
     if known:
         hit, size = (int(each) for each in inside)
         counted = (
-            f"{hit} of {size} machines that depend on its target fell with the onset, and "
+            f"{hit} of {size} machines that depend on its target fell within the "
+            f"interval of the onset, and "
             f"{onset.fallen - hit} of {onset.universe - size} others"
         )
     return f"{what} at {at}, {_lag(onset.lo - step['hi'], onset.hi - step['lo'])}; {counted}"

@@ -362,11 +362,13 @@ def burn_down(facts: CaseFacts) -> Figure | None:
             f"{facts.day(early)} (10 %), {facts.day(middle)} (50 %), {facts.day(late)} (90 %)."
         )
     return Figure(
-        "Machines that remain to be recovered, and when the forecast sees the last one done. "
+        "Machines that remain to be recovered."
+        if forecast is None
+        else "Machines that remain to be recovered, and when the forecast sees the last one done. "
         "Lines of the forecast only join its points.",
         told,
         BurnDown(start, end, steps, "Machines that remain", as_of, early, middle, late),
-        "recovery_progress, recovery_forecast",
+        "recovery_progress" if forecast is None else "recovery_progress, recovery_forecast",
     )
 
 

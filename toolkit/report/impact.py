@@ -165,7 +165,7 @@ def impact_table(
         columns(
             f"{title} {{12}} | Machines hit {{number 12}} | Still open {{number 8}} | "
             "Lost {number 7} | Machine-hours {number 12} | Data at risk {number 11} | "
-            f"First impact {{time 15}} | {told} {{time}}"
+            f"First impact by {{time 15}} | {told} {{time}}"
         ),
         tuple(
             (

@@ -73,9 +73,11 @@ def _work(incident: Incident) -> str:
     if not count:
         return ""
     differing = {row["operation_id"] for row in incident.exceptions} & set(incident.operations)
+    open_ = sum(row["status"] == "undetermined" for row in incident.findings)
+    undecided = f", and {plural(open_, 'test')} did not decide" if open_ else ""
     return (
         f" {plural(count, 'operation')} {be(count)} on record; tests found deviations in "
-        f"{number(len(differing)) if differing else 'none'}."
+        f"{number(len(differing)) if differing else 'none'}{undecided}."
     )
 
 
@@ -288,6 +290,7 @@ def _tie(incident: Incident, board: bool) -> Text:
         Strong(f"{best['action']} of {best['target']}{under}"),
         f" goes best with the onset {by}: {_counted(best)}. ",
         _alike(candidates, best),
+        _near(candidates, best),
         _chance(best, none is not None),
         " A rank is no proof, and several conditions can have had a part; whether the one led to "
         "the other is for the review board to judge",
@@ -307,6 +310,28 @@ def _alike(candidates: list[Row], best: Row) -> str:
         return ""
     shown = [*names[:3], f"{number(len(names) - 3)} more"] if len(names) > 4 else names
     return f"As good by score: {listed(shown)}. "
+
+
+def _near(candidates: list[Row], best: Row) -> str:
+    """How many further steps score so little less that the first is hardly set apart.
+
+    The score is a log-likelihood ratio: within 1 of the first, a step is less than e times (2.7)
+    less likely.
+    """
+    near = [
+        row
+        for row in candidates
+        if row["rank"] > 1
+        and round(row["score"], 1) != round(best["score"], 1)
+        and best["score"] - row["score"] < 1
+    ]
+    if not near:
+        return ""
+    count = len(near)
+    return (
+        f"{plural(count, 'further step')} {'scores' if count == 1 else 'score'} within 1 of it, "
+        "so that the score hardly sets it apart. "
+    )
 
 
 def _counted(row: Row) -> str:

@@ -245,6 +245,12 @@ def _phases(incident: Incident) -> Iterable[Block]:
         "Start of each phase as the record shows it, and in brackets the source and record; a "
         "phase without a record is empty."
         + (
+            " Closed is when the page closed the last incident in review that names the region, "
+            "which can be later than its last post on that region."
+            if "closed" in names
+            else ""
+        )
+        + (
             " Trigger names the irreversible event nearest to the onset on something that affected "
             "machines depended on; that it lies near does not show that it brought the onset about."
             if incident.trigger is not None

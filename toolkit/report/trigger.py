@@ -42,7 +42,9 @@ def _blocks(incident: Incident, rows: list[Row]) -> Iterable[Block]:
         "their sum, a log-likelihood ratio; steps that can be undone weigh less. The p-value is "
         "the share of comparable moments without an onset in which some step scores as high, "
         "corrected for the scopes tested. A rank is no proof, and conditions without a record of "
-        "their own are not among the candidates."
+        "their own are not among the candidates. Machines are counted whose fall lies within the "
+        "interval of the onset; those that fell later, or had fallen before, are not, so that "
+        "fewer are counted here than were hit."
     )
     whole = incident.candidates()
     if whole:
