@@ -11,6 +11,7 @@ from toolkit import report
 from toolkit.casefile import CaseFolder
 from toolkit.ingest.load import ingest
 from toolkit.rebuild import rebuild
+from toolkit.report import opening
 from toolkit.store import Store
 
 CASES = Path(__file__).parent / "cases"
@@ -81,3 +82,10 @@ def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
     assert made.value("select count(*) from machine_impact") == 0
     (row,) = made.rows("select * from maintenance_overrun")
     assert (row["verdict"], row["early_minutes"], row["overrun_minutes"]) == ("within", 0, 0)
+
+
+def test_steps_of_nearly_the_same_score_are_not_set_apart() -> None:
+    scores = [6.7, 6.7, 6.5, 5.8, 5.6]
+    rows = [{"rank": no, "score": score} for no, score in enumerate(scores, start=1)]
+    assert opening._near(rows, rows[0]).startswith("2 further steps score within 1 of it,")
+    assert opening._near(rows[:2], rows[0]) == ""
