@@ -19,11 +19,11 @@ import jsonschema
 import pytest
 
 from toolkit import case as cases
+from toolkit import tables
 from toolkit.casefile import CaseFolder
 from toolkit.errors import UsageError
 from toolkit.export import formats
 from toolkit.ingest.load import ingest
-from toolkit.seal import reperform
 from toolkit.store import Store
 
 HOSTILE = '=HYPERLINK(""http://x""),\u202egnp.exe\u2028next\n</script><b>*bold*'
@@ -308,12 +308,12 @@ def test_bundle_reads_back_row_by_row(case: Path, form: str, tmp_path: Path) -> 
     package = json.loads((folder / "datapackage.json").read_text())
     assert package["leftOut"] == []
     with store_of(case) as store:
-        tables = reperform.tables(store)
+        known = tables.relations(store)
         types = {
-            name: {row["column_name"]: row["column_type"] for row in reperform.columns(store, name)}
-            for name in tables
+            name: {row["column_name"]: row["column_type"] for row in tables.columns(store, name)}
+            for name in known
         }
-    assert [each["name"] for each in package["resources"]] == list(tables)
+    assert [each["name"] for each in package["resources"]] == list(known)
     connection = duckdb.connect(str(case / "case.duckdb"), read_only=True)
     connection.execute("set TimeZone = 'UTC'")
     compared = 0

@@ -19,11 +19,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit import tables
 from toolkit.errors import UsageError
 from toolkit.export.writing import Written, write_json
 from toolkit.relations import BY_NAME
 from toolkit.report import CaseFacts
-from toolkit.seal import reperform
 from toolkit.store import Store
 
 DESCRIPTOR = "datapackage.json"
@@ -130,14 +130,14 @@ def _is_bundle(folder: Path) -> bool:
 
 
 def _relations(store: Store, facts: CaseFacts, left_out: list[str]) -> Iterator[Relation]:
-    tables = reperform.tables(store)
-    board = [] if facts.names else [name for name in tables if name.startswith(_BOARD)]
+    known = tables.relations(store)
+    board = [] if facts.names else [name for name in known if name.startswith(_BOARD)]
     if board:
         left_out.append(f"{', '.join(board)}: the board decides and signs by name")
-    for name, sql in tables.items():
+    for name, sql in known.items():
         if name in board:
             continue
-        types = {row["column_name"]: row["column_type"] for row in reperform.columns(store, name)}
+        types = {row["column_name"]: row["column_type"] for row in tables.columns(store, name)}
         rows = store.table(sql)
         raw = [each.name for each in rows.schema if pa.types.is_binary(each.type)]
         if raw and not facts.names:

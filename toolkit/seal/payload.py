@@ -24,7 +24,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit import __version__, frozen, report, sqlfile
+from toolkit import __version__, frozen, report, sqlfile, tables
 from toolkit.casefile import CASE_FILE, PROCEDURES, CaseFolder
 from toolkit.errors import UsageError
 from toolkit.rebuild import query_folders
@@ -86,20 +86,20 @@ def write_full(made: Rebuild, into: Path) -> None:
     """Write the relations, the register and the manifest of a rebuilt case."""
     folder = into / RELATIONS
     folder.mkdir()
-    for name, sql in reperform.tables(made.store).items():
+    for name, sql in tables.relations(made.store).items():
         made.store.write_parquet(sql, folder / f"{name}.parquet")
     write_full_texts(made, into)
 
 
 def write_full_texts(made: Rebuild, into: Path) -> None:
     """Write what a full bag holds of a rebuilt case beside the relations and reports."""
-    _write_common(made, into, reperform.tables(made.store), "full", lambda text: text)
+    _write_common(made, into, tables.relations(made.store), "full", lambda text: text)
 
 
 def write_redacted(made: Rebuild, into: Path) -> Sequence[str]:
     """Write the same with people as roles; returns what the bag therefore lacks, in words."""
     people = report.CaseFacts(made.store).people
-    exported = reperform.tables(made.store)
+    exported = tables.relations(made.store)
     folder = into / RELATIONS
     folder.mkdir()
     lacking = ["the original evidence, procedures and mappings", "the decisions of the board"]
@@ -234,7 +234,7 @@ def _check_sql(
             file = literal(f"{RELATIONS}/{name}.parquet")
             layout = ", ".join(
                 f"{quoted(column['column_name'])} {column['column_type']}"
-                for column in reperform.columns(store, name)
+                for column in tables.columns(store, name)
             )
             lines.append(f"create table {quoted(name)} ({layout});")
             lines.append(f"insert into {quoted(name)} from read_parquet({file});")
@@ -280,7 +280,7 @@ def _sealed_rows(store: Store, name: str, file: sqlfile.SqlFile) -> tuple[str, s
         f"format('{{:.9g}}', {quoted(row['column_name'])}) as {quoted(row['column_name'])}"
         if row["column_type"] == "DOUBLE"
         else quoted(row["column_name"])
-        for row in reperform.columns(store, name)
+        for row in tables.columns(store, name)
     )
     return columns, f"select {columns} from {quoted(name)}"
 

@@ -27,11 +27,8 @@ from toolkit.casefile import DATABASE, CaseFolder
 from toolkit.errors import UsageError, VerificationFailed
 from toolkit.ingest.load import Ingested, ingest
 from toolkit.rebuild import rebuild
-from toolkit.relations import RELATIONS
-from toolkit.store import Store, quoted
+from toolkit.store import Store
 
-# Bookkeeping of the database that is no relation of the case, or depends on where it was built.
-_LEFT_OUT = frozenset(["schema_version", "macro_file"])
 # Only comments to the end of a line may stand before: others can nest, and hide what is run.
 _DEFINES_MACRO = re.compile(
     r"(?:\s|--[^\n]*\n)*create\s+(?:or\s+replace\s+)?macro\s", re.IGNORECASE
@@ -96,44 +93,6 @@ def _hold_to_questions(store: Store, queries: Path) -> None:
     statements = store.statements(macros.read_text(encoding="utf-8"))
     if not all(kind == "CREATE" and _DEFINES_MACRO.match(text) for kind, text in statements):
         raise VerificationFailed("the file does more than define macros", path=macros.name)
-
-
-def tables(store: Store) -> dict[str, str]:
-    """Every relation of a rebuilt case by name, with the query that gives its rows in one order.
-
-    Evidence stands as it counts (`change`), and as it was read (`evidence.change`) where copies
-    and revisions make that more.
-    """
-    names = [
-        row["table_name"]
-        for row in store.rows(
-            "select table_name from information_schema.tables where table_schema = 'main' "
-            "order by table_name"
-        )
-        if row["table_name"] not in _LEFT_OUT
-    ]
-    for relation in RELATIONS:
-        raw = f"evidence.{relation.name}"
-        counts = [store.value(f"select count(*) from {quoted(n)}") for n in (relation.name, raw)]
-        if counts[0] != counts[1]:
-            names.append(raw)
-    return {
-        name: f"select {', '.join(_exact(row) for row in columns(store, name))} "
-        f"from {quoted(name)} order by all"
-        for name in names
-    }
-
-
-def columns(store: Store, name: str) -> list[dict[str, str]]:
-    """Name and type of every column of a relation, in order."""
-    return store.rows(f"describe {quoted(name)}")
-
-
-def _exact(column: Mapping[str, str]) -> str:
-    """A column as Parquet can hold it without loss: long integers and intervals are text."""
-    name, kind = quoted(column["column_name"]), column["column_type"]
-    wide = re.sub("U?HUGEINT|INTERVAL", "VARCHAR", kind)
-    return name if wide == kind else f"{name}::{wide} as {name}"
 
 
 def file_times(store: Store, folder: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
-from toolkit import __version__, report
+from toolkit import __version__, report, tables
 from toolkit.errors import ToolkitError, UsageError, VerificationFailed
 from toolkit.seal import bag, detached, payload, pdf, reperform
 from toolkit.seal.reperform import Rebuild
@@ -329,7 +329,7 @@ def _result_faults(
     made: Rebuild, data: Path, register: Mapping[str, Any], same: bool
 ) -> Iterator[str]:
     """Where a result is another one now, with the first row that differs."""
-    exported = reperform.tables(made.store)
+    exported = tables.relations(made.store)
     # Another version may derive other tables; then the evidence alone is compared row by row.
     for name in exported if same else sorted(exported.keys() - _derived(register)):
         told = _difference(made, data, name, exported[name])
@@ -391,8 +391,8 @@ def _payload_faults(made: Rebuild, data: Path) -> Iterator[str]:
         digest = report.case_digest(made.store)
         payload.write_readme(fresh, made.folder.file.title, digest, ())
         sealed, now = _files(data), _files(fresh)
-        tables = {f"{payload.RELATIONS}/{name}.parquet" for name in reperform.tables(made.store)}
-        sealed = {name: path for name, path in sealed.items() if name not in tables}
+        known = {f"{payload.RELATIONS}/{name}.parquet" for name in tables.relations(made.store)}
+        sealed = {name: path for name, path in sealed.items() if name not in known}
         for name in sorted(sealed.keys() | now.keys()):
             if name not in now:
                 if not name.endswith(payload.SIGNED):
