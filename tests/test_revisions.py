@@ -211,3 +211,13 @@ def test_what_a_feed_alone_tells_is_kept(tmp_path: Path) -> None:
             {"source_id": 2, "record_no": 3}
         ]
         assert store.value("select count(*) from status_update") == 5
+
+
+@pytest.mark.parametrize(("host", "counted"), [("", 2), ("h1", 1)])
+def test_alike_rows_of_two_files_are_one_record_only_where_a_host_is_named(
+    tmp_path: Path, host: str, counted: int
+) -> None:
+    row = f"2022-03-09T09:00:00Z,detach,m1,{host},\n"
+    files = {"a.csv": EVENTS + row, "b.csv": EVENTS + row.replace("\n", "\n\n")}
+    with rebuilt(tmp_path, files) as store:
+        assert store.value("select count(*) from maintenance_event") == counted

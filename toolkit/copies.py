@@ -160,7 +160,10 @@ def _without_copies(store: Store, name: str, held: str) -> str:
 
 
 def _overlapping(store: Store, name: str, subject: str) -> list[tuple[int, int]]:
-    """Pairs of sources, the later first, of one format that overlap in time and in subjects."""
+    """Pairs of sources, the later first, of one format that overlap in time and in subjects.
+
+    Sources that name no subject are not known to tell of the same one: their rows all count.
+    """
     at = BY_NAME[name].at
     return [
         (row["later"], row["earlier"])
@@ -191,7 +194,7 @@ def _overlapping(store: Store, name: str, subject: str) -> list[tuple[int, int]]
             from near
             inner join held as mine on near.later = mine.source_id
             inner join held as theirs on near.earlier = theirs.source_id
-            where mine.subject is not distinct from theirs.subject
+            where mine.subject = theirs.subject
             order by all
             """
         )

@@ -313,7 +313,7 @@ intervals as (
         max(ended_at) as ended_at,
         min(said) as said,
         min(measured) as measured,
-        arg_min(evidence, started_at) as evidence
+        arg_min(evidence, (started_at, evidence)) as evidence
     from numbered
     group by region, interval_no
 ),

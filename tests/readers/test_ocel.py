@@ -25,3 +25,12 @@ def test_a_qualifier_says_more_than_the_type_of_the_object() -> None:
     row = read("ocel", text).only("maintenance_event")
     assert row["target"] == "meta2;op-x"
     assert "actor" not in row
+
+
+def test_attributes_without_a_column_are_kept_beside_a_message() -> None:
+    more = b'"success"},{"name":"message","value":"removed"},{"name":"colour","value":"red"}]'
+    text = readers()["ocel"].sample.replace(b'"success"}]', more)
+    said = str(read("ocel", text).only("maintenance_event")["message"])
+    assert said.startswith("removed ")
+    assert "colour" in said
+    assert "red" in said

@@ -93,5 +93,9 @@ def _send(record: Record, event: Object, types: dict[str | None, str | None], si
             related.setdefault(column, []).append(other)
     for column, ids in related.items():
         row.setdefault(column, ";".join(ids))
-    row.setdefault("message", compact(rest))
+    said = row.get("message")
+    if rest:
+        row["message"] = f"{said} {compact(rest)}" if said else compact(rest)
+    elif said is None:
+        row["message"] = compact(rest)
     sink.accept(record, ("maintenance_event", row))
