@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from toolkit import __version__
 
 EVENTS = (
     "occurred_at,action,target,change_id,actor,outcome\n"
@@ -49,6 +52,51 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )  # fmt: skip
 def test_every_command_has_help(command: str) -> None:
     assert "Usage" in postmortem(command, "--help").stdout
+
+
+def test_the_version_is_told_without_what_commands_need() -> None:
+    program = (
+        "import sys; sys.argv = ['postmortem', '--version']; from toolkit.cli import main; main()\n"
+        "print({'pydantic', 'pandas', 'duckdb', 'rich'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == f"postmortem {__version__}\nset()\n", done.stderr
+    # Also where more is given, which Typer reads.
+    assert postmortem("--debug", "--version").stdout == f"postmortem {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        ("postmortem ver", {"verify"}),
+        ("postmortem review CASE con", {"conclude", "confirm"}),
+        ("postmortem report CASE --kind ", {"audit", "review", "summary"}),
+        ("postmortem verify BAG --form", {"--format"}),
+    ],
+)
+def test_the_shell_completes(words: str, there: set[str]) -> None:
+    environment = {
+        "_POSTMORTEM_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit"], env=os.environ | environment, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == there
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(shell: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit"], capture_output=True, text=True,
+        env=os.environ | {"_POSTMORTEM_COMPLETE": f"source_{shell}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "_POSTMORTEM_COMPLETE" in done.stdout
+    assert "postmortem" in done.stdout.split()
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl", "md", "parquet"])

@@ -495,9 +495,13 @@ def vars_of(check: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Run the command; every error becomes one line on stderr and an exit code."""
+    if sys.argv[1:] == ["--version"]:
+        # Typer reads every option with Pydantic, which takes longer to load than all else here.
+        typer.echo(f"postmortem {__version__}")
+        return
     debug = "--debug" in sys.argv[1:]
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="postmortem")
     except typer.Abort:
         code = 1
     except TyperException as error:
