@@ -19,25 +19,25 @@ from toolkit.ingest.reader import readers
 DOCS = ROOT / "docs"
 
 
-def _generate() -> Any:
+def _script(name: str) -> Any:
     if not DOCS.is_dir():
         pytest.skip("an installed package has no docs folder")
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None and spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    return generate
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 @pytest.mark.parametrize("name", ["commands", "formats", "policy", "relations", "rules"])
 def test_a_generated_page_is_what_the_product_says(name: str) -> None:
-    generate = _generate()
+    generate = _script("generate")
     written = (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
     assert written == generate.PAGES[name](), "write it anew: python docs/generate.py"
 
 
 def test_the_site_builds_without_warnings_and_loads_nothing(tmp_path: Path) -> None:
-    _generate()
+    _script("conf")
     pytest.importorskip("sphinx", reason="the documentation is built with requirements-docs.txt")
     made = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d",
@@ -77,3 +77,26 @@ def test_the_comparison_names_what_is_there() -> None:
             assert named.split()[1] in commands, row
         else:
             assert (ROOT / named).is_file(), row
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_pages_print_what_is_shown(tmp_path: Path) -> None:
+    console = _script("console")
+    folder = console.prepared(tmp_path)
+    for page in console.PAGES:
+        written = (DOCS / page).read_text(encoding="utf-8")
+        assert written == console.run(page, folder), "look, then: python docs/console.py"
+
+
+def test_every_page_that_shows_a_command_is_run() -> None:
+    console = _script("console")
+    for page in sorted(DOCS.rglob("*.md")):
+        if "```console" in page.read_text(encoding="utf-8"):
+            assert str(page.relative_to(DOCS)) in console.PAGES
+
+
+def test_an_ellipsis_stands_for_text_and_nothing_else_does() -> None:
+    fits = _script("console").fits
+    assert fits("a 1\nb\nc\nd\n", "a …\n...\nd\n")
+    assert not fits("a 1\nb\n", "a …\n")
+    assert not fits("a 1\n", "a 2\n")
