@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from test_ingest import EVENTS, GOOD, load, make_case, refusal
 
-from toolkit.ingest.load import ingest
+from toolkit.errors import EvidenceRefused
+from toolkit.ingest.container import EvidenceFile
+from toolkit.ingest.load import ingest, recognise
 from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.store import Store
 
@@ -98,6 +100,20 @@ def test_no_sample_declared_as_another_format_loads_without_a_record(tmp_path: P
             for other in others:
                 (file,) = ingest(store, case, overrides=SourceSettings(format=other)).files
                 assert file.outcome == "refused" or file.accepted, (name, other)
+
+
+def test_a_declared_format_is_refused_only_where_the_file_is_clearly_of_one_other() -> None:
+    names = readers().keys() - {"mapped"}
+    for name in sorted(names):
+        file = EvidenceFile(Path("evidence"), readers()[name].sample)
+        for other in sorted(names - {name}):
+            with pytest.raises(
+                EvidenceRefused, match=f"declared as {other}, and looks like {name}"
+            ):
+                recognise(file, SourceSettings(format=other))
+    for unsure in (b"Mar  9 01:00 nothing\n", b'{"a": 1}', b"a,b\n1,2\n"):
+        file = EvidenceFile(Path("evidence"), unsure)
+        assert recognise(file, SourceSettings(format="syslog"))[1] == "declared"
 
 
 def test_an_export_without_records_is_evidence_of_none(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class Ingested:
 def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str]:
     """Choose the reader of a file and say how: `declared`, `mapping` or `detected`.
 
-    Exactly one reader may match; a file that none or several claim is refused.
+    Exactly one reader may match; a file that none or several claim is refused. A declared format
+    settles what is unsure: it is refused where the file is not like it and like one other.
     """
     known = readers()
     if settings.format is not None:
@@ -63,6 +64,13 @@ def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str
             raise UsageError(
                 f"unknown format {settings.format!r}", path=file.path,
                 remedy=did_you_mean(settings.format, known),
+            )  # fmt: skip
+        claims = _other_claims(file, known[settings.format])
+        if len(claims) == 1:
+            # Formats share field names, so some records of one read as others of another.
+            raise EvidenceRefused(
+                f"the file is declared as {settings.format}, and looks like {claims[0]}",
+                path=file.path, remedy=f"declare it as {claims[0]}, or declare no format",
             )  # fmt: skip
         return known[settings.format], "declared"
     matching = [reader for reader in known.values() if reader.matches(file)]
@@ -85,6 +93,16 @@ def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str
         remedy="declare its format (see: postmortem formats), or write a mapping: "
         "postmortem mapping init FILE",
     )  # fmt: skip
+
+
+def _other_claims(file: EvidenceFile, declared: Reader) -> Sequence[str]:
+    """The formats that a file looks like, if it is not like the one that is declared.
+
+    A file that is read by a mapping may look like anything.
+    """
+    if declared.name == "mapped" or declared.matches(file):
+        return ()
+    return [other.name for other in readers().values() if other.matches(file)]
 
 
 def ingest(
@@ -420,11 +438,11 @@ def _refuse_unlike(file: EvidenceFile, reader: Reader) -> None:
     """A format that the file does not bear out says nothing by finding nothing."""
     if reader.matches(file):
         return
-    claims = [other.name for other in readers().values() if other.matches(file)]
+    claims = _other_claims(file, reader)
     raise EvidenceRefused(
         f"the file is declared as {reader.name}, and holds no record of that format",
         path=file.path,
-        remedy=f"it looks like {' or '.join(claims)}: declare that, or nothing"
+        remedy=f"it looks like {' or '.join(claims)}: declare one of these, or a mapping"
         if claims
         else "declare the format that it is in (see: postmortem formats)",
     )
