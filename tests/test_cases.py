@@ -53,6 +53,18 @@ def test_a_status_page_alone_gives_a_timeline_and_a_communication_audit(made: St
     assert not [told for told in details if "while open" in told]  # it was shown as resolved
 
 
+@pytest.mark.parametrize("made", ["status-only"], indirect=True)
+def test_a_region_is_closed_by_the_posts_on_it(made: Store) -> None:
+    closed = {
+        row["scope"]: (f"{row['started_at']:%m-%d %H:%M}", row["evidence"].rpartition(":")[2])
+        for row in made.rows("select * from incident_phase where phase = 'closed'")
+    }
+    # The page resolved both regions on 6 May, and took up the South again the day after.
+    assert closed == {
+        "all": ("05-08 16:30", "8"), "North": ("05-06 13:40", "6"), "South": ("05-08 16:30", "8"),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("made", ["telemetry-only"], indirect=True)
 def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     found = {

@@ -3,7 +3,7 @@
 -- title = "Phases of the incident, as far as records show them"
 -- grain = "One row per scope and phase of which there is a record."
 -- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "replication_run", "status_incident", "status_region", "status_update", "ticket_event"]
--- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review. `closed` is when the status page closed the incident; its basis says what the telemetry shows at that time."
+-- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review. `closed` is when the status page closed the incident, for a region by posts that name it or no region at all; its basis says what the telemetry shows at that time."
 -- [columns]
 -- scope = "`all`, or a region."
 -- phase = "`latent` (first irreversible event of the operation of the trigger), `trigger`, `onset`, `detection`, `disclosure`, `diagnosis`, `mitigation`, `recovery`, `closed`."
@@ -44,9 +44,7 @@ with scopes as (
 reviewed as (
     select
         incident_id,
-        regions,
-        resolved_at,
-        last_evidence
+        regions
     from status_incident
     where in_review
     qualify count(*) over () = 1 or exists (select 1 as one from onset)
@@ -263,19 +261,73 @@ recoveries as (
         and replication_run.started_at >= scopes.onset_lo
 ),
 
-closings as (
+-- A region is closed by posts on it; a post that names no region is on all of them.
+posts as (
     select
         scopes.scope_kind,
         scopes.scope,
-        max(reviewed.resolved_at) as resolved_at,
-        arg_max(
-            reviewed.last_evidence, (reviewed.resolved_at, reviewed.last_evidence)
-        ) as evidence
+        status_update.incident_id,
+        status_update.posted_at,
+        status_update.state in ('resolved', 'completed', 'postmortem') as is_closing,
+        pointer(status_update.source_id, status_update.record_no) as evidence,
+        row_number() over (
+            partition by scopes.scope, status_update.incident_id
+            order by status_update.posted_at, status_update.source_id, status_update.record_no
+        ) as post_no
     from scopes
     inner join reviewed
         on scopes.scope_kind = 'all' or list_contains(reviewed.regions, scopes.scope)
-    group by scopes.scope_kind, scopes.scope
-    having bool_and(reviewed.resolved_at is not null)
+    inner join status_update using (incident_id)
+    left join (
+        select
+            source_id,
+            record_no,
+            array_agg(distinct region) filter (where region is not null) as regions
+        from status_region
+        group by source_id, record_no
+    ) as named using (source_id, record_no)
+    where
+        status_update.posted_at is not null
+        and (
+            scopes.scope_kind = 'all'
+            or named.regions is null
+            or list_contains(named.regions, scopes.scope)
+        )
+),
+
+still_posted as (
+    select
+        scope,
+        incident_id,
+        coalesce(max(post_no) filter (where not is_closing), 0) as last_open_no
+    from posts
+    group by scope, incident_id
+),
+
+closed_incidents as (
+    select
+        posts.scope_kind,
+        posts.scope,
+        posts.incident_id,
+        min(posts.posted_at) filter (where posts.post_no > still_posted.last_open_no)
+            as resolved_at,
+        arg_min(posts.evidence, posts.post_no) filter (
+            where posts.post_no > still_posted.last_open_no
+        ) as evidence
+    from posts
+    inner join still_posted using (scope, incident_id)
+    group by posts.scope_kind, posts.scope, posts.incident_id
+),
+
+closings as (
+    select
+        scope_kind,
+        scope,
+        max(resolved_at) as resolved_at,
+        arg_max(evidence, (resolved_at, evidence)) as evidence
+    from closed_incidents
+    group by scope_kind, scope
+    having bool_and(resolved_at is not null)
 ),
 
 -- What the telemetry says of the affected machines when the page calls the incident closed.
@@ -396,6 +448,7 @@ candidates as (
         coalesce(reports.posted_lo, closings.resolved_at) as started_lo,
         coalesce(reports.posted_hi, closings.resolved_at) as started_hi,
         'Last incident in review is closed on the status page'
+        || if(closings.scope = 'all', '', ' by posts on the region')
         || case
             when still_open.machines > 0
                 then
