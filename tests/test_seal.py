@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
+import pypdf
 import pytest
 from conftest import ROOT
 
@@ -284,13 +285,27 @@ def _texts(path: Path) -> dict[str, str]:
             found[file.name] = json.dumps(pq.read_table(file).to_pylist(), default=str)
         elif file.is_file():
             found[file.name] = file.read_bytes().decode("utf-8", "replace")
+        if file.suffix == ".pdf":
+            reader = pypdf.PdfReader(file)
+            found[f"pages of {file.name}"] = " ".join(
+                " ".join(page.extract_text().split()) for page in reader.pages
+            )
+            metadata = reader.root_object["/Metadata"].get_object().get_data()
+            found[f"XMP of {file.name}"] = metadata.decode()
+            for name, contents in reader.attachments.items():
+                for content in contents:
+                    found[f"{name} in {file.name}"] = content.decode("utf-8", "replace")
         found[f"name of {file.name}"] = file.name
     return found
 
 
 def test_a_redacted_bag_names_nobody(case: CaseFolder) -> None:
-    redacted = seal(case, profile="redacted", formats=("json", "md", "html"))
-    for name, text in _texts(redacted.bag).items():
+    redacted = seal(case, profile="redacted", formats=("json", "md", "html", "pdf"))
+    texts = _texts(redacted.bag)
+    kinds = ("pages of ", "XMP of ", "queries.sql in ", "timeline.csv in ")
+    assert all(any(name.startswith(kind) for name in texts) for kind in kinds), sorted(texts)
+    assert "Operator A" in " ".join(texts[name] for name in texts if name.startswith("pages of"))
+    for name, text in texts.items():
         for person in PEOPLE:
             assert person not in text.casefold(), name
     told = (redacted.bag / "data/README.txt").read_text()

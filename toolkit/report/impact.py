@@ -106,7 +106,7 @@ def state(machine: Row) -> str:
 
 
 CLASSES = {
-    "resumed": "good again by jobs of their own",
+    "resumed": "good again without a seed or relink on record",
     "relinked": "linked again",
     "reseeded": "seeded anew",
     "reseeding": "still being seeded",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.model import (
@@ -171,15 +171,23 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
         yield Paragraph("No record was rejected.", query="reject")
     skipped = facts.rows("skipped")
     if skipped:
+        omitted: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for row in skipped:
+            omitted[str(row["reason"])][row["source_id"]] += row["records"]
         yield Table(
             "Skipped records by source and reason",
-            columns("No. {6} | Reason | Records {number 14}"),
-            tuple(
-                (str(row["source_id"]), str(row["reason"]), number(row["records"]))
-                for row in skipped
-            ),
+            columns("Reason {24} | Sources | Records {number 14}"),
+            _by_word(omitted),
             "skipped",
         )
+
+
+def _by_word(counts: Mapping[str, Mapping[int, int]]) -> tuple[tuple[str, str, str], ...]:
+    """One row per word, with its sources and their sum: many files of a kind are told once."""
+    return tuple(
+        (word, ", ".join(str(no) for no in sorted(found)), number(sum(found.values())))
+        for word, found in sorted(counts.items())
+    )
 
 
 def _times(facts: CaseFacts) -> Iterable[Block]:
@@ -204,18 +212,15 @@ def _times(facts: CaseFacts) -> Iterable[Block]:
             ),
             "source_column",
         )
-    flags: Counter[tuple[int, str]] = Counter()
+    flags: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for row in notes:
         for flag in str(row["flags"] or "no flag").replace(",", " ").split():
-            flags[(row["source_id"], flag)] += 1
+            flags[flag.replace("_", " ")][row["source_id"]] += 1
     if flags:
         yield Table(
             "Times that were not read in the usual way",
-            columns("No. {6} | Note | Times {number 14}"),
-            tuple(
-                (str(no), flag.replace("_", " "), number(count))
-                for (no, flag), count in sorted(flags.items())
-            ),
+            columns("Note {24} | Sources | Times {number 14}"),
+            _by_word(flags),
             "time_note",
         )
     else:

@@ -93,6 +93,13 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
     incidents = [row for row in posted if row["kind"] == "incident"]
     if not posted:
         return
+    shown = [
+        plural(n, word)
+        for n, word in (
+            (len(incidents), "incident"), (len(posted) - len(incidents), "maintenance")
+        )
+        if n
+    ]  # fmt: skip
     open_ones = sum(row["resolved_at"] is None for row in incidents)
     still = (
         f"{plural(open_ones, 'incident')} {be(open_ones)} not shown as resolved"
@@ -100,8 +107,7 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
         else "every incident is shown as resolved"
     )
     yield Paragraph(
-        f"The status page shows {plural(len(incidents), 'incident')} and "
-        f"{plural(len(posted) - len(incidents), 'maintenance')} with "
+        f"The status page shows {listed(shown)} with "
         f"{plural(sum(row['updates'] for row in posted), 'dated update')}, from "
         f"{facts.when(min(row['first_posted_at'] for row in posted))} to "
         f"{facts.when(max(row['last_posted_at'] for row in posted))}; {still}. "
