@@ -235,6 +235,31 @@ def test_only_independent_signatures_sign_off(tmp_path: Path) -> None:
     assert row["since"] == datetime(2026, 5, 2, 9, 3, tzinfo=UTC)
 
 
+def test_a_signature_of_another_state_is_refused_and_does_not_count_by_hand(
+    tmp_path: Path,
+) -> None:
+    other = "b" * 64
+    begin = [_entry("freeze", 0, digest=DIGEST), _entry("submit", 1), _entry("conclude", 2)]
+    _record(tmp_path, *begin)
+    with pytest.raises(UsageError, match=r"not as it was frozen: its digest is bbbbbbbbbbbb…"):
+        reviewfile.add(tmp_path, _entry("sign", 3, by="ana", digest=other))
+    found = reviewfile.add(tmp_path, _entry("sign", 3, by="ana", digest=DIGEST))
+    assert found[-1].state == "signed_off"
+    path = tmp_path / "review.yaml"
+    for minute, by in ((4, "ben"), (5, "cleo")):
+        with path.open("a") as file:
+            file.write(f"- do: sign\n  at: 2026-05-02T09:0{minute}:00Z\n  by: {by}\n")
+            if by == "ben":
+                file.write(f"  digest: {other}\n")
+    with _derived(reviewfile.load(tmp_path)) as store:
+        signers = store.rows("select account, is_of_frozen, counts from review_sign_off")
+        (row,) = store.rows("select signatures, independent_signatures from review_state")
+    assert [tuple(each.values()) for each in signers] == [
+        ("ana", True, True), ("ben", False, False), ("cleo", None, True),
+    ]  # fmt: skip
+    assert row == {"signatures": 3, "independent_signatures": 2}
+
+
 def test_without_entries_the_review_is_a_draft() -> None:
     with _derived(()) as store:
         (row,) = store.rows("select version, state, since, is_current from review_state")

@@ -20,9 +20,10 @@ import pytest
 from conftest import ROOT
 
 from toolkit import case as cases
+from toolkit import resources
 from toolkit.casefile import CaseFolder
 from toolkit.errors import UsageError
-from toolkit.seal import Check, Sealed, bag, seal, verify, verifying
+from toolkit.seal import Check, Sealed, bag, check, numbers, payload, seal, verify
 from toolkit.store import Store
 
 EVIDENCE = {
@@ -109,8 +110,12 @@ def reseal(path: Path) -> None:
 def test_a_bag_that_nobody_touched_holds(sealed: Sealed) -> None:
     checks = verify(sealed.bag)
     assert failed(checks) == []
-    assert [check.part for check in checks if check.outcome == "passed"] == ["bag", "numbers"]
-    assert [check.told for check in checks if check.outcome == "note"] == ["the bag is not signed"]
+    assert [each.part for each in checks if each.outcome == "passed"] == ["bag", "numbers", "pages"]
+    assert [each.told.split(":")[0] for each in checks if each.outcome == "note"] == [
+        "the bag is not signed",
+        "sealed without",
+        "thresholds that the case sets",
+    ]
 
 
 def test_the_same_evidence_gives_the_same_bag(case: CaseFolder, sealed: Sealed) -> None:
@@ -194,10 +199,12 @@ def test_what_was_changed_is_named_though_the_manifests_were_written_anew(
     next(row for row in told["queries"] if row["query_id"] == "known_asset")["row_count"] += 7
     register.write_text(json.dumps(told))
     reseal(copy)
-    monkeypatch.setattr(verifying, "MOST_TOLD", 999)
-    told = failed(verify(copy), "numbers")
+    monkeypatch.setattr(check, "MOST_TOLD", 999)
+    checks = verify(copy)
+    told = failed(checks, "numbers")
     assert any(re.match(r"query known_asset: \d+ rows, sealed \d+", line) for line in told)
-    assert any(line.startswith("audit.json: case_digest says ") for line in told)
+    pages = failed(checks, "pages")
+    assert any(line.startswith("audit.json: case_digest says ") for line in pages)
     assert "evidence/maintenance_event.csv: the evidence is not the one that was sealed" in told
     assert any("cf_12_self_approval.sql: the query is not the one" in line for line in told)
     assert "policy status_first_post_minutes: 25 case, sealed 20 case" in told
@@ -371,7 +378,7 @@ def test_queries_in_the_sealed_case_are_not_run(copy: Path) -> None:
     assert "queries have no place in the sealed case" in failed(verify(copy), "numbers")[-1]
 
 
-def test_derived_tables_scripts_and_further_files_are_compared(copy: Path) -> None:
+def test_derived_tables_scripts_and_further_files_are_compared(copy: Path, sealed: Sealed) -> None:
     path = copy / "data/relations/finding.parquet"
     table = pq.read_table(path)
     place = table.column_names.index("status")
@@ -380,24 +387,117 @@ def test_derived_tables_scripts_and_further_files_are_compared(copy: Path) -> No
     (copy / "data/README.txt").write_text("Case digest: 00\n")
     (copy / "data/reports/audit.md").unlink()
     (copy / "data/reports/letter.txt").write_text("all is well\n")
+    info = copy / bag.INFO
+    info.write_text(re.sub("Case-Digest: .*", "Case-Digest: 00", info.read_text()))
     reseal(copy)
-    told = failed(verify(copy), "numbers")
+    checks = verify(copy)
+    told = failed(checks, "numbers")
     assert [line for line in told if not line.startswith("relation finding: row ")] == [
+        "bag-info.txt: Case-Digest is '00', by the register " + repr(sealed.case_digest)
+    ]
+    assert failed(checks, "pages") == [
+        "reports/audit.md: the bag promises it, and does not hold it",
+        "reports/letter.txt: the bag does not promise it",
         "README.txt: it is not what the evidence gives",
         "check.sql: it is not what the evidence gives",
-        "reports/audit.md: the bag does not hold it",
-        "reports/letter.txt: the evidence gives no such file",
     ]
-    assert len(told) == 5
 
 
 def test_another_version_is_told_to_leave_pages_uncompared(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verifying, "__version__", "99.0")
+    monkeypatch.setattr(numbers, "__version__", "99.0")
     checks = verify(copy)
     assert failed(checks) == []
     assert any("pages and derived tables not compared" in check.told for check in checks)
+
+
+def test_a_report_that_was_taken_out_is_missed_or_told_to_lack(copy: Path) -> None:
+    for form in ("json", "md"):
+        (copy / f"data/reports/audit.{form}").unlink()
+    reseal(copy)
+    assert failed(verify(copy)) == [
+        f"reports/audit.{form}: the bag promises it, and does not hold it" for form in ("json", "md")
+    ]
+    # Who takes the promise back as well leaves a bag that says so.
+    register = copy / "data/register.json"
+    told = json.loads(register.read_text())
+    told["reports"] = [name for name in told["reports"] if not name.startswith("audit")]
+    register.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    info = payload.info(told, "Two arrays")
+    bag.write(copy, info)
+    checks = verify(copy)
+    assert failed(checks) == []
+    assert any(each.told.startswith("sealed without: audit, ") for each in checks)
+
+
+def test_queries_that_are_not_as_delivered_are_told(case: CaseFolder, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(case.path, tmp_path / "small"))
+    shutil.rmtree(other / "output")
+    own = other / "queries"
+    own.mkdir()
+    shipped = resources.queries() / "findings" / "cf_12_self_approval.sql"
+    (own / "mine.sql").write_bytes(
+        shipped.read_bytes().replace(b"'exception'", b"'ok'").replace(b"\n", b"\r\n")
+    )
+    (own / "asked.sql").write_text(
+        '-- /// query\n-- id = "asked"\n-- title = "Asked on demand"\n-- reads = ["change"]\n'
+        '-- [columns]\n-- n = "How many."\n-- ///\nselect count(*) as n from change\n'
+    )
+    cases.rebuild_case(other)
+    made = seal(CaseFolder.open(other), formats=("json", "md"))
+    checks = verify(made.bag)
+    assert failed(checks) == []
+    assert any(
+        each.told == "queries not as delivered: CF-12 (the case's own, in place of the one "
+        "delivered), asked (the case's own)"
+        for each in checks
+    )
+    page = (made.bag / "data/reports/audit.md").read_text()
+    assert "in place of the one delivered" in page and "(not as delivered)" in page
+    assert "20 minutes, set by the case; as delivered 30" in page
+    # What is only asked on demand stands in the manifest like the rest.
+    asked = made.bag / "data/queries/own/asked.sql"
+    assert f'["query", "asked", "{bag.digest(asked)}"]' in (
+        made.bag / "data/manifest.jsonl"
+    ).read_text()
+    asked.write_text(asked.read_text().replace("count(*)", "0"))
+    reseal(made.bag)
+    assert any("asked.sql: the query is not the one" in told for told in failed(verify(made.bag)))
+
+
+def test_a_bag_of_an_edited_toolkit_is_told(sealed: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from here, the toolkit that made it had another query, macro file and no threshold."""
+    known = dict(resources.delivered_queries())
+    known["findings/cf_12_self_approval.sql"] = known["macros/macros.sql"] = "0" * 64
+    monkeypatch.setattr(resources, "delivered_queries", lambda: known)
+    checks = verify(sealed.bag)
+    assert any(
+        "macros/macros.sql (not the text that was delivered), CF-12 (not the text" in each.told
+        for each in checks
+    )
+    assert any(told.startswith("relation departure: ") for told in failed(checks))
+
+
+def test_a_bag_of_a_form_that_is_not_known_names_the_version_that_made_it(copy: Path) -> None:
+    register = copy / "data/register.json"
+    told = json.loads(register.read_text()) | {"form": "postmortem-register-1", "toolkit": "0.1.0"}
+    register.write_text(json.dumps(told))
+    reseal(copy)
+    assert "made by version 0.1.0 of the toolkit" in failed(verify(copy))[0]
+    assert "verify it with version 0.1.0" in failed(verify(copy))[0]
+
+
+def test_what_is_no_bag_gets_one_line(copy: Path, tmp_path: Path, case: CaseFolder) -> None:
+    archive = shutil.make_archive(str(tmp_path / "sealed"), "zip", copy)
+    for path, words in (
+        (Path(archive), "this is a ZIP archive; unpack it"),
+        (copy / "data", "the folder is no bag; give the folder with bagit.txt"),
+        (case.path, "the folder is no bag; give .*output/bag"),
+        (tmp_path / "nothing", "no such bag or report"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            verify(path)
 
 
 def test_a_bag_of_a_branded_case_holds(case: CaseFolder, tmp_path: Path) -> None:
@@ -411,10 +511,10 @@ def test_a_bag_of_a_branded_case_holds(case: CaseFolder, tmp_path: Path) -> None
 def test_a_signed_report_must_go_on_from_the_report_beside_it(tmp_path: Path) -> None:
     (tmp_path / "audit.pdf").write_bytes(b"%PDF report")
     (tmp_path / "audit.signed.pdf").write_bytes(b"%PDF report, signed")
-    assert list(verifying._signed_faults(tmp_path)) == []
+    assert list(numbers._signed_faults(tmp_path)) == []
     (tmp_path / "audit.signed.pdf").write_bytes(b"%PDF other, signed")
     (tmp_path / "review.signed.pdf").write_bytes(b"%PDF of nothing")
-    assert list(verifying._signed_faults(tmp_path)) == [
+    assert list(numbers._signed_faults(tmp_path)) == [
         "audit.signed.pdf: what was signed is not the report audit.pdf",
         "review.signed.pdf: what was signed is not the report review.pdf",
     ]

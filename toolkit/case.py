@@ -442,8 +442,11 @@ def add_to_review(path: Path, do: str, **values: object) -> tuple[int, str]:
 
     Findings may be named by the first letters of their id. A freeze also leaves a snapshot of what
     it fixes, see `toolkit.frozen`. Raises UsageError for a finding that
-    is not there, a value that does not fit, and an act that the state of the review does not allow.
+    is not there, a value that does not fit, an act that the state of the review does not allow, and
+    a signature of another state of the case than the frozen one.
     """
+    from toolkit.report import case_digest
+
     case = Case.open(path)
     case._require_rebuilt()
     with Store.create(case.folder.database) as store:
@@ -452,6 +455,8 @@ def add_to_review(path: Path, do: str, **values: object) -> tuple[int, str]:
             values["finding"] = _finding(str(values["finding"]), known)
         if isinstance(named := values.get("findings"), list):
             values["findings"] = [_finding(str(each), known) for each in named]
+        if do == "sign":
+            values.setdefault("digest", case_digest(store))
         found = reviewfile.add(case.folder.path, reviewfile.make(do, **values))
         if do == "freeze":
             frozen.write(case.folder.path, str(values["digest"]), frozen.lines(store))

@@ -2,8 +2,10 @@
 
 A snapshot is a small file `review/frozen-<first twelve letters of the case digest>.json` beside
 `review.yaml`: `{"digest": …, "lines": [[part, key, value], …]}`, sorted. Parts are `source` (path,
-SHA-256), `query` (id, SHA-256), `policy` (threshold, value), `procedure` (id and version,
-SHA-256), `component` (name, region) and `finding` (finding_id, rule and status).
+SHA-256), `declaration` (path, SHA-256 of how it is read and of its mapping), `query` (id, SHA-256),
+`macros` (file, SHA-256), `policy` (threshold, value), `procedure` (id and version, SHA-256),
+`component` (name, region), `case` (title, zone, window, theme) and `finding` (finding_id, rule and
+status).
 """
 
 from __future__ import annotations
@@ -20,6 +22,17 @@ COLUMNS = {"digest": "varchar", "part": "varchar", "key": "varchar", "value": "v
 Line = tuple[str, str, str]
 _ASKED = (
     ("source", "select 'source', path, sha256 from source"),
+    (
+        "source",
+        "select 'declaration', path, concat_ws(' ', declaration_sha256, mapping_sha256) "
+        "from source",
+    ),
+    ("macro_file", "select 'macros', 'macros.sql', sha256 from macro_file"),
+    (
+        "case_info",
+        "select 'case', unnest(['title', 'zone', 'window', 'theme']), unnest([title, display_zone, "
+        "concat_ws(' to ', window_start::varchar, window_end::varchar), theme]) from case_info",
+    ),
     ("query_catalogue", "select 'query', query_id, sha256 from query_catalogue"),
     ("policy", "select 'policy', key, value::varchar from policy"),
     ("procedure", "select 'procedure', procedure || ' ' || version, sha256 from procedure"),

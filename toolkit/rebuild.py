@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from toolkit import copies, frozen, procedures, resources, reviewfile, sqlfile
+from toolkit import copies, delivered, frozen, procedures, resources, reviewfile, sqlfile
 from toolkit.analysis import Step, steps
-from toolkit.casefile import PROCEDURES, CaseFolder
+from toolkit.casefile import PROCEDURES, CaseFolder, Threshold
 from toolkit.errors import UsageError
 from toolkit.relations import RELATIONS
 from toolkit.sqlfile import FINDING_COLUMNS, FindingMeta, RelationMeta, SqlFile
@@ -59,6 +59,7 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
             _describe_evidence(store)
             _describe(store, files, plan)
             _register_queries(store, files)
+            _register_departures(store, case, policy)
             _describe_given(store)
     made = [name for name in plan if name in files and not files[name].is_rule]
     made += [name for step in steps().values() if step.id in plan for name in step.writes]
@@ -409,9 +410,11 @@ def _digest(parts: Sequence[str]) -> str:
 
 def _register_queries(store: Store, files: Mapping[str, SqlFile]) -> None:
     """Write down every query with the digest of its rows, so that it can be re-performed."""
-    rows = []
+    rows: list[list[Any]] = []
     for name, file in sorted(files.items()):
         if file.kind == "query":
+            # Asked on demand: its text stands in the register, its rows do not.
+            rows.append([name, file.kind, file.meta.title, file.sha256, file.sql, None, None])
             continue
         sql = (
             f"select * from rule_result where rule = '{name}' order by finding_id"
@@ -431,6 +434,21 @@ def _register_queries(store: Store, files: Mapping[str, SqlFile]) -> None:
          "sql": "varchar", "row_count": "bigint", "result_sha256": "varchar"},
         rows,
     )  # fmt: skip
+
+
+def _register_departures(store: Store, case: CaseFolder, policy: Iterable[Threshold]) -> None:
+    found = [*delivered.departures(*query_folders(case)), *delivered.thresholds(policy)]
+    store.load("departure", delivered.COLUMNS, [list(row) for row in found])
+    store.describe(
+        "departure",
+        comment="What is not as delivered with the toolkit. "
+        "One row per query, macro file, file of thresholds and threshold.",
+        comments={
+            "part": "query, macros, thresholds (their file) or threshold (set by the case).",
+            "name": "Its id, key or file.",
+            "told": "In what it departs.",
+        },
+    )
 
 
 def result_digest(store: Store, sql: str) -> tuple[int, str]:

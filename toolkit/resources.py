@@ -5,9 +5,13 @@ A checkout holds them in top-level folders; a wheel carries them inside the pack
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -24,6 +28,41 @@ def _folder(name: str) -> Path:
 def queries() -> Path:
     """The SQL catalogue."""
     return _other_queries.get() or _folder("queries")
+
+
+def installed_queries() -> Path:
+    """The SQL catalogue of this installation, whichever stands in its place now."""
+    return _folder("queries")
+
+
+@cache
+def delivered_queries() -> Mapping[str, str]:
+    """SHA-256 of every file of the catalogue as delivered, by its path below `queries`.
+
+    An installed wheel keeps them in its record, whatever became of the files since; a checkout has
+    nothing but its files.
+    """
+    home = installed_queries()
+    return _recorded(home) or {
+        path.relative_to(home).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in home.rglob("*")
+        if path.suffix in (".sql", ".toml")
+    }
+
+
+def _recorded(home: Path) -> Mapping[str, str]:
+    try:
+        installed = metadata.distribution("postmortem-toolkit")
+    except metadata.PackageNotFoundError:
+        return {}
+    found = {}
+    for file in installed.files or ():
+        path = Path(str(installed.locate_file(file))).resolve()
+        if file.hash is not None and file.hash.mode == "sha256" and path.is_relative_to(home):
+            padded = file.hash.value + "=" * (-len(file.hash.value) % 4)
+            digest = base64.urlsafe_b64decode(padded).hex()
+            found[path.relative_to(home).as_posix()] = digest
+    return found
 
 
 @contextmanager

@@ -88,8 +88,11 @@ class Conclude(_Entry):
 
 
 class Sign(_Entry):
+    """A signature; `digest` is that of the case which the signer had before them."""
+
     do: Literal["sign"] = "sign"
     text: str = ""
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
 class Supersede(_Entry):
@@ -223,10 +226,15 @@ def state(entries: Sequence[Placed]) -> tuple[int, State]:
 
 
 def add(folder: Path, entry: Entry) -> tuple[Placed, ...]:
-    """Add an entry at the end of the file, whole or not at all; what stands there stays."""
+    """Add an entry at the end of the file, whole or not at all; what stands there stays.
+
+    Raises UsageError as `load` does, and for a signature of another state than the frozen one.
+    """
     path = folder / REVIEW_FILE
     before = path.read_bytes() if path.is_file() else b""
     known = _read(path, before)
+    if isinstance(entry, Sign):
+        _require_frozen(path, known, entry)
     if not before.strip():
         before = b"# What the board decided, in order. See: postmortem review --help\nentries:\n"
     elif not known:
@@ -244,6 +252,22 @@ def add(folder: Path, entry: Entry) -> tuple[Placed, ...]:
     part.write_bytes(after)
     part.replace(path)
     return found
+
+
+def _require_frozen(path: Path, known: Sequence[Placed], entry: Sign) -> None:
+    frozen = [
+        placed.entry.digest
+        for placed in known
+        if isinstance(placed.entry, Freeze) and placed.version == known[-1].version
+    ]
+    if frozen and entry.digest is not None and entry.digest != frozen[-1]:
+        raise UsageError(
+            f"the case is not as it was frozen: its digest is {entry.digest[:12]}…, the frozen one "
+            f"{frozen[-1][:12]}…",
+            path=path,
+            field="digest",
+            remedy="request changes, freeze and submit it again",
+        )
 
 
 def make(do: str, **values: object) -> Entry:

@@ -3,14 +3,16 @@
 -- title = "Signatures, with what ties the signer to the work under review"
 -- grain = "One row per version of the review and signer."
 -- reads = ["approval", "change", "maintenance_event", "review_entry"]
--- limitations = "Signatures given before changes were requested are void: they stay in review_entry. Ties are those on record: who requested, approved, planned to carry out or carried out a registered change. Accounts are compared without case, through the aliases on record."
+-- limitations = "Signatures given before changes were requested are void: they stay in review_entry. Ties are those on record: who requested, approved, planned to carry out or carried out a registered change. Accounts are compared without case, through the aliases on record. A signature that states the digest of another case than the frozen one does not count; one that states none is taken to mean the frozen one."
 -- [columns]
 -- version = "Version of the review."
 -- signed_at = "When."
 -- account = "Account of the signer."
 -- role = "Role in which it was signed."
 -- conflicts = "What ties the signer to changes under review, one sentence each; empty where nothing."
--- counts = "Whether the signature counts as independent."
+-- digest = "Case digest that it states; NULL where it states none."
+-- is_of_frozen = "Whether that is the digest of the latest freeze before it; NULL where it states none."
+-- counts = "Whether the signature counts: no conflict, and not of another state than the frozen one."
 -- ///
 with tie as (
     select
@@ -52,7 +54,14 @@ tied as (
 signed as (
     select
         *,
-        person(account) as name
+        person(account) as name,
+        digest = (
+            select max_by(earlier.digest, earlier.entry_no) from review_entry as earlier
+            where
+                earlier.verb = 'freeze'
+                and earlier.version = review_entry.version
+                and earlier.entry_no < review_entry.entry_no
+        ) as is_of_frozen
     from review_entry
     where
         verb = 'sign'
@@ -81,8 +90,12 @@ select
         ) filter (where tied.name is not null),
         []
     ) as conflicts,
-    count(tied.name) = 0 as counts
+    signed.digest,
+    signed.is_of_frozen,
+    count(tied.name) = 0 and coalesce(signed.is_of_frozen, true) as counts
 from signed
 left join tied on signed.name = tied.name
-group by signed.version, signed.made_at, signed.account, signed.role, signed.name
+group by
+    signed.version, signed.made_at, signed.account, signed.role, signed.name, signed.digest,
+    signed.is_of_frozen
 order by signed.version, signed.made_at, signed.account

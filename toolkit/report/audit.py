@@ -370,6 +370,27 @@ def _queries(facts: CaseFacts) -> Section:
             )
         )
     ]
+    departures = facts.rows("departure")
+    departed = {row["name"] for row in departures if row["part"] == "query"}
+    if departures:
+        blocks.append(
+            Table(
+                "Not as delivered with the toolkit",
+                columns("What {14} | Which {30} | In what it departs"),
+                tuple(
+                    (str(row["part"]), Code(str(row["name"])), str(row["told"]))
+                    for row in departures
+                ),
+                "departure",
+            )
+        )
+    elif rows and facts.has("departure"):
+        blocks.append(
+            Paragraph(
+                "All queries, macros and thresholds are as delivered with the toolkit.",
+                query="departure",
+            )
+        )
     if rows:
         blocks.append(
             Table(
@@ -381,10 +402,11 @@ def _queries(facts: CaseFacts) -> Section:
                 tuple(
                     (
                         Strong(str(row["query_id"])),
-                        str(row["title"]),
-                        number(row["row_count"]),
+                        str(row["title"])
+                        + (" (not as delivered)" if row["query_id"] in departed else ""),
+                        "on demand" if row["row_count"] is None else number(row["row_count"]),
                         Code(str(row["sha256"])[:16]),
-                        Code(str(row["result_sha256"])[:16]),
+                        Code(str(row["result_sha256"] or "none")[:16]),
                     )
                     for row in rows
                 ),

@@ -145,7 +145,13 @@ def _standing(facts: CaseFacts) -> Iterable[Block]:
 
 # -- what changed since the freeze -------------------------------------------------------------
 
-_PARTS = ("source", "procedure", "policy", "component", "query", "finding")
+_PARTS = (
+    "case", "source", "declaration", "procedure", "policy", "component", "query", "macros",
+    "finding",
+)  # fmt: skip
+# Snapshots of earlier versions of the toolkit know nothing of these.
+_LATER = frozenset(["case", "declaration", "macros"])
+_DIGESTS = frozenset(["source", "declaration", "query", "macros", "procedure"])
 Difference = tuple[str, str, str, str]  # part, what, then, now
 
 
@@ -159,9 +165,11 @@ def _differences(facts: CaseFacts, frozen: Row) -> list[Difference] | None:
     if not then:
         return None
     now = {(part, facts.text(key)): facts.text(value) for part, key, value in facts.fixed}
+    known = {part for part, _ in then}
     return [
         (part, key, then.get((part, key), ""), now.get((part, key), ""))
         for part in _PARTS
+        if part in known or part not in _LATER
         for _, key in sorted(each for each in {*then, *now} if each[0] == part)
         if then.get((part, key)) != now.get((part, key))
     ]
@@ -195,7 +203,7 @@ def _since_freeze(facts: CaseFacts) -> Iterable[Block]:
         )  # fmt: skip
         return
     counts = Counter(part for part, *_ in found)
-    names = {"query": "rule or query", "policy": "threshold"}
+    names = {"query": "rule or query", "policy": "threshold", "case": "case file"}
     told = [f"{names.get(part, part)} {number(n)}" for part, n in counts.items()]
     yield Table(
         f"What changed since the evidence was frozen at {facts.when(frozen['frozen_at'])}",
@@ -218,7 +226,7 @@ def _since_freeze(facts: CaseFacts) -> Iterable[Block]:
 
 
 def _value(part: str, value: str) -> str:
-    return value[:16] if part in ("source", "query", "procedure") else cut(value, 80)
+    return value[:16] if part in _DIGESTS else cut(value, 80)
 
 
 # -- decisions and responses -------------------------------------------------------------------
@@ -407,18 +415,24 @@ def signatures(facts: CaseFacts) -> Iterable[Block]:
         return
     yield Table(
         "Signatures",
-        columns("Signed by {26} | On {time 20} | Independent {14} | What ties the signer"),
+        columns(
+            "Signed by {24} | On {time 18} | Counts {9} | Signed what {16} | What ties the signer"
+        ),
         tuple(
             (
                 _who(row["account"], row["role"]),
                 facts.when(row["signed_at"]),
                 Status("yes" if row["counts"] else "no"),
+                {True: "the frozen state", None: "not stated"}.get(
+                    row["is_of_frozen"], f"another state, {str(row['digest'])[:12]}"
+                ),
                 capital("; ".join(row["conflicts"])) or "nothing on record",
             )
             for row in rows
         ),
         "review_sign_off",
-        "A signature counts where nothing on record ties the signer to the changes under review.",
+        "A signature counts where nothing on record ties the signer to the changes under review, "
+        "and where it states no other case digest than the frozen one.",
     )
 
 

@@ -183,6 +183,10 @@ class CaseFacts:
             return []
         return self._store.rows(f'select * from "{relation}"')
 
+    def has(self, relation: str) -> bool:
+        """Whether the database knows a relation, be it empty."""
+        return self._store.has(relation)
+
     def count(self, relation: str) -> int:
         """Rows of a relation, without reading them."""
         if not self._store.has(relation):

@@ -6,9 +6,10 @@ checks = verify(sealed.bag)         # complete? signed? do the numbers come out 
 
 from __future__ import annotations
 
+from toolkit.seal.check import Check
 from toolkit.seal.making import Sealed, countersign, seal
 from toolkit.seal.payload import Profile
 from toolkit.seal.signing import sign
-from toolkit.seal.verifying import Check, verify
+from toolkit.seal.verifying import verify
 
 __all__ = ["Check", "Profile", "Sealed", "countersign", "seal", "sign", "verify"]

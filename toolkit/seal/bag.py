@@ -41,7 +41,7 @@ def write(bag: Path, info: Mapping[str, str]) -> str:
     files = [name for name in _walk(bag) if name.startswith(f"{PAYLOAD}/")]
     size = sum((bag / name).stat().st_size for name in files)
     lines = {**info, "Payload-Oxum": f"{size}.{len(files)}"}
-    told = "".join(f"{key}: {_one_line(value)}\n" for key, value in sorted(lines.items()))
+    told = "".join(f"{key}: {one_line(value)}\n" for key, value in sorted(lines.items()))
     (bag / DECLARATION).write_bytes(_DECLARED)
     (bag / INFO).write_bytes(told.encode())
     write_digests(bag, MANIFEST, files)
@@ -148,6 +148,17 @@ def read_digests(bag: Path, name: str) -> dict[str, str]:
     return entries
 
 
+def read_info(bag: Path) -> dict[str, str]:
+    """The lines of bag-info.txt; raises VerificationFailed for any other form."""
+    found: dict[str, str] = {}
+    for number, line in enumerate((bag / INFO).read_text(encoding="utf-8").splitlines(), start=1):
+        key, colon, value = line.partition(": ")
+        if not colon or key in found:
+            raise VerificationFailed("the line is no new key with a value", path=INFO, line=number)
+        found[key] = value
+    return found
+
+
 def safe(name: str) -> bool:
     """Whether a name stays below the folder that it is joined to, on any system."""
     parts = name.split("/")
@@ -204,7 +215,8 @@ def _oxum(bag: Path, present: set[str]) -> list[str]:
     return []
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A value as bag-info.txt holds it."""
     return " ".join(text.split())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit import __version__, report
+from toolkit import report
 from toolkit.casefile import CaseFolder
 from toolkit.errors import UsageError
 from toolkit.seal import bag, detached, payload, reperform
@@ -48,6 +48,11 @@ def seal(
     part = into.with_name(f".{into.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     data = part / bag.PAYLOAD
+    signed = case.output.glob(f"*{payload.SIGNED}") if profile == "full" else ()
+    promised = {
+        "reports": sorted(f"{kind}.{form}" for kind in kinds for form in formats),
+        "signed": sorted(path.name for path in signed),
+    }
     try:
         (data / payload.REPORTS).mkdir(parents=True)
         full = data if profile == "full" else part / "unredacted"
@@ -61,9 +66,10 @@ def seal(
         ) as made:
             lacking: Sequence[str] = ()
             if profile == "full":
-                payload.write_full(made, data)
+                payload.write_full(made, data, promised)
             else:
-                lacking = [*payload.write_redacted(made, data), "reports with signatures"]
+                left_out = payload.write_redacted(made, data, promised)
+                lacking = [*left_out, "reports with signatures"]
             payload.write_reports(made, kinds, formats, data / payload.REPORTS)
         if profile == "full":
             payload.copy_signed(case.output, data / payload.REPORTS)
@@ -71,28 +77,14 @@ def seal(
             shutil.rmtree(full)
         register = json.loads((data / payload.REGISTER).read_text(encoding="utf-8"))
         digest = register["case_digest"]
-        title = report_title(data, case)
+        title = CaseFolder.open(data / payload.CASE).file.title
         payload.write_readme(data, title, digest, lacking)
-        sealed = bag.write(
-            part,
-            {
-                "Bag-Software-Agent": f"postmortem-toolkit {__version__}",
-                "Case-Digest": digest,
-                "External-Description": title,
-                "External-Identifier": register["case_id"],
-                "Postmortem-Profile": profile,
-            },
-        )
+        sealed = bag.write(part, payload.info(register, title))
         _take_place(part, into)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     written, stale = _compare(into / bag.PAYLOAD / payload.REPORTS, case.output)
     return Sealed(into, sealed, digest, written, stale)
-
-
-def report_title(data: Path, case: CaseFolder) -> str:
-    """The title of the case as the bag's own case file has it."""
-    return CaseFolder.open(data / payload.CASE).file.title if data.is_dir() else case.file.title
 
 
 def countersign(path: Path, *, ssh_key: Path | None = None, timestamp: Path | None = None) -> Path:

@@ -36,10 +36,11 @@ from toolkit.seal.reperform import Rebuild
 from toolkit.store import Store, literal, quoted
 
 Profile = Literal["full", "redacted"]
+Promised = Mapping[str, Sequence[str]]
 REGISTER, MANIFEST, CHECK, README = "register.json", "manifest.jsonl", "check.sql", "README.txt"
 CASE, QUERIES, RELATIONS, REPORTS = "case", "queries", "relations", "reports"
 SIGNED = ".signed.pdf"
-FORM = "postmortem-register-1"
+FORM = "postmortem-register-2"
 
 
 # -- what is copied as it is -----------------------------------------------------------------------
@@ -82,21 +83,25 @@ def _copy(file: Path, to: Path) -> None:
 # -- what is made of the rebuilt case --------------------------------------------------------------
 
 
-def write_full(made: Rebuild, into: Path) -> None:
-    """Write the relations, the register and the manifest of a rebuilt case."""
+def write_full(made: Rebuild, into: Path, promised: Promised) -> None:
+    """Write the relations, the register and the manifest of a rebuilt case.
+
+    `promised` are the names of the `reports`, and of the `signed` ones, that the bag is to hold.
+    """
     folder = into / RELATIONS
     folder.mkdir()
     for name, sql in tables.relations(made.store).items():
         made.store.write_parquet(sql, folder / f"{name}.parquet")
-    write_full_texts(made, into)
+    write_full_texts(made, into, promised)
 
 
-def write_full_texts(made: Rebuild, into: Path) -> None:
+def write_full_texts(made: Rebuild, into: Path, promised: Promised) -> None:
     """Write what a full bag holds of a rebuilt case beside the relations and reports."""
-    _write_common(made, into, tables.relations(made.store), "full", lambda text: text)
+    exported = tables.relations(made.store)
+    _write_common(made, into, exported, "full", promised, lambda text: text)
 
 
-def write_redacted(made: Rebuild, into: Path) -> Sequence[str]:
+def write_redacted(made: Rebuild, into: Path, promised: Promised) -> Sequence[str]:
     """Write the same with people as roles; returns what the bag therefore lacks, in words."""
     people = report.CaseFacts(made.store).people
     exported = tables.relations(made.store)
@@ -113,7 +118,7 @@ def write_redacted(made: Rebuild, into: Path) -> Sequence[str]:
     told = (made.folder.path / CASE_FILE).read_text(encoding="utf-8")
     (into / CASE).mkdir()
     (into / CASE / CASE_FILE).write_text(people.text(told), encoding="utf-8")
-    _write_common(made, into, exported, "redacted", people.text)
+    _write_common(made, into, exported, "redacted", promised, people.text)
     return lacking
 
 
@@ -122,6 +127,7 @@ def _write_common(
     into: Path,
     exported: Mapping[str, str],
     profile: Profile,
+    promised: Promised,
     shown: Callable[[str], str],
 ) -> None:
     store = made.store
@@ -131,6 +137,7 @@ def _write_common(
         "toolkit": __version__,
         "case_id": made.folder.id,
         "case_digest": report.case_digest(store),
+        **promised,
         "file_times": reperform.file_times(store, made.folder.path),
         "refused": reperform.refused(made.ingested),
         "sources": store.rows(
@@ -177,6 +184,18 @@ def copy_signed(output: Path, into: Path) -> None:
                 remedy="have the present report signed, or move the signed one away",
             )
         _copy(path, into / path.name)
+
+
+def info(register: Mapping[str, Any], title: str) -> dict[str, str]:
+    """The lines of bag-info.txt, which repeat what the register says."""
+    return {
+        "Bag-Software-Agent": f"postmortem-toolkit {register['toolkit']}",
+        "Case-Digest": register["case_digest"],
+        "External-Description": title,
+        "External-Identifier": register["case_id"],
+        "Postmortem-Profile": register["profile"],
+        "Postmortem-Reports": " ".join([*register["reports"], *register["signed"]]),
+    }
 
 
 def write_readme(into: Path, title: str, digest: str, lacking: Sequence[str]) -> None:

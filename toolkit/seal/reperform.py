@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit import resources, sqlfile
+from toolkit import delivered, resources, sqlfile
 from toolkit.casefile import DATABASE, CaseFolder
 from toolkit.errors import UsageError, VerificationFailed
 from toolkit.ingest.load import Ingested, ingest
@@ -118,7 +118,7 @@ def catalogue_files(*folders: Path) -> dict[str, Path]:
              or sqlfile.read(path).id not in replaced)
     }  # fmt: skip
     for file in replaced.values():
-        found[f"own/{file.id}.sql"] = file.path
+        found[f"{delivered.OWN}/{file.id}.sql"] = file.path
     return found
 
 
