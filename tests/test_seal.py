@@ -417,7 +417,8 @@ def test_a_report_that_was_taken_out_is_missed_or_told_to_lack(copy: Path) -> No
         (copy / f"data/reports/audit.{form}").unlink()
     reseal(copy)
     assert failed(verify(copy)) == [
-        f"reports/audit.{form}: the bag promises it, and does not hold it" for form in ("json", "md")
+        f"reports/audit.{form}: the bag promises it, and does not hold it"
+        for form in ("json", "md")
     ]
     # Who takes the promise back as well leaves a bag that says so.
     register = copy / "data/register.json"
@@ -455,18 +456,21 @@ def test_queries_that_are_not_as_delivered_are_told(case: CaseFolder, tmp_path: 
     )
     page = (made.bag / "data/reports/audit.md").read_text()
     assert "in place of the one delivered" in page and "(not as delivered)" in page
-    assert "20 minutes, set by the case; as delivered 30" in page
+    assert "20 min, set by the case; as delivered 30" in page
     # What is only asked on demand stands in the manifest like the rest.
     asked = made.bag / "data/queries/own/asked.sql"
-    assert f'["query", "asked", "{bag.digest(asked)}"]' in (
-        made.bag / "data/manifest.jsonl"
-    ).read_text()
+    assert (
+        f'["query", "asked", "{bag.digest(asked)}"]'
+        in (made.bag / "data/manifest.jsonl").read_text()
+    )
     asked.write_text(asked.read_text().replace("count(*)", "0"))
     reseal(made.bag)
     assert any("asked.sql: the query is not the one" in told for told in failed(verify(made.bag)))
 
 
-def test_a_bag_of_an_edited_toolkit_is_told(sealed: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bag_of_an_edited_toolkit_is_told(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seen from here, the toolkit that made it had another query, macro file and no threshold."""
     known = dict(resources.delivered_queries())
     known["findings/cf_12_self_approval.sql"] = known["macros/macros.sql"] = "0" * 64
