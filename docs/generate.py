@@ -1,8 +1,9 @@
-"""Write the pages of docs/reference that code and SQL tell of, and the schemas for editors.
+"""Write the pages of docs/reference that code and SQL tell of, the man page, and the schemas for
+editors.
 
     python docs/generate.py
 
-Neither the pages nor the schemas are edited by hand; tests hold them to what this writes.
+None of these is edited by hand; tests hold them to what this writes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, get_args
 
 from typer.main import get_command
 
-from toolkit import errors, resources, sqlfile
+from toolkit import __version__, errors, resources, sqlfile
 from toolkit.analysis import steps
 from toolkit.casefile import default_policy
 from toolkit.cli import app
@@ -26,6 +27,7 @@ from toolkit.relations import RELATIONS
 from toolkit.schemas import file_of, schemas
 
 FOLDER = Path(__file__).with_name("reference")
+MAN = Path(__file__).with_name("postmortem.1")
 WRITTEN = "Written by `python docs/generate.py`; do not edit it.\n"
 HEAD = """\
 # Formats of evidence
@@ -194,11 +196,69 @@ def commands() -> str:
             for each in command.params
         ]
         text += "\n" + _table(("option", "what it does"), rows) if rows else ""
+    return text + "\n## Exit codes\n\n" + _table(("code", "when"), _codes())
+
+
+def _codes() -> list[tuple[str, str]]:
     codes = [("0", "Done."), ("5", _first(errors.ConditionMet))]
     kinds = (errors.UsageError, errors.EvidenceRefused, errors.VerificationFailed)
     codes += [(str(kind.exit_code), _first(kind)) for kind in kinds]
-    codes += [("1", "Unexpected; `--debug` shows where.")]
-    return text + "\n## Exit codes\n\n" + _table(("code", "when"), sorted(codes))
+    return sorted([*codes, ("1", "Unexpected; `--debug` shows where.")])
+
+
+def man() -> str:
+    """The man page postmortem(1), in the macros of man(7)."""
+    (_, whole), *rest = _commands("postmortem", get_command(app))
+    first = whole.help.partition(",")[0]
+    lines = [
+        rf".\" {WRITTEN.strip()}",
+        f'.TH POSTMORTEM 1 "" "postmortem {__version__}" "User Commands"',
+        ".SH NAME",
+        rf"postmortem \- {_roff(first[0].lower() + first[1:])}",
+        ".SH SYNOPSIS",
+        r".B postmortem",
+        r"[\-\-debug] COMMAND [OPTIONS] [ARGUMENTS]",
+        ".SH DESCRIPTION",
+        _roff(_sentence(whole.help)),
+        ".SH OPTIONS",
+        *_roff_options(whole),
+        ".SH COMMANDS",
+    ]
+    for name, command in rest:
+        needed = [
+            _roff_called(each)
+            for each in command.params
+            if each.param_type_name == "argument" or each.required
+        ]
+        lines += [f'.SS "{" ".join([_roff(name), *needed])}"', _roff(_sentence(command.help or ""))]
+        lines += _roff_options(command)
+    lines.append(".SH EXIT STATUS")
+    for code, when in _codes():
+        lines += [".TP", rf"\fB{code}\fR", _roff(when)]
+    return "\n".join(lines) + "\n"
+
+
+def _roff_options(command: Any) -> Iterator[str]:
+    for each in command.params:
+        help_, words = getattr(each, "help", None) or "", _choices(each)
+        if each.param_type_name == "option" or help_:
+            yield from (".TP", rf"\fB{_roff_called(each)}\fR", _roff(_words(help_, words)) or r"\&")
+
+
+def _roff_called(parameter: Any) -> str:
+    """A parameter with its value, as it is typed."""
+    names = _called(parameter).replace("`", "")
+    if parameter.param_type_name == "option" and not parameter.is_flag:
+        names += f" {parameter.metavar or parameter.name.upper()}"
+    return _roff(names)
+
+
+def _roff(text: str) -> str:
+    """Text that roff prints as it is."""
+    plain = " ".join(text.replace("`", "").split())
+    escaped = plain.replace("\\", r"\e").replace("-", r"\-").replace('"', r"\(dq")
+    escaped = "".join(each if each.isascii() else rf"\[u{ord(each):04X}]" for each in escaped)
+    return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 
 def _called(parameter: Any) -> str:
@@ -244,5 +304,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
 if __name__ == "__main__":
     for name, write in PAGES.items():
         (FOLDER / f"{name}.md").write_text(write(), encoding="utf-8")
+    MAN.write_text(man(), encoding="utf-8")
     for schema, text in schemas().items():
         file_of(schema).write_text(text, encoding="utf-8")

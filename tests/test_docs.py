@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,25 @@ def test_a_generated_page_is_what_the_product_says(name: str) -> None:
     generate = _script("generate")
     written = (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
     assert written == generate.PAGES[name](), "write it anew: python docs/generate.py"
+
+
+def test_the_man_page_is_what_the_commands_say() -> None:
+    generate = _script("generate")
+    page = generate.MAN.read_text(encoding="utf-8")
+    assert page == generate.man(), "write it anew: python docs/generate.py"
+    commands = [name for name, _ in generate._commands("postmortem", get_command(app))][1:]
+    assert page.count("\n.SS ") == len(commands)
+    groff = shutil.which("groff")
+    if groff is None:
+        pytest.skip("groff is not installed")
+    done = subprocess.run(
+        [groff, "-man", "-ww", "-Tutf8", "-P-c", "-rLL=200n", str(generate.MAN)],
+        capture_output=True, text=True, env={**os.environ, "GROFF_NO_SGR": "1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = re.sub(".\b", "", done.stdout)
+    for each in (*commands, "--fail-on FAIL_ON", "EXIT STATUS"):
+        assert each in shown, each
 
 
 def test_the_site_builds_without_warnings_and_loads_nothing(tmp_path: Path) -> None:

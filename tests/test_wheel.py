@@ -26,6 +26,7 @@ def test_a_wheel_works_without_the_checkout(tmp_path: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("licenses/NOTICE") for name in names)
     assert "toolkit/py.typed" in names
+    assert any(name.endswith(".data/data/share/man/man1/postmortem.1") for name in names)
     assert not [name for name in names if name.endswith((".duckdb", ".pyc", ".pdf"))]
     case = tmp_path / "case"
     (case / "evidence").mkdir(parents=True)

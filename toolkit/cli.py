@@ -481,13 +481,16 @@ def doctor(form: FormatOption = Format.table, output: OutputOption = None) -> No
 
     checks = examine()
     _write([vars_of(check) for check in checks], form, output)
-    if not all(check.ok for check in checks):
-        raise UsageError("something that reports need is missing", remedy="see the list above")
+    if not all(check.ok or check.optional for check in checks):
+        raise UsageError("something that is needed is missing", remedy="see the list above")
 
 
 def vars_of(check: Any) -> dict[str, Any]:
     """A check as a row."""
-    return {"check": check.name, "ok": check.ok, "found": check.found, "remedy": check.remedy}
+    return {
+        "check": check.name, "ok": check.ok, "optional": check.optional, "found": check.found,
+        "remedy": "" if check.ok else check.remedy,
+    }  # fmt: skip
 
 
 # -- plumbing --------------------------------------------------------------------------------------
