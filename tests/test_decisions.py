@@ -61,6 +61,21 @@ def read(folder: Path) -> tuple[CaseFolder, Ingested]:
         return case, ingest(store, case)
 
 
+def test_what_the_case_ignores_is_accounted_for_and_not_read(messy: Path) -> None:
+    decisions.scaffold_around(messy)
+    read(messy)
+    toml = (messy / "case.toml").read_text()
+    (messy / "case.toml").write_text('ignore = ["*.pdf", "*.png", "a/**/*.json"]\n' + toml)
+    _, done = read(messy)
+    names = ["a/b c/status.json", "report.pdf", "shot.png"]
+    ignored = [row.path for row in done.files if row.outcome == "ignored"]
+    assert [name for name in ignored if "create_" not in name] == names
+    assert not {Path(str(each.path)).name for each in done.refusals} & {"report.pdf", "shot.png"}
+    with Store.open(messy / "case.duckdb") as store:
+        # It was read before the case said that it is none.
+        assert store.value("select count(*) from source where path = 'a/b c/status.json'") == 0
+
+
 def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> None:
     decisions.scaffold_around(messy)
     case, done = read(messy)
@@ -73,8 +88,8 @@ def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> Non
     assert re.findall(r"^(\w+) =   #", asked, re.MULTILINE) == [
         "zone", "asset_id", "zone", "year", "zone", "order", "zone", "mapping", "mapping",
     ]  # fmt: skip
-    assert re.findall(r"^#   (.*)$", asked, re.MULTILINE)[-4:] == [
-        '"empty too.log"', '"empty.log"', '"report.pdf"', '"shot.png"',
+    assert re.findall(r"^#   (.*)$", asked, re.MULTILINE)[-3:] == [
+        '"empty too.log"', '"empty.log"', 'ignore = ["*.pdf", "*.png"]',
     ]  # fmt: skip
 
     toml = (messy / "case.toml").read_text()

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -102,6 +102,7 @@ class CaseFile(_Table):
     window: Window = Window()
     incident: Incident = Incident()
     source: tuple[SourceDeclaration, ...] = ()
+    ignore: tuple[str, ...] = ()
     components: dict[str, str] = Field(default_factory=dict)
     policy: dict[str, int | float | str | tuple[str, ...]] = Field(default_factory=dict)
 
@@ -181,6 +182,16 @@ class CaseFolder:
                     found[path.relative_to(self.path).as_posix()] = path
         for name, path in sorted(found.items()):
             yield path, self.declaration(name)
+
+    def ignores(self, name: str) -> bool:
+        """Whether the case says that a file is no evidence, by `ignore`.
+
+        A pattern without a folder in it holds in every folder; one that fits an archive
+        (FILE!NAME) holds for all that it contains.
+        """
+        names = {name, name.split("!")[0]}
+        names |= {PurePosixPath(each).name for each in names}
+        return any(_glob(each, pattern) for each in names for pattern in self.file.ignore)
 
     def unmatched(self) -> Sequence[str]:
         """The paths of `[[source]]` entries that no file matches."""

@@ -38,6 +38,10 @@ _TRIALS: dict[str, tuple[tuple[Any, ...], str]] = {
     "year": ((2000,), "the year of its first record, such as 2022"),
     "captured_at": (("2000-01-01T00:00:00Z",), 'when it was taken: "2022-03-10T08:00:00Z"'),
 }
+# Documents and pictures, which no reader takes: mostly they only lie beside the exports.
+_NO_EXPORTS = frozenset(
+    {".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mp4", ".doc", ".ppt"}
+)
 # So many files of one folder and one need are asked about at once.
 _ALIKE = 3
 _NAMED = 5
@@ -49,6 +53,7 @@ SCAFFOLD = """\
 # What is reviewed. Every key is described in the documentation; unknown keys are refused.
 title = {title}
 display_zone = "UTC"
+# ignore = ["*.pdf"]        # files that are no evidence
 
 # [window]                  # what the review covers; without it, all evidence
 # start = 2022-03-01T00:00:00Z
@@ -164,11 +169,20 @@ def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> 
     refused = {_name(case, Path(str(refusal.path))) for refusal in refusals}
     loaded = {path.relative_to(case.path).as_posix() for path, _ in case.evidence()} - refused
     entries = [_entry(case, group, glob) for group, glob in _groups(needs, loaded)]
+    endings = {PurePosixPath(need.name).suffix for need in hopeless}
+    patterns = sorted(f"*{each}" for each in endings if each.lower() in _NO_EXPORTS)
+    hopeless = [need for need in hopeless if f"*{PurePosixPath(need.name).suffix}" not in patterns]
     if hopeless:
         names = "".join(f"#   {_quoted(need.name)}\n" for need in hopeless)
         entries.append(
             "# No entry settles these (see why they were refused): take them out of the folder, and"
             f"\n# their entries out of {CASE_FILE}, if they are no evidence.\n{names}"
+        )
+    if patterns:
+        ignored = ", ".join(map(_quoted, sorted({*case.file.ignore, *patterns})))
+        entries.append(
+            "# These are no exports. A line that says so, to go above the first table of "
+            f"{CASE_FILE}:\n#   ignore = [{ignored}]\n"
         )
     return "\n".join(entries)
 

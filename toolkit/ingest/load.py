@@ -30,7 +30,8 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of one file: `loaded`, `unchanged`, `reloaded`, `refused` or `withdrawn`."""
+    """What became of one file: `loaded`, `unchanged`, `reloaded`, `refused`, `withdrawn` or
+    `ignored`, as the case says that it is no evidence."""
 
     path: str
     outcome: str
@@ -127,8 +128,9 @@ def ingest(
         for name, path, is_linked in _chosen(case, paths, dry_run=dry_run)
         for piece in _pieces(case, name, path, is_linked=is_linked)
     ]
+    outcomes = [Loaded(piece.name, "ignored") for piece in chosen if case.ignores(piece.name)]
+    chosen = [piece for piece in chosen if not case.ignores(piece.name)]
     known = {row["path"]: row for row in store.rows("select * from source")}
-    outcomes: list[Loaded] = []
     refusals: list[EvidenceRefused] = []
     if not paths and not dry_run:
         here = {piece.name for piece in chosen}
