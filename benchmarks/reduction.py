@@ -86,6 +86,7 @@ def _make(folder: Path, memory_gb: float, samples: int) -> None:
         case = CaseFolder.open(folder)
         rebuild._load_case(store, case, case.policy())
         rebuild._load_procedures(store, [])
+        rebuild._load_review(store, case)
         rebuild._expose_evidence(store)
 
 
@@ -137,7 +138,7 @@ def main() -> None:
                 done = subprocess.run(
                     [sys.executable, "-m", "benchmarks.reduction", "--samples", str(samples),
                      "--memory-gb", str(options.memory_gb), "--child", str(folder), what],
-                    check=True, capture_output=True, text=True,
+                    check=True, stdout=subprocess.PIPE, text=True,
                 )  # fmt: skip
                 if done.stdout:
                     measured[what] = json.loads(done.stdout)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from toolkit import __version__
+from toolkit import Case, __version__
+from toolkit.errors import ToolkitError
+from toolkit.store import Store
 
 EVENTS = (
     "occurred_at,action,target,change_id,actor,outcome\n"
@@ -46,7 +50,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "command",
     [
         "demo", "new", "ingest", "rebuild", "run", "timeline", "findings", "query", "queries",
-        "sql", "report", "seal", "sign", "verify",
+        "sql", "snapshot", "report", "seal", "sign", "verify",
         "formats", "sniff", "mapping", "doctor",
     ],
 )  # fmt: skip
@@ -175,21 +179,163 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def test_hostile_statements_get_nothing_but_an_error(case: Path) -> None:
-    from toolkit.errors import ToolkitError
-    from toolkit.store import Store
+HOSTILE += [
+    "select 1; drop table source", "select 1; copy source to '/tmp/x.csv'", "use evidence",
+    "select * from read_blob('/etc/passwd')", "select getenv('HOME')", "call dbgen(sf => 1)",
+    "prepare p as select 1", "execute p", "set variable a = 1", "begin; drop table source; commit",
+    "select * from query('drop table source')", "create temp table t as select 1",
+    "with x as (select 1) insert into policy select * from x", "attach ':memory:' as m",
+    "select * from sniff_csv('/etc/passwd')", "select * from read_duckdb('/tmp/x.duckdb')",
+    "/* */ ; drop table source",
+]  # fmt: skip
 
-    before = (case / "case.duckdb").read_bytes()
+
+def files_of(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+def test_hostile_statements_get_nothing_but_an_error(
+    scratch: bool, case: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.duckdb" if scratch else None
+    before = files_of(case)
+    harmless = {"create temp table t as select 1"} if scratch else set()
     allowed = []
-    for statement in HOSTILE:
-        with Store.sandbox(case / "case.duckdb") as store:
+    with Store.sandbox(case / "case.duckdb", scratch=own) as store:
+        for statement in HOSTILE:
             try:
-                store.questions(statement)
+                list(store.answers(statement, writes=scratch))
                 allowed.append(statement)
-            except ToolkitError:
-                pass
-    assert allowed == []
-    assert (case / "case.duckdb").read_bytes() == before
+            except ToolkitError as error:
+                assert str(error).isprintable()
+    assert set(allowed) == harmless
+    assert files_of(case) == before
+
+
+@pytest.mark.parametrize(
+    "statement", [HOSTILE[0], HOSTILE[2], HOSTILE[6], HOSTILE[12], "select 1; drop table source"]
+)
+def test_a_hostile_statement_ends_the_command_in_one_line(statement: str, case: Path) -> None:
+    before = files_of(case)
+    done = postmortem("sql", case, statement, ok=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert files_of(case) == before
+
+
+def test_a_statement_without_end_is_stopped(case: Path) -> None:
+    endless = "with recursive x(n) as (select 1 union all select n + 1 from x) select max(n) from x"
+    done = postmortem("sql", case, endless, "--seconds", "1", ok=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_statement_that_asks_for_too_much_memory_is_stopped(case: Path) -> None:
+    wide = "select list(a.range) from range(100000) a, range(10000) b"
+    done = postmortem("sql", case, wide, "--memory-gb", "0.1", ok=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_several_statements_are_answered_one_after_another(case: Path, tmp_path: Path) -> None:
+    file = tmp_path / "questions.sql"
+    file.write_text("select 17 as first; select 23 as second;")
+    done = postmortem("sql", case, "-f", file)
+    assert done.stdout.index("17") < done.stdout.index("23")
+    done = postmortem("sql", case, "-f", file, "--format", "csv", ok=False)
+    assert done.returncode == 2
+    assert "2 answers" in done.stderr
+
+
+def test_what_is_piped_in_is_run(case: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "sql", str(case), "--format", "csv"],
+        input="select count(*) as n from maintenance_event", capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout == "n\n2\n"
+
+
+def test_an_analyst_keeps_tables_in_a_database_of_their_own(case: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.duckdb"
+    before = files_of(case)
+    made = "create table scratch.seen as select * from maintenance_event"
+    postmortem("sql", case, made, "--scratch", own)
+    done = postmortem("sql", case, "select count(*) as n from scratch.seen", "--scratch", own,
+                      "--format", "csv")  # fmt: skip
+    assert done.stdout == "n\n2\n"
+    assert files_of(case) == before
+    for bad in (case / "case.duckdb", tmp_path / "none" / "own.duckdb", case / "case.toml"):
+        done = postmortem("sql", case, "select 1", "--scratch", bad, ok=False)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+    assert files_of(case) == before
+
+
+def test_a_snapshot_answers_while_the_case_is_written_to(case: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "case"
+    shutil.copytree(case, mine)
+    for number in (1, 2, 3):
+        done = postmortem("snapshot", mine, "--keep", "2")
+        assert done.stdout.strip().endswith(f"case-{number}.duckdb")
+    kept = sorted((mine / "snapshots").iterdir())
+    assert [path.name for path in kept] == ["case-2.duckdb", "case-3.duckdb"]
+    assert kept[0].stat().st_mode & 0o777 == 0o444
+    with Store.create(mine / "case.duckdb"):
+        done = postmortem("query", mine, "maintenance_event", "--format", "csv")
+        assert "case-3.duckdb" in done.stderr
+        assert len(done.stdout.splitlines()) == 3
+        for path in kept:
+            path.unlink()
+        done = postmortem("query", mine, "maintenance_event", ok=False)
+        assert done.returncode == 2
+        assert "another process" in done.stderr
+
+
+def test_macros_answer_what_analysts_ask(case: Path) -> None:
+    def count(sql: str) -> int:
+        return int(Case.open(case).sql(sql).iloc[0, 0])
+
+    at = "'2022-03-09T09:14:30Z'"
+    assert count(f"select count(*) from between_times({at}, '2022-03-10')") == 1
+    assert count("select count(*) from between_times('2022-03-09', '2022-03-10')") == 2
+    assert count("select count(*) from around('1:2', '1 minute')") == 2
+    assert count("select count(*) from around('1:2', '10 seconds')") == 1
+    assert count("select overlap(1, 3, 3, 4)::int + surely_before(1, 1)::int") == 1
+    described = Case.open(case).sql(
+        "select comment from duckdb_functions() where function_name = 'around' and not internal"
+    )
+    assert "within a span" in described.iloc[0, 0]
+
+
+def test_the_page_is_shown_as_it_was_at_a_time(tmp_path: Path) -> None:
+    case = tmp_path / "case"
+    postmortem("new", case)
+    rows = [
+        "posted_at,incident_id,state,update_id,body,captured_at",
+        "2022-03-09T10:00:00Z,i1,investigating,u1,first words,2022-03-09T10:05:00Z",
+        "2022-03-09T12:00:00Z,i1,resolved,u2,all well,2022-03-09T12:05:00Z",
+    ]
+    (case / "evidence" / "status_update.csv").write_text("\n".join(rows) + "\n")
+    later = [rows[0], rows[1].replace("first words", "other words").replace("10:05", "15:00")]
+    (case / "evidence" / "later_status_update.csv").write_text("\n".join(later) + "\n")
+    postmortem("ingest", case)
+    postmortem("rebuild", case)
+
+    def seen(at: str) -> list[tuple[str, str, bool]]:
+        frame = Case.open(case).sql(f"select state, body, may_be_edited from as_seen_at('{at}')")
+        return list(frame.itertuples(index=False, name=None))
+
+    assert seen("2022-03-09T09:00:00Z") == []
+    assert seen("2022-03-09T10:01:00Z") == [("investigating", "first words", True)]
+    assert seen("2022-03-09T11:00:00Z") == [("investigating", "first words", False)]
+    assert seen("2022-03-09T13:00:00Z") == [("resolved", "all well", False)]
 
 
 def test_a_condition_cannot_reach_out_of_the_sandbox(case: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import decisions, frozen, resources, reviewfile, sqlfile
 from toolkit.analysis import steps
 from toolkit.casefile import CASE_FILE, EVIDENCE, OUTPUT, PROCEDURES, CaseFolder
-from toolkit.errors import UsageError, did_you_mean, one_line
+from toolkit.errors import CaseLocked, UsageError, did_you_mean, one_line
 from toolkit.ingest.load import Ingested, Progress, ingest
 from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.rebuild import Rebuilt, query_folders, rebuild
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 INGESTED = (
     "source", "reject", "skipped", "time_note", "value_note", "source_column",
 )  # fmt: skip
+SNAPSHOTS = "snapshots"
 SAMPLES = ("draas-2022", "lost-standby")
 KINDS: tuple[ReportKind, ...] = ("review", "audit", "summary")
 
@@ -74,7 +75,7 @@ class Case:
         description.
         """
         self._require_rebuilt()
-        with Store.open(self.folder.database) as store:
+        with Store.open(self.database) as store:
             known = store.rows(
                 "select table_name as name, comment as description from duckdb_tables() "
                 "where schema_name = 'main' and not internal and not contains(table_name, '.') "
@@ -108,7 +109,7 @@ class Case:
         """The columns of a relation or saved query: column, type (in SQL), description."""
         if name not in INGESTED:
             self._require_rebuilt()
-        with Store.open(self.folder.database) as store:
+        with Store.open(self.database) as store:
             saved = self._saved()
             if name in saved:
                 told = dict(saved[name].meta.columns)
@@ -144,7 +145,7 @@ class Case:
         if name not in INGESTED:
             self._require_rebuilt()
         saved = self._saved()
-        with Store.sandbox(self.folder.database) as store:
+        with Store.sandbox(self.database) as store:
             if name in saved:
                 sql = f"select * from ({saved[name].sql})"
             else:
@@ -164,8 +165,30 @@ class Case:
     def sql(self, statement: str, *, memory_gb: float = 4, seconds: float = 60) -> pd.DataFrame:
         """Run an analyst's statement on the case, read-only and sandboxed."""
         self._require_rebuilt()
-        with Store.sandbox(self.folder.database, memory_gb=memory_gb, seconds=seconds) as store:
+        with Store.sandbox(self.database, memory_gb=memory_gb, seconds=seconds) as store:
             return store.questions(statement)
+
+    def answers(
+        self,
+        statements: str,
+        *,
+        memory_gb: float = 4,
+        seconds: float = 60,
+        scratch: Path | str | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """Run an analyst's statements one after another: a DataFrame for each that asks.
+
+        `scratch` is a DuckDB file of the analyst's own, made where there is none; its tables, named
+        `scratch.NAME`, can be made and changed, all else only asked.
+        """
+        self._require_rebuilt()
+        with Store.sandbox(
+            self.database,
+            memory_gb=memory_gb,
+            seconds=seconds,
+            scratch=None if scratch is None else Path(scratch),
+        ) as store:
+            yield from store.answers(statements, writes=scratch is not None)
 
     def findings(
         self, *, status: str | None = None, rule: str | None = None, operation: str | None = None
@@ -213,7 +236,7 @@ class Case:
 
         pointers = list(dict.fromkeys(_pointers(cited)))
         self._require_rebuilt()
-        with Store.open(self.folder.database) as store:
+        with Store.open(self.database) as store:
             facts = CaseFacts(store, originals=original_lines(store, self.folder.path), names=True)
             found = [
                 [text, *((pointer and facts.record(pointer)) or (None, None))]
@@ -232,7 +255,18 @@ class Case:
         from toolkit.plots import Plots
 
         self._require_rebuilt()
-        return Plots(lambda: Store.open(self.folder.database))
+        return Plots(lambda: Store.open(self.database))
+
+    @property
+    def database(self) -> Path:
+        """The file that questions are put to: the newest snapshot while the case is written to."""
+        try:
+            Store.open(self.folder.database).close()
+        except CaseLocked:
+            if have := _snapshots(self.folder):
+                return have[-1]
+            raise
+        return self.folder.database
 
     # -- shown ---------------------------------------------------------------------------------
 
@@ -277,7 +311,7 @@ class Case:
         )
 
     def _require_rebuilt(self) -> None:
-        with Store.open(self.folder.database) as store:
+        with Store.open(self.database) as store:
             if not store.has("query_catalogue"):
                 raise UsageError(
                     "the relations have not been built",
@@ -317,6 +351,42 @@ def _pointers(cited: Any) -> Iterator[str]:
         raise UsageError(
             f"{type(cited).__name__} cites no record", remedy="give a pointer, a row or a DataFrame"
         )
+
+
+def snapshot(path: Path, *, keep: int = 3) -> Path:
+    """Publish the case database as `snapshots/case-<n>.duckdb`, read-only, for those who ask.
+
+    Questions are answered from the newest snapshot while another process writes to the case. The
+    file appears whole or not at all; all but the newest `keep` are removed. Raises UsageError where
+    the case has not been rebuilt, or is being written to.
+    """
+    case = Case.open(path)
+    case._require_rebuilt()
+    database = case.folder.database
+    folder = case.folder.path / SNAPSHOTS
+    folder.mkdir(exist_ok=True)
+    have = _snapshots(case.folder)
+    target = folder / f"case-{(_number(have[-1]) if have else 0) + 1}.duckdb"
+    part = target.with_suffix(".part")
+    with Store.create(database) as store:
+        store.checkpoint()
+        shutil.copyfile(database, part)
+    part.chmod(0o444)
+    part.rename(target)
+    for old in [*have, target][: -max(keep, 1)]:
+        old.unlink()
+    return target
+
+
+def _snapshots(folder: CaseFolder) -> list[Path]:
+    """The snapshots of a case, the oldest first."""
+    found = [each for each in (folder.path / SNAPSHOTS).glob("case-*.duckdb") if _number(each)]
+    return sorted(found, key=_number)
+
+
+def _number(snapshot: Path) -> int:
+    text = snapshot.stem.removeprefix("case-")
+    return int(text) if text.isdecimal() else 0
 
 
 def new(path: Path, *, title: str | None = None) -> CaseFolder:

@@ -22,10 +22,10 @@ from toolkit.errors import (
     VerificationFailed,
     did_you_mean,
 )
-from toolkit.listing import Format, printable, render, write
+from toolkit.listing import Format, printable, render, write, write_all
 
 if TYPE_CHECKING:
-    from toolkit.case import Ran
+    from toolkit.case import Case, Ran
     from toolkit.casefile import CaseFolder
     from toolkit.ingest.load import Ingested, Progress
 
@@ -360,23 +360,59 @@ def sql(
     path: CaseArgument,
     statement: Annotated[str | None, typer.Argument(metavar="[SQL]")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the SQL here.")] = None,
-    memory_gb: Annotated[float, typer.Option(help="Memory limit in GB.")] = 4,
-    seconds: Annotated[float, typer.Option(help="Time limit in seconds.")] = 60,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(help="A DuckDB file of your own, for tables named scratch.NAME."),
+    ] = None,
+    memory_gb: Annotated[float, typer.Option(help="Memory limit in GB.", min=0.1)] = 4,
+    seconds: Annotated[float, typer.Option(help="Time limit in seconds.", min=1)] = 60,
     form: FormatOption = Format.table,
     output: OutputOption = None,
 ) -> None:
-    """Run SQL on the case, read-only: no file, network, extension or setting can be reached."""
+    """Run SQL on the case, read-only: no file, network, extension or setting can be reached.
+
+    Several statements are answered one after another. Without SQL, and at a terminal, a prompt
+    opens; else the SQL is read from standard input.
+    """
     from toolkit.case import Case
 
-    if (statement is None) == (file is None):
+    if statement is not None and file is not None:
         raise UsageError("give either a statement or -f FILE")
+    case = Case.open(path)
+    limits = {"memory_gb": memory_gb, "seconds": seconds}
+    if statement is None and file is None:
+        if sys.stdin.isatty():
+            from toolkit import shell
+
+            _say_snapshot(case)
+            shell.run(case, scratch, limits, form)
+            return
+        statement = sys.stdin.read()
+        if not statement.strip():
+            raise UsageError("give either a statement or -f FILE")
     if file is not None:
         try:
             statement = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(str(error), path=file, remedy="check the path") from None
-    assert statement is not None
-    write(Case.open(path).sql(statement, memory_gb=memory_gb, seconds=seconds), form, output)
+    _say_snapshot(case)
+    write_all(list(case.answers(str(statement), scratch=scratch, **limits)), form, output)
+
+
+@app.command()
+def snapshot(
+    path: CaseArgument,
+    keep: Annotated[int, typer.Option(help="How many of the newest to keep.", min=1)] = 3,
+) -> None:
+    """Publish a read-only copy of the case database, to be asked while the case is rebuilt."""
+    from toolkit import case
+
+    typer.echo(case.snapshot(path, keep=keep))
+
+
+def _say_snapshot(case: Case) -> None:
+    if (asked := case.database) != case.folder.database:
+        typer.echo(f"The case is being written to; answered from {asked.name}.", err=True)
 
 
 @app.command()
@@ -548,7 +584,9 @@ def _passphrase(variable: str | None, file: Path | None) -> bytes | None:
 def _list(path: Path, name: str, where: str | None, form: Format, output: Path | None) -> Any:
     from toolkit.case import Case
 
-    frame = Case.open(path).frame(name, where=where)
+    case = Case.open(path)
+    _say_snapshot(case)
+    frame = case.frame(name, where=where)
     write(frame, form, output)
     return frame
 

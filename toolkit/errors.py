@@ -46,6 +46,10 @@ class UsageError(ToolkitError):
     exit_code = 2
 
 
+class CaseLocked(UsageError):
+    """Another process is writing to the case database."""
+
+
 class EvidenceRefused(ToolkitError):
     """A file of evidence cannot be read as a whole; nothing of it was loaded."""
 

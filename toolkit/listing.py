@@ -12,10 +12,13 @@ import json
 import math
 import re
 import sys
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +51,26 @@ def write(frame: pd.DataFrame, form: Format, output: Path | None = None) -> None
             frame.to_parquet(output)
         return
     text = render(frame, form)
+    if output is None:
+        _print(text, sys.stdout)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+def write_all(frames: Sequence[pd.DataFrame], form: Format, output: Path | None = None) -> None:
+    """Write the answers to several questions; only tables for people can hold more than one."""
+    if not frames:
+        return
+    if len(frames) == 1:
+        write(frames[0], form, output)
+        return
+    if form not in (Format.table, Format.md):
+        raise UsageError(
+            f"{len(frames)} answers do not fit into one {form.value}",
+            field="--format",
+            remedy="ask one question, or use table or md",
+        )
+    text = "\n".join(render(frame, form) for frame in frames)
     if output is None:
         _print(text, sys.stdout)
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,6 +57,7 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
         for name in plan:
             _run(store, files, name)
         if only is None:
+            _make_analyst_macros(store)
             _describe_evidence(store)
             _describe(store, files, plan)
             _register_queries(store, files)
@@ -137,6 +139,30 @@ def _load_case(store: Store, case: CaseFolder, policy: Iterable[Any]) -> None:
     store.execute(macros.decode("utf-8"))
     store.load("macro_file", {"sha256": "varchar"}, [[hashlib.sha256(macros).hexdigest()]])
     store.comment("macro_file", "The file of macros that every query was run with: its SHA-256.")
+
+
+def _make_analyst_macros(store: Store) -> None:
+    """What analysts ask with; table macros can only be made when what they read is there."""
+    text = (resources.queries() / "macros" / "analyst.sql").read_text(encoding="utf-8")
+    for _, statement in store.statements(text):
+        store.execute(statement)
+    for name, is_table, comment in _comments_of_macros(text):
+        store.comment(name, comment, kind="macro table" if is_table else "macro")
+
+
+_MACRO = re.compile(r"create or replace macro (\w+)\(.*\) as (table)?")
+
+
+def _comments_of_macros(text: str) -> Iterator[tuple[str, bool, str]]:
+    """Every macro, whether it gives a table, and the comment that stands above it."""
+    above: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("-- "):
+            above.append(line[3:])
+        elif found := _MACRO.match(line):
+            yield found[1], bool(found[2]), " ".join(above)
+        else:
+            above = []
 
 
 def _load_procedures(store: Store, loaded: Sequence[procedures.ProcedureFile]) -> None:

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from toolkit.errors import ToolkitError, UsageError
+from toolkit.errors import CaseLocked, ToolkitError, UsageError
 from toolkit.frames import from_arrow
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS_AT_ONCE = 200
+# Statements that ask, and those that write; which database may be written to, the engine decides.
+_QUESTIONS = frozenset(["SELECT", "EXPLAIN"])
+_WRITES = frozenset(["CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER", "MERGE_INTO"])
 SCHEMA_VERSION = 2
 _LOAD_MEMORY = "400MB"
 
@@ -124,11 +127,34 @@ class Store:
         return store
 
     @classmethod
-    def sandbox(cls, path: Path, *, memory_gb: float = 4, seconds: float = 60) -> Store:
-        """Open for an analyst's SQL: no file, network, extension or setting can be reached."""
+    def sandbox(
+        cls, path: Path, *, memory_gb: float = 4, seconds: float = 60, scratch: Path | None = None
+    ) -> Store:
+        """Open for an analyst's SQL: no file, network, extension or setting can be reached.
+
+        `scratch` is a database of the analyst's own, made where there is none, which stands beside
+        the case under the name `scratch` and can be written to. Raises UsageError where it cannot
+        be opened, or is the case itself.
+        """
         store = cls.open(path)
+        if scratch is not None:
+            store._attach_scratch(scratch)
         store.confine(memory_gb=memory_gb, seconds=seconds)
         return store
+
+    def _attach_scratch(self, scratch: Path) -> None:
+        if self.path is not None and scratch.resolve() == self.path.resolve():
+            raise UsageError(
+                "the scratch database is the case itself", path=scratch, remedy="name another file"
+            )
+        try:
+            self._connection.execute(f"attach {literal(str(scratch))} as scratch (read_write)")
+        except duckdb.Error as error:
+            raise UsageError(
+                f"the scratch database cannot be opened: {_first_lines(error)}",
+                path=scratch,
+                remedy="name a file that is a DuckDB database, or none yet, and that is not in use",
+            ) from None
 
     def confine(self, *, memory_gb: float = 4, seconds: float = 60, spill_gb: float = 0) -> None:
         """From here on no statement reaches a file, the network, an extension or a setting."""
@@ -200,6 +226,10 @@ class Store:
         """Run a statement for its effect."""
         self._run(sql, values).fetchall()
 
+    def checkpoint(self) -> None:
+        """Write everything into the one file of the database."""
+        self.execute("checkpoint")
+
     def rows(self, sql: str, values: Sequence[object] | None = None) -> list[dict[str, Any]]:
         """The rows of a query as dictionaries, in the query's order."""
         result = self._run(sql, values)
@@ -211,11 +241,35 @@ class Store:
         kinds = self.kinds(sql)
         if len(kinds) != 1:
             raise QueryError(f"{len(kinds)} statements were given", remedy="give one at a time")
-        if kinds[0] not in ("SELECT", "EXPLAIN"):
-            raise QueryError(
-                f"{kinds[0]} is not a question", remedy="use SELECT, DESCRIBE or EXPLAIN"
-            )
-        return self.frame(sql)
+        return next(self.answers(sql))
+
+    def answers(self, sql: str, *, writes: bool = False) -> Iterator[pd.DataFrame]:
+        """Answer an analyst's statements one after another: a DataFrame for each that asks.
+
+        With `writes`, tables of the scratch database can be made and changed between them; the
+        engine itself keeps the case from being written to. Nothing runs where one statement is of
+        a kind that is not allowed.
+        """
+        statements = self.statements(sql)
+        if not statements:
+            raise QueryError("no statement was given", remedy="give a SELECT")
+        allowed = _QUESTIONS | (_WRITES if writes else frozenset())
+        for kind, _ in statements:
+            if kind not in allowed:
+                raise QueryError(
+                    f"{kind} is not {'allowed' if writes else 'a question'}",
+                    remedy="use SELECT, DESCRIBE or EXPLAIN"
+                    + (
+                        ", or CREATE, INSERT, UPDATE, DELETE, DROP on tables of scratch"
+                        if writes
+                        else ""
+                    ),
+                )
+        for kind, text in statements:
+            if kind in _QUESTIONS:
+                yield self.frame(text)
+            else:
+                self.execute(text)
 
     def kinds(self, sql: str) -> list[str]:
         """The kind of each statement of a text (`SELECT`, `CREATE`, `COPY`, …); runs none."""
@@ -448,10 +502,11 @@ def _connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection
         connection = duckdb.connect(str(path or ":memory:"), read_only=read_only, config=config)
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
-            raise UsageError(
-                "another process is writing to the case",
+            raise CaseLocked(
+                "another process has the case open",
                 path=path,
-                remedy="wait until it has finished, or stop it",
+                remedy="wait until it has finished; a snapshot can be asked meanwhile, "
+                "see: postmortem snapshot --help",
             ) from None
         raise UsageError(
             _first_lines(error), path=path, remedy="move the file away and run: postmortem run CASE"

@@ -153,16 +153,53 @@ ordered as materialized (
     window job as (partition by job_no order by instant, place)
 ),
 
-beats as (
+-- A median by counting: values that repeat take little room, and what does not fit into memory is
+-- put aside, which the engine's own median cannot do.
+beat as (
+    select
+        job_no,
+        beat,
+        count(*) as n
+    from ordered
+    where state_no not in (0, 7) and beat > 0
+    group by job_no, beat
+),
+
+counted as (
+    select
+        job_no,
+        beat,
+        sum(n) over (partition by job_no order by beat) as upto,
+        sum(n) over (partition by job_no) as total
+    from beat
+),
+
+middle as (
+    select
+        job_no,
+        (
+            min(beat) filter (upto >= (total + 1) // 2) + min(beat) filter (upto >= total // 2 + 1)
+        ) / 2 as beat
+    from counted
+    group by job_no
+),
+
+length as (
     select
         job_no,
         count(*) as rows,
-        case
-            when count(*) filter (where state_no > 0) >= 3
-                then (median(beat) filter (where state_no not in (0, 7) and beat > 0)) / 60e6
-        end as minutes
+        count(*) filter (state_no > 0) as samples
     from ordered
     group by job_no
+),
+
+beats as (
+    select
+        length.job_no,
+        length.rows,
+        if(length.samples >= 3, middle.beat / 60e6, null) as minutes
+    from length
+    left join middle using (job_no)
 ),
 
 limits as (
