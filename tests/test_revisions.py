@@ -213,11 +213,13 @@ def test_what_a_feed_alone_tells_is_kept(tmp_path: Path) -> None:
         assert store.value("select count(*) from status_update") == 5
 
 
-@pytest.mark.parametrize(("host", "counted"), [("", 2), ("h1", 1)])
-def test_alike_rows_of_two_files_are_one_record_only_where_a_host_is_named(
-    tmp_path: Path, host: str, counted: int
+@pytest.mark.parametrize(
+    ("record", "counted"), [("detach,,,", 2), ("detach,,h1,", 1), ("detach,m1,,", 1)]
+)
+def test_alike_rows_of_two_files_are_one_record_only_where_they_say_of_what(
+    tmp_path: Path, record: str, counted: int
 ) -> None:
-    row = f"2022-03-09T09:00:00Z,detach,m1,{host},\n"
+    row = f"2022-03-09T09:00:00Z,{record}\n"
     files = {"a.csv": EVENTS + row, "b.csv": EVENTS + row.replace("\n", "\n\n")}
     with rebuilt(tmp_path, files) as store:
         assert store.value("select count(*) from maintenance_event") == counted

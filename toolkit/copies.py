@@ -30,9 +30,10 @@ _KEYS: Mapping[str, str] = {
 }
 # What numbers the records of one source that are alike but for what may be edited.
 _ALIKE: Mapping[str, str] = {"ticket_event": "ticket_id, state, actor, occurred_at"}
-# Logs, telemetry and registers, with the column that tells whose records they are.
+# Logs, telemetry and registers, with what tells whose records they are: a log without hosts, the
+# assets and changes that it names.
 _SUBJECTS: Mapping[str, str] = {
-    "maintenance_event": "host",
+    "maintenance_event": "coalesce(host, target, change_id)",
     "replication_sample": "asset_id",
     "metric_sample": "series",
     "asset_state": "asset_id",
