@@ -210,7 +210,7 @@ def _own_fonts() -> Iterator[None]:
 @cache
 def _covered() -> frozenset[int]:
     """Code points that the fonts can show and that PDF/A lets stand without a substitute."""
-    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
+    from fontTools.ttLib import TTFont
 
     points: set[int] = set()
     for path in sorted((resources.templates() / "fonts").glob("*.ttf")):
