@@ -342,20 +342,24 @@ def test_evidence_that_changed_after_the_rebuild_is_not_sealed(
 # -- what somebody changes who knows the format ----------------------------------------------------
 
 
-def _more_macros(path: Path, text: str) -> None:
-    macros = path / "data/queries/macros/macros.sql"
+MACRO_FILES = ("macros.sql", "analyst.sql")
+
+
+def _more_macros(path: Path, text: str, name: str) -> None:
+    macros = path / "data/queries/macros" / name
     macros.write_text(macros.read_text() + text)
     reseal(path)
 
 
-def test_changed_macros_are_named(copy: Path) -> None:
+@pytest.mark.parametrize("name", MACRO_FILES)
+def test_changed_macros_are_named(name: str, copy: Path) -> None:
     lines = [json.loads(line) for line in (copy / "data/manifest.jsonl").read_text().splitlines()]
-    macros = copy / "data/queries/macros/macros.sql"
-    assert ["macros", bag.digest(macros)] in lines
-    _more_macros(copy, "create or replace macro ok_by(basis) as 'ok';\n")
+    macros = copy / "data/queries/macros" / name
+    assert ["macros", name, bag.digest(macros)] in lines
+    _more_macros(copy, "create or replace macro ok_by(basis) as 'ok';\n", name)
     told = failed(verify(copy), "numbers")
-    assert "queries/macros/macros.sql: the macros are not those of the manifest" in told
-    assert any(line.startswith("macros: ") for line in told)
+    assert f"queries/macros/{name}: the macros are not those of the manifest" in told
+    assert any(line.startswith(f"macros {name}: ") for line in told)
 
 
 @pytest.mark.parametrize(
@@ -365,8 +369,9 @@ def test_changed_macros_are_named(copy: Path) -> None:
         "/* /* */ create macro x() as 1; */ create table x as select 1;\n",
     ],
 )
-def test_macros_that_do_more_are_not_run(text: str, copy: Path) -> None:
-    _more_macros(copy, text)
+@pytest.mark.parametrize("name", MACRO_FILES)
+def test_macros_that_do_more_are_not_run(name: str, text: str, copy: Path) -> None:
+    _more_macros(copy, text, name)
     assert "more than define macros" in failed(verify(copy), "numbers")[-1]
 
 
@@ -409,7 +414,7 @@ def test_another_version_is_told_to_leave_pages_uncompared(
     monkeypatch.setattr(numbers, "__version__", "99.0")
     checks = verify(copy)
     assert failed(checks) == []
-    assert any("pages and derived tables not compared" in check.told for check in checks)
+    assert any("pages and derived tables are not compared" in check.told for check in checks)
 
 
 def test_a_report_that_was_taken_out_is_missed_or_told_to_lack(copy: Path) -> None:

@@ -10,7 +10,7 @@ from toolkit import resources, sqlfile
 from toolkit.casefile import Threshold, default_policy
 
 COLUMNS = {"part": "varchar", "name": "varchar", "told": "varchar"}
-MACROS, THRESHOLDS = "macros/macros.sql", "policy.toml"
+MACROS, THRESHOLDS = "macros", "policy.toml"
 # A bag holds a case's own queries in this folder, beside the others.
 OWN = "own"
 Departure = tuple[str, str, str]
@@ -59,8 +59,11 @@ def _queries(shipped: Path, own: tuple[Path, ...]) -> Iterator[Departure]:
 
 def _files(shipped: Path) -> Iterator[Departure]:
     digests = resources.delivered_queries()
-    for part, name in (("macros", MACROS), ("thresholds", THRESHOLDS)):
+    names = {name for name in digests if name.startswith(f"{MACROS}/")} | {THRESHOLDS}
+    names |= {f"{MACROS}/{path.name}" for path in (shipped / MACROS).glob("*.sql")}
+    for name in names:
         path = shipped / name
         there = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
         if there != digests.get(name):
-            yield part, name, "not the text that was delivered"
+            part = "thresholds" if name == THRESHOLDS else MACROS
+            yield part, name, "not the text that was delivered" if there else "not there"

@@ -27,7 +27,7 @@ _ASKED = (
         "select 'declaration', path, concat_ws(' ', declaration_sha256, mapping_sha256) "
         "from source",
     ),
-    ("macro_file", "select 'macros', 'macros.sql', sha256 from macro_file"),
+    ("macro_file", "select 'macros', name, sha256 from macro_file"),
     (
         "case_info",
         "select 'case', unnest(['title', 'zone', 'window', 'theme']), unnest([title, display_zone, "

@@ -137,8 +137,15 @@ def _load_case(store: Store, case: CaseFolder, policy: Iterable[Any]) -> None:
     )
     macros = (resources.queries() / "macros" / "macros.sql").read_bytes()
     store.execute(macros.decode("utf-8"))
-    store.load("macro_file", {"sha256": "varchar"}, [[hashlib.sha256(macros).hexdigest()]])
-    store.comment("macro_file", "The file of macros that every query was run with: its SHA-256.")
+    store.load(
+        "macro_file",
+        {"name": "varchar", "sha256": "varchar"},
+        [
+            [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+            for path in sorted((resources.queries() / "macros").glob("*.sql"))
+        ],
+    )
+    store.comment("macro_file", "Files of macros that the case was rebuilt with: their SHA-256.")
 
 
 def _make_analyst_macros(store: Store) -> None:

@@ -25,7 +25,7 @@ _ROWS_AT_ONCE = 200
 # Statements that ask, and those that write; which database may be written to, the engine decides.
 _QUESTIONS = frozenset(["SELECT", "EXPLAIN"])
 _WRITES = frozenset(["CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER", "MERGE_INTO"])
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _LOAD_MEMORY = "400MB"
 
 # How the rows of a source are accounted for, and what was noted while they were read.

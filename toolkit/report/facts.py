@@ -399,7 +399,7 @@ def case_manifest(store: Store) -> bytes:
     """What a case rests on, as sorted lines of JSON, each ended by a line feed.
 
     `["source", SHA-256 of the file, of its declaration, of its mapping]`,
-    `["query", id, SHA-256 of the file]`, `["macros", SHA-256 of the file]`,
+    `["query", id, SHA-256 of the file]`, `["macros", file, SHA-256 of the file]`,
     `["policy", key, value, origin]`,
     `["procedure", id, version, SHA-256 of the file]`, `["component", name, region]`, and
     `["case", title, zone, start and end of the window, theme]`.
@@ -408,7 +408,7 @@ def case_manifest(store: Store) -> bytes:
     asked = (
         ("source", "select 'source', sha256, declaration_sha256, mapping_sha256 from source"),
         ("query_catalogue", "select 'query', query_id, sha256 from query_catalogue"),
-        ("macro_file", "select 'macros', sha256 from macro_file"),
+        ("macro_file", "select 'macros', name, sha256 from macro_file"),
         ("policy", "select 'policy', key, value::varchar, origin from policy"),
         ("procedure", "select 'procedure', procedure, version, sha256 from procedure"),
         ("component_region", "select 'component', component, region from component_region"),

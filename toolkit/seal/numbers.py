@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from toolkit import __version__, report, tables
 from toolkit.casefile import CaseFolder
-from toolkit.delivered import departures
+from toolkit.delivered import MACROS, departures
 from toolkit.errors import VerificationFailed
 from toolkit.seal import bag, pages, payload, pdf, reperform
 from toolkit.seal.check import FAILED, NOTE, PASSED, Check, Lines, json_object, limited
@@ -149,10 +149,12 @@ def _query_faults(data: Path, register: Mapping[str, Any], manifest: bytes) -> I
     """Where a file of SQL is not the one that the manifest names."""
     lines = _manifest_lines(manifest)
     named = {line[1]: line[2] for line in lines if line[0] == "query"}
-    macros = data / payload.QUERIES / "macros" / "macros.sql"
-    if ["macros", bag.digest(macros)] not in lines:
-        yield f"{payload.QUERIES}/macros/macros.sql: the macros are not those of the manifest"
-    files = sorted(set((data / payload.QUERIES).rglob("*.sql")) - {macros})
+    macros = set((data / payload.QUERIES / MACROS).glob("*.sql"))
+    there = {(path.name, bag.digest(path)) for path in macros}
+    sealed = {(line[1], line[2]) for line in lines if line[0] == "macros"}
+    for name in sorted({name for name, _ in there ^ sealed}):
+        yield f"{payload.QUERIES}/{MACROS}/{name}: the macros are not those of the manifest"
+    files = sorted(set((data / payload.QUERIES).rglob("*.sql")) - macros)
     texts = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in files}
     known = {row["query_id"] for row in register["queries"] if row["kind"] == "step"}
     for name, digest in named.items():
@@ -240,7 +242,7 @@ def _manifest_faults(made: Rebuild, manifest: bytes, same: bool) -> Iterator[str
 
 def _named(lines: Sequence[Sequence[str]]) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Lines of a manifest by what they are about."""
-    keys = {"policy": 2, "procedure": 3, "component": 2, "case": 1, "query": 2, "macros": 1}
+    keys = {"policy": 2, "procedure": 3, "component": 2, "case": 1, "query": 2, "macros": 2}
     named = {}
     for line in lines:
         size = keys.get(line[0], len(line))

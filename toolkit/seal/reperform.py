@@ -89,10 +89,10 @@ def _hold_to_questions(store: Store, queries: Path) -> None:
             raise VerificationFailed(
                 "the file is not one SELECT and was not run", path=file.path.name
             )
-    macros = queries / "macros" / "macros.sql"
-    statements = store.statements(macros.read_text(encoding="utf-8"))
-    if not all(kind == "CREATE" and _DEFINES_MACRO.match(text) for kind, text in statements):
-        raise VerificationFailed("the file does more than define macros", path=macros.name)
+    for macros in sorted((queries / delivered.MACROS).glob("*.sql")):
+        statements = store.statements(macros.read_text(encoding="utf-8"))
+        if not all(kind == "CREATE" and _DEFINES_MACRO.match(text) for kind, text in statements):
+            raise VerificationFailed("the file does more than define macros", path=macros.name)
 
 
 def file_times(store: Store, folder: Path) -> dict[str, str]:
