@@ -74,8 +74,7 @@ class Case:
         kept of the sources, `query`), rows (missing for a query, which has none until it is run),
         description.
         """
-        self._require_rebuilt()
-        with Store.open(self.database) as store:
+        with Store.open(self._require_rebuilt()) as store:
             known = store.rows(
                 "select table_name as name, comment as description from duckdb_tables() "
                 "where schema_name = 'main' and not internal and not contains(table_name, '.') "
@@ -109,7 +108,7 @@ class Case:
         """The columns of a relation or saved query: column, type (in SQL), description."""
         if name not in INGESTED:
             self._require_rebuilt()
-        with Store.open(self.database) as store:
+        with self._open() as store:
             saved = self._saved()
             if name in saved:
                 told = dict(saved[name].meta.columns)
@@ -164,8 +163,8 @@ class Case:
 
     def sql(self, statement: str, *, memory_gb: float = 4, seconds: float = 60) -> pd.DataFrame:
         """Run an analyst's statement on the case, read-only and sandboxed."""
-        self._require_rebuilt()
-        with Store.sandbox(self.database, memory_gb=memory_gb, seconds=seconds) as store:
+        database = self._require_rebuilt()
+        with Store.sandbox(database, memory_gb=memory_gb, seconds=seconds) as store:
             return store.questions(statement)
 
     def answers(
@@ -181,9 +180,8 @@ class Case:
         `scratch` is a DuckDB file of the analyst's own, made where there is none; its tables, named
         `scratch.NAME`, can be made and changed, all else only asked.
         """
-        self._require_rebuilt()
         with Store.sandbox(
-            self.database,
+            self._require_rebuilt(),
             memory_gb=memory_gb,
             seconds=seconds,
             scratch=None if scratch is None else Path(scratch),
@@ -235,8 +233,7 @@ class Case:
         from toolkit.report.facts import Pointer
 
         pointers = list(dict.fromkeys(_pointers(cited)))
-        self._require_rebuilt()
-        with Store.open(self.database) as store:
+        with Store.open(self._require_rebuilt()) as store:
             facts = CaseFacts(store, originals=original_lines(store, self.folder.path), names=True)
             found = [
                 [text, *((pointer and facts.record(pointer)) or (None, None))]
@@ -260,13 +257,8 @@ class Case:
     @property
     def database(self) -> Path:
         """The file that questions are put to: the newest snapshot while the case is written to."""
-        try:
-            Store.open(self.folder.database).close()
-        except CaseLocked:
-            if have := _snapshots(self.folder):
-                return have[-1]
-            raise
-        return self.folder.database
+        with self._open() as store:
+            return store.file
 
     # -- shown ---------------------------------------------------------------------------------
 
@@ -310,14 +302,24 @@ class Case:
             remedy=did_you_mean(name, [*(row["name"] for row in known), *saved]),
         )
 
-    def _require_rebuilt(self) -> None:
-        with Store.open(self.database) as store:
+    def _open(self) -> Store:
+        try:
+            return Store.open(self.folder.database)
+        except CaseLocked:
+            if have := _snapshots(self.folder):
+                return Store.open(have[-1])
+            raise
+
+    def _require_rebuilt(self) -> Path:
+        """The file to ask; raises UsageError where no relation has been built in it."""
+        with self._open() as store:
             if not store.has("query_catalogue"):
                 raise UsageError(
                     "the relations have not been built",
                     path=self.folder.path,
                     remedy=f"run: postmortem rebuild {self.folder.path}",
                 )
+            return store.file
 
 
 def _kind(name: str, derived: Collection[str]) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from toolkit.case import Case
 from toolkit.errors import ToolkitError
-from toolkit.listing import Format, printable, write, write_all
+from toolkit.listing import Format, printable, write_all
+from toolkit.store import literal
 
 HELP = (
     "End a statement with a semicolon. \\d lists relations, \\d NAME its columns, \\m the macros, "
@@ -32,7 +33,14 @@ _MACROS = """
 """
 _COLUMNS = """
     select column_name, data_type, comment from duckdb_columns()
-    where schema_name = 'main' and table_name = '{}' order by column_index
+    where schema_name = 'main' and table_name = {} order by column_index
+"""
+_NAMES = """
+    select table_name from duckdb_tables() where schema_name = 'main'
+    union select view_name from duckdb_views() where schema_name = 'main' and not internal
+    union select column_name from duckdb_columns() where schema_name = 'main'
+    union select function_name from duckdb_functions()
+    where macro_definition is not null and not internal
 """
 
 
@@ -62,11 +70,7 @@ def run(case: Case, scratch: Path | None, limits: Mapping[str, float], form: For
                 continue
             asked, pending = pending, ""
             try:
-                frames = list(case.answers(asked, scratch=scratch, **limits))
-                if len(frames) == 1:
-                    write(frames[0], form)
-                else:
-                    write_all(frames, Format.table)
+                write_all(list(case.answers(asked, scratch=scratch, **limits)), form)
             except ToolkitError as error:
                 print(printable(str(error)), file=sys.stderr)
             except KeyboardInterrupt:
@@ -83,13 +87,9 @@ def _shorthand(line: str) -> str:
     """The statement that a backslash stands for."""
     word, _, name = line.partition(" ")
     if word == "\\d" and name:
-        return _COLUMNS.format(name.strip().replace("'", "''")) + ";"
+        return _COLUMNS.format(literal(name.strip())) + ";"
     statement = {"\\d": _RELATIONS, "\\m": _MACROS}.get(word)
-    return statement + ";" if statement else f"select {_quoted(HELP)} as help;"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return statement + ";" if statement else f"select {literal(HELP)} as help;"
 
 
 def _with_completion(case: Case) -> Path | None:
@@ -98,16 +98,7 @@ def _with_completion(case: Case) -> Path | None:
         import readline
     except ImportError:
         return None
-    names = _WORDS.split()
-    for question in (
-        "select table_name from duckdb_tables() where schema_name = 'main'",
-        "select view_name from duckdb_views() where schema_name = 'main' and not internal",
-        "select distinct column_name from duckdb_columns() where schema_name = 'main'",
-        "select distinct function_name from duckdb_functions() where macro_definition is not null "
-        "and not internal",
-    ):
-        names += [str(name) for name in case.sql(question).iloc[:, 0]]
-    names = sorted(set(names))
+    names = sorted({*_WORDS.split(), *map(str, case.sql(_NAMES).iloc[:, 0])})
 
     def complete(text: str, state: int) -> str | None:
         found = [name for name in names if name.startswith(text.lower())]

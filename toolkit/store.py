@@ -167,6 +167,12 @@ class Store:
         run(f"set max_execution_time = {int(seconds * 1000)}")
         run("set lock_configuration = true")
 
+    @property
+    def file(self) -> Path:
+        """The file of a database that is not in memory."""
+        assert self.path is not None
+        return self.path
+
     def close(self) -> None:
         self._connection.close()
 
