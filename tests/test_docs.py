@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -57,22 +58,65 @@ def test_the_man_page_is_what_the_commands_say() -> None:
         assert each in shown, each
 
 
-def test_the_site_builds_without_warnings_and_loads_nothing(tmp_path: Path) -> None:
-    _script("conf")
-    pytest.importorskip("sphinx", reason="the documentation is built with requirements-docs.txt")
+# Sphinx, where every question to the network is refused.
+BUILD = """
+import runpy, socket, sys
+def refused(*_, **__):
+    raise OSError("the build asks the network")
+socket.getaddrinfo = socket.socket.connect = refused
+sys.argv[0] = "sphinx-build"
+runpy.run_module("sphinx", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built without a network; a warning ends the build."""
+    if not DOCS.is_dir():
+        pytest.skip("an installed package has no docs folder")
+    for name in ("furo", "myst_parser", "sphinx"):
+        pytest.importorskip(name, reason="it is built with requirements-docs.txt")
+    folder = tmp_path_factory.mktemp("docs")
     made = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d",
-         str(tmp_path / "trees"), str(DOCS), str(tmp_path / "site")],
+        [sys.executable, "-c", BUILD, "-W", "--keep-going", "-q", "-b", "html", "-d",
+         str(folder / "trees"), str(DOCS), str(folder / "site")],
         capture_output=True, text=True,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    pages = sorted((tmp_path / "site").rglob("*.html"))
+    return folder / "site"
+
+
+def test_the_site_builds_without_warnings_and_loads_nothing(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
     assert len(pages) > 8
     for page in pages:
         loaded = re.findall(
             r"<(?:script|img|link|iframe)[^>]*(?:src|href)=.(?:https?:)?//", page.read_text()
         )
         assert not loaded, (page.name, loaded)
+
+
+def test_every_page_can_be_reached_from_the_first(site: Path) -> None:
+    first = (site / "index.html").read_text(encoding="utf-8")
+    for page in [*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")]:
+        name = page.relative_to(DOCS).with_suffix(".html").as_posix()
+        assert name == "index.html" or "examples/" in name or f'href="{name}"' in first, name
+
+
+def test_the_site_shows_notebooks_with_what_their_cells_give(site: Path) -> None:
+    for path in sorted((DOCS / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        page = (site / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        outputs = [each for cell in cells for each in cell.get("outputs", ())]
+        pictures = [each["data"]["image/svg+xml"] for each in outputs
+                    if "image/svg+xml" in each.get("data", ())]  # fmt: skip
+        assert page.count("highlight-python") == len([c for c in cells if "outputs" in c])
+        assert page.count('class="table-wrapper"') == len(
+            [each for each in outputs if {"text/html", "image/svg+xml"} & set(each.get("data", ()))]
+        )
+        assert len(pictures) > 1
+        for picture in pictures:
+            assert "".join(picture) in page
 
 
 @pytest.mark.parametrize("name", sorted(readers()))
