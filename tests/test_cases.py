@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -101,3 +102,37 @@ def test_steps_of_nearly_the_same_score_are_not_set_apart() -> None:
     rows = [{"rank": no, "score": score} for no, score in enumerate(scores, start=1)]
     assert opening._near(rows, rows[0]).startswith("2 further steps score within 1 of it,")
     assert opening._near(rows[:2], rows[0]) == ""
+
+
+_NOUNS = (
+    "machine|event|change|record|row|post|update|hour|minute|dependent|target|file|source|sample|"
+    "job|seed|link|region|partner|alert|step|case|rule|interval|gap|asset|incident|action|account|"
+    "operation|approval|character"
+)
+# "1 machines", and not "0 of 1 machines", "-1 hours" or the end of a time.
+_ONE_OF_MANY = re.compile(rf"(?<![\w.,:/-])(?<!of )1 (?:[a-z]+ )?(?:{_NOUNS})s\b(?! that| of)")
+
+
+def test_the_pattern_of_one_of_many_knows_the_cases() -> None:
+    assert _ONE_OF_MANY.search("1 affected machines depended")
+    assert _ONE_OF_MANY.search("Median of 3, 1 intervals between posts")
+    assert not _ONE_OF_MANY.search("0 of 1 machines; 11 events; 10:01 events; 1 machine depends")
+
+
+@pytest.mark.parametrize("made", [case.name for case in sorted(CASES.iterdir())], indirect=True)
+def test_one_of_a_kind_is_told_in_the_singular(made: Store) -> None:
+    columns = made.rows(
+        "select table_name, column_name from duckdb_columns() where data_type = 'VARCHAR' "
+        "and schema_name = 'main' and not internal "
+        "and table_name not in ('query_catalogue', 'rule_catalogue')"
+    )
+    told = {
+        f"{each['table_name']}.{each['column_name']}: {row['text']}"
+        for each in columns
+        for row in made.rows(
+            f'select distinct "{each["column_name"]}" as text from "{each["table_name"]}" '
+            f'where "{each["column_name"]}" is not null'
+        )
+        if _ONE_OF_MANY.search(row["text"])
+    }
+    assert not told

@@ -312,7 +312,8 @@ metrics as (
         gap_median as value,
         'min' as unit,
         scope,
-        'Median of ' || gaps || ' intervals between posts.' as detail
+        'Median of ' || gaps
+        || if(gaps = 1, ' interval', ' intervals') || ' between posts.' as detail
     from silent
     union all by name
     select
@@ -321,7 +322,8 @@ metrics as (
         gap_p90 as value,
         'min' as unit,
         scope,
-        'Of ' || gaps || ' intervals between posts, interpolated.' as detail
+        'Of ' || gaps || if(gaps = 1, ' interval', ' intervals')
+        || ' between posts, interpolated.' as detail
     from silent
     union all by name
     select
@@ -330,7 +332,8 @@ metrics as (
         gap_max as value,
         'min' as unit,
         scope,
-        'Longest of ' || gaps || ' intervals between posts, from the post cited.' as detail,
+        'Longest of ' || gaps || if(gaps = 1, ' interval', ' intervals')
+        || ' between posts, from the post cited.' as detail,
         [longest] as evidence
     from silent
     union all by name

@@ -374,7 +374,8 @@ candidates as (
         occurred_lo as started_lo,
         occurred_hi as started_hi,
         action || ' of ' || target || coalesce(' under ' || change_id, '') || ', on which '
-        || machines || ' affected machines depended.' as basis,
+        || machines || ' affected machine' || if(machines = 1, '', 's')
+        || ' depended.' as basis,
         evidence
     from triggers
     union all by name

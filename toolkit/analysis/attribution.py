@@ -419,7 +419,7 @@ def _rows(
                 rank,
                 score,
                 round(float(time[place]), 6),
-                round(float(onset.topology_term[place]), 6) if known else None,
+                round(float(onset.topology_term[place]), 6) + 0.0 if known else None,  # no -0.0
                 None if p_value is None else round(p_value, 6),
                 _explanation(onset, step, onset.inside[place], known)
                 + _strength(onset, ranks[1][place], rank, p_value, len(placebo)),
