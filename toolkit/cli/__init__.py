@@ -1,0 +1,76 @@
+"""The command `postmortem`: options in, one call of the library, exit code out.
+
+One module per concern, each with an `app` of its own; here they become one command. What a command
+needs beyond Typer it loads when it is run.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from toolkit import __version__
+from toolkit.cli import ask, build, deliver, doctor, formats, procedure, review
+from toolkit.cli.told import say
+from toolkit.errors import ToolkitError
+
+app = typer.Typer(
+    name="postmortem",
+    help="Rebuild what happened in an outage from the evidence, test every maintenance operation "
+    "against its procedure, and report with numbers that can be re-performed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# In the order in which `--help` lists them.
+for each in (build, deliver, ask, formats, doctor):
+    app.add_typer(each.app)
+app.add_typer(procedure.app, name="procedure")
+app.add_typer(review.app, name="review")
+
+
+@app.callback(invoke_without_command=True)
+def _global(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"postmortem {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; every error becomes one line on stderr and an exit code."""
+    if sys.argv[1:] == ["--version"]:
+        # Typer reads every option with Pydantic, which takes longer to load than all else here.
+        typer.echo(f"postmortem {__version__}")
+        return
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = app(standalone_mode=False, prog_name="postmortem")
+    except typer.Abort:
+        code = 1
+    except TyperException as error:
+        say(f"postmortem: {error}; --help shows what can be given")
+        code = 2
+    except ToolkitError as error:
+        if debug:
+            raise
+        say(f"postmortem: {error}")
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except KeyboardInterrupt:
+        say("postmortem: interrupted; what was loaded so far is whole")
+        code = 1
+    except Exception as error:
+        if debug:
+            raise
+        say(f"postmortem: unexpected {type(error).__name__}: {error}; --debug shows where")
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

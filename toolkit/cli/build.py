@@ -1,0 +1,125 @@
+"""From evidence to relations: `demo`, `new`, `ingest`, `rebuild` and `run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import (
+    CaseArgument,
+    FailOption,
+    KindOption,
+    ToOption,
+    forms_of,
+    kinds_of,
+)
+from toolkit.cli.told import (
+    by_status,
+    end_failed,
+    end_refused,
+    progress_bar,
+    say,
+    say_ingested,
+    say_ran,
+    say_unmatched,
+)
+from toolkit.errors import UsageError
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    into: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(
+        "postmortem-demo"
+    ),
+    to: ToOption = "pdf,html",
+) -> None:
+    """Write the sample cases below DIR and run them to their reports."""
+    from toolkit import case
+
+    for ran in case.demo(into, formats=forms_of(to)):
+        say_ran(ran)
+
+
+@app.command()
+def new(
+    path: Annotated[Path, typer.Argument(metavar="CASE", help="Folder to lay out.")],
+    title: Annotated[str | None, typer.Option(help="Title of the review.")] = None,
+) -> None:
+    """Lay out an empty case folder with a commented case.toml."""
+    from toolkit import case
+
+    made = case.new(path, title=title)
+    say(f"{made.path} is ready: copy exports into {made.path / 'evidence'}, then run:")
+    say(f"  postmortem run {made.path}")
+
+
+@app.command()
+def ingest(
+    path: CaseArgument,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Files; default: all.")
+    ] = None,
+    as_format: Annotated[
+        str | None, typer.Option("--as", help="Read the files in this format.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option(help="Zone of times that state none.")] = None,
+    year: Annotated[int | None, typer.Option(help="Year of the file's first record.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, but load nothing.")] = False,
+) -> None:
+    """Load evidence into the case database; each file whole or not at all."""
+    from toolkit import case
+    from toolkit.casefile import CaseFolder
+    from toolkit.ingest.reader import SourceSettings
+    from toolkit.timestamps import TimeError, check_zone
+
+    if zone:
+        try:
+            check_zone(zone)
+        except TimeError as error:
+            raise UsageError(error.reason, field="--zone") from None
+    given = SourceSettings(format=as_format, zone=zone, year=year)
+    with progress_bar("reading") as progress:
+        done = case.ingest_case(
+            path,
+            paths or (),
+            overrides=given if given != SourceSettings() else None,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    say_ingested(done)
+    say_unmatched(CaseFolder.open(path))
+    end_refused(done)
+
+
+@app.command()
+def rebuild(path: CaseArgument) -> None:
+    """Derive every relation and finding anew from the evidence."""
+    from toolkit import case
+
+    made = case.rebuild_case(path)
+    say(f"{len(made.relations)} relations, {by_status(made.findings)}")
+
+
+@app.command()
+def run(
+    path: Annotated[Path, typer.Argument(metavar="CASE|FOLDER", help="Case or plain folder.")],
+    kind: KindOption = None,
+    to: ToOption = "pdf,html",
+    fail_on: FailOption = None,
+) -> None:
+    """Ingest what is new, rebuild, and report; a plain folder of exports becomes a case."""
+    from toolkit import case, decisions
+
+    with progress_bar("reading") as progress:
+        ran = case.run(path, kinds=kinds_of(kind), formats=forms_of(to), progress=progress)
+    say_ran(ran)
+    say_unmatched(ran.case)
+    if missing := decisions.missing_decisions(ran.case, ran.ingested.refusals):
+        say("\nMissing decisions, to paste into case.toml:\n")
+        say(missing)
+    end_failed(fail_on, ran.rebuilt.findings)
+    end_refused(ran.ingested)

@@ -1,0 +1,83 @@
+"""What can be read: `formats`, `sniff` and `mapping`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import FormatOption, OutputOption
+from toolkit.cli.told import say, write_rows
+from toolkit.errors import UsageError, did_you_mean
+from toolkit.listing import Format, printable
+
+app = typer.Typer()
+mapping_app = typer.Typer(help="Draft and test mapping files for foreign headers.")
+app.add_typer(mapping_app, name="mapping")
+
+
+@app.command()
+def formats(form: FormatOption = Format.table, output: OutputOption = None) -> None:
+    """List the formats that can be read, what they fill, and where an export is had."""
+    from toolkit import case
+
+    write_rows(case.catalogue_of_formats(), form, output)
+
+
+@app.command()
+def sniff(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+) -> None:
+    """Say which format a file is in, and what must be declared to read it."""
+    from toolkit.ingest.load import sniff as recognise
+
+    found, reader, how = recognise(file)
+    row = {
+        "file": str(file), "format": reader.name, "title": reader.title, "how": how,
+        "bytes": found.bytes, "encoding": found.encoding, "sha256": found.sha256,
+        "fills": ", ".join(reader.fills), "needs_zone": reader.needs_zone,
+    }  # fmt: skip
+    write_rows([row], form, output)
+
+
+@mapping_app.command("init")
+def mapping_init(
+    file: Annotated[Path, typer.Argument(metavar="FILE")], output: OutputOption = None
+) -> None:
+    """Draft a mapping from a file's header and values; asks for what must not be guessed."""
+    from toolkit.ingest.archive import open_one
+    from toolkit.ingest.mapping import draft_mapping
+
+    draft = draft_mapping(open_one(file))
+    if output is None:
+        typer.echo(printable(draft), nl=False)
+    else:
+        output.write_text(draft, encoding="utf-8")
+
+
+@mapping_app.command("schema")
+def mapping_schema(
+    name: Annotated[str, typer.Argument(metavar="[mapping|procedure|case]")] = "mapping",
+) -> None:
+    """Print the JSON Schema of mapping files, of procedures or of case.toml, for an editor."""
+    from toolkit.schemas import NAMES, file_of
+
+    if name not in NAMES:
+        raise UsageError(f"there is no schema {name!r}", remedy=did_you_mean(name, NAMES))
+    typer.echo(file_of(name).read_text(encoding="utf-8"), nl=False)
+
+
+@mapping_app.command("test")
+def mapping_test(mapping: Annotated[Path, typer.Argument(metavar="MAPPING")]) -> None:
+    """Run the sample rows of a mapping."""
+    from toolkit.ingest.mapping import load_mapping
+
+    faults = load_mapping(mapping).test()
+    if faults:
+        raise UsageError(
+            "; ".join(faults), path=mapping, remedy="correct the mapping or the sample"
+        )
+    say(f"{mapping}: every sample gives what it expects")

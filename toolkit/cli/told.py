@@ -1,0 +1,127 @@
+"""What commands tell: messages on stderr, listings, progress, and ends other than success."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from toolkit.errors import ConditionMet, EvidenceRefused
+from toolkit.listing import Format, printable, render, write
+
+if TYPE_CHECKING:
+    from toolkit.case import Ran
+    from toolkit.casefile import CaseFolder
+    from toolkit.ingest.load import Ingested, Progress
+
+
+def say(text: str) -> None:
+    """A message on stderr, made fit for a terminal."""
+    typer.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
+
+
+def write_rows(rows: Sequence[Any], form: Format, output: Path | None) -> None:
+    """A listing of mappings or dataclasses, on stdout or to a file."""
+    import pandas as pd
+
+    write(pd.DataFrame(list(rows)), form, output)
+
+
+def say_ingested(done: Ingested) -> None:
+    """What became of every file."""
+    import pandas as pd
+
+    shown = [
+        {
+            "file": row.path, "outcome": row.outcome, "format": row.format or "",
+            "read": row.records_read, "accepted": row.accepted, "continued": row.continued,
+            "skipped": row.skipped, "rejected": row.rejected,
+        }
+        for row in done.files
+        if row.outcome != "refused"
+    ]  # fmt: skip
+    if shown:
+        typer.echo(render(pd.DataFrame(shown), Format.table), err=True, nl=False)
+    for refusal in done.refusals:
+        say(f"refused: {refusal}")
+
+
+def say_unmatched(folder: CaseFolder) -> None:
+    """The patterns of the case file that no file matches."""
+    for path in folder.unmatched():
+        say(f"{folder.path / 'case.toml'}: no file matches [[source]] path {path!r}; check it")
+
+
+def say_ran(ran: Ran) -> None:
+    """What a run has read, derived and written."""
+    say_ingested(ran.ingested)
+    say(f"{len(ran.rebuilt.relations)} relations, {by_status(ran.rebuilt.findings)}")
+    for path in ran.reports:
+        say(f"wrote {path}")
+    say_untranslated(ran.case.path)
+
+
+def say_untranslated(path: Path) -> None:
+    """The words of a case's own language that it lacks."""
+    from toolkit import case
+
+    if missing := case.untranslated(path):
+        say(f"{path / 'brand.toml'}: words in English, as not translated: {', '.join(missing)}")
+
+
+def by_status(findings: Any) -> str:
+    """Numbers of findings by status, in words."""
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(findings.items()))
+    return f"findings: {counts or 'none'}"
+
+
+def end_refused(done: Ingested) -> None:
+    """End with exit code 3 where a file was refused."""
+    if done.refusals:
+        count = len(done.refusals)
+        raise EvidenceRefused(f"{count} {'file was' if count == 1 else 'files were'} refused")
+
+
+def end_failed(fail_on: str | None, findings: Any) -> None:
+    """End with exit code 5 where a finding has the status that is asked for."""
+    if fail_on and findings.get(fail_on):
+        raise ConditionMet(f"{findings[fail_on]} findings are {fail_on}")
+
+
+@contextmanager
+def progress_bar(verb: str) -> Iterator[Progress | None]:
+    """A progress bar on stderr, when it is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(verb, total=None)
+
+        def step(name: str, done: int, total: int) -> None:
+            text = escape(printable(f"{verb} {name}"))
+            bar.update(task, description=text, completed=done, total=total)
+
+        yield step
