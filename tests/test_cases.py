@@ -30,6 +30,36 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return store
 
 
+def _told(made: Store, kind: report.Kind) -> str:
+    """A report as text."""
+    return report.render(report.build(made), kind, "md").decode()
+
+
+@pytest.mark.parametrize("made", ["status-only"], indirect=True)
+def test_what_only_the_page_says_is_told_as_said(made: Store) -> None:
+    for kind in ("summary", "review"):
+        text = _told(made, kind)
+        assert "every incident" not in text  # there is one
+        assert (
+            "called resolved 2025-05-06 13:40:00 UTC, taken up again 2025-05-07 08:05:00 UTC, "
+            "resolved 2025-05-08 16:30:00 UTC"
+        ) in text
+        assert (
+            "The status page shows as impaired the regions North and South and the components "
+            "Replication North and Replication South"
+        ) in text
+        assert "What any of the 35 rules would show" in text
+        # Nothing was measured, so that nothing is drawn or counted as measured.
+        assert "How long page and measurement agreed" not in text
+        assert (
+            "North: degraded performance for 38 min, partial outage for 3 h 42 min and operational"
+        ) in text.replace("\u00a0", " ")
+        assert "gap\\_cadences" not in text  # no gap is measured
+    picture = report.render(report.build(made), "summary", "html").decode()
+    assert "page said" in picture
+    assert ">measured<" not in picture
+
+
 @pytest.mark.parametrize("made", ["status-only"], indirect=True)
 def test_a_status_page_alone_gives_a_timeline_and_a_communication_audit(made: Store) -> None:
     metrics = {
@@ -82,6 +112,19 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     assert "First impact by" in text  # the time shown is the latest of an interval
     assert "when the forecast sees the last one done" not in text  # there is no forecast
     assert (region["data_at_risk_bytes"], region["data_unknown"]) == (None, 7)
+    assert "and no operation is on record that could be compared with it." in text
+    assert "2 with no recovery on record" in text
+    assert "For none of these machines is region, partner or type on record." in text
+    assert "Impact by partner" not in text  # it would repeat the one row of the regions
+    # The pause of a machine on the day before is counted, and the onset is no first impact of it.
+    assert "First impact: with the onset; earlier gaps apart from it are counted too." in text
+    assert (
+        "All 6 machines that fell replicate to vault-1; of the others, none does. In 6 of 6 gaps "
+        "their jobs report “vault-1: index not readable”."
+    ) in text
+    partners = _told(made, "summary")
+    assert "What the page said" not in partners
+    assert "vault-1" not in partners  # what jobs report is the board's
     assert made.value("select count(*) from communication") == 0
     assert made.value("select count(*) from finding where status <> 'not_run'") == 0
 
@@ -89,8 +132,20 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
 @pytest.mark.parametrize("made", ["went-well"], indirect=True)
 def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
     assert made.rows("select rule, reason from finding where status = 'exception'") == []
-    text = report.render(report.build(made), "summary", "html").decode()
-    assert "tests found deviations in none, and 4 tests did not decide." in text
+    for kind, name in (("summary", "array removal"), ("review", "Remove array-1")):
+        text = _told(made, kind)
+        assert (
+            f"One operation is on record: change CHG-1 ({name}), carried out between 2025-09-02 "
+            "20:05:00 UTC and 2025-09-02 21:55:00 UTC, closed as success. Tests found no deviation "
+            "in it, and 4 tests did not decide."
+        ) in text
+        assert (
+            "The outcome of 4 of 26 tests that apply, which the evidence does not decide: CF-04, "
+            "CF-05, CF-22 and CF-25"
+        ) in text
+        assert "What 6 of the 35 rules would show" in text
+        assert "in brackets the rule" not in text  # no decision names one
+    assert "What the page said" not in _told(made, "summary")  # it said nothing
     assert made.value("select count(*) from onset") == 0
     assert made.value("select count(*) from machine_impact") == 0
     (row,) = made.rows("select * from maintenance_overrun")

@@ -9,7 +9,7 @@ from toolkit.report import drawn
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Bars, Block, Figure, Paragraph, Section, Table, columns
-from toolkit.report.words import hours_of, number, size, span
+from toolkit.report.words import hours_of, listed, number, size, span
 
 OPEN_GAPS = 12
 PARTNERS = 12  # printed; all of them stand in partners.csv
@@ -17,6 +17,8 @@ PARTNERS = 12  # printed; all of them stand in partners.csv
 
 def section(incident: Incident) -> Section:
     facts = incident.facts
+    if not facts.has_telemetry:
+        return Section("impact", "Impact", (none(facts),), new_page=True)
     blocks: list[Block] = [
         Paragraph(
             "A gap is an interval without a recovery point that is longer than the machine's "
@@ -36,7 +38,7 @@ def section(incident: Incident) -> Section:
         facts.rows("partner_impact"),
         key=lambda row: (-(row["machine_hours"] or 0), str(row["organization"])),
     )
-    if partners:
+    if any(row["organization"] for row in partners):
         blocks.append(
             impact_table(
                 facts,
@@ -111,7 +113,7 @@ CLASSES = {
     "reseeded": "seeded anew",
     "reseeding": "still being seeded",
     "lost": "recorded as lost",
-    "unknown": "of unknown state",
+    "unknown": "with no recovery on record",
 }
 
 
@@ -119,13 +121,30 @@ def by_region(facts: CaseFacts) -> Iterable[Block]:
     """The impact on each region, where there is any."""
     rows = facts.rows("region_impact")
     if rows:
-        yield impact_table(facts, "Impact by region", "Region", "region", rows)
+        yield impact_table(
+            facts, "Impact by region", "Region", "region", rows, note=_unstated(facts)
+        )
+
+
+def _unstated(facts: CaseFacts) -> str:
+    """What the record states of none of the machines that were hit."""
+    machines = facts.rows("machine_impact")
+    unstated = [
+        told
+        for told, column in (
+            ("region", "region"),
+            ("partner", "organization"),
+            ("type", "machine_type"),
+        )
+        if machines and not any(row[column] for row in machines)
+    ]
+    return f"For none of these machines is {listed(unstated, 'or')} on record." if unstated else ""
 
 
 def by_type(facts: CaseFacts) -> Iterable[Block]:
     """How the affected machines of each type stood at the end of the record."""
     machines = facts.rows("machine_impact")
-    if not machines:
+    if not any(row["machine_type"] for row in machines):
         return
     types = _types(machines)
     states = [state for state in CLASSES if any(counts[state] for counts in types.values())]
@@ -156,7 +175,14 @@ def _types(machines: list[Row]) -> dict[str, Counter[str]]:
 
 
 def impact_table(
-    facts: CaseFacts, caption: str, title: str, key: str, rows: list[Row], *, rest: int = 0
+    facts: CaseFacts,
+    caption: str,
+    title: str,
+    key: str,
+    rows: list[Row],
+    *,
+    rest: int = 0,
+    note: str = "",
 ) -> Table:
     """One row per region or partner; `rest` of them stand in the attachment alone."""
     told = "First post that names it" if key == "region" else "First direct notice"
@@ -183,9 +209,15 @@ def impact_table(
         "region_impact" if key == "region" else "partner_impact",
         " ".join(
             (
+                *((note,) if note else ()),
                 *(
                     ("The time in brackets runs from the first impact to the post or notice.",)
                     if any(row["notified_at"] for row in rows)
+                    else ()
+                ),
+                *(
+                    ("First impact: with the onset; earlier gaps apart from it are counted too.",)
+                    if any(_is_earlier(facts, row, key) for row in rows)
                     else ()
                 ),
                 *(
@@ -195,6 +227,15 @@ def impact_table(
                 ),
             )
         ),
+    )
+
+
+def _is_earlier(facts: CaseFacts, impact: Row, key: str) -> bool:
+    """Whether a machine that is counted here had a gap before the first impact that is told."""
+    first = impact["first_impact_at"]
+    return first is not None and any(
+        row[key] == impact[key] and row["first_gap_at"] is not None and row["first_gap_at"] < first
+        for row in facts.rows("machine_impact")
     )
 
 

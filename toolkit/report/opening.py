@@ -11,7 +11,7 @@ from toolkit.report import impact
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Inline, Paragraph, Ref, Source, Strong, Text
-from toolkit.report.words import be, listed, number, percent, plural, size, span
+from toolkit.report.words import be, cut, listed, number, percent, plural, size, span
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -37,7 +37,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
         return (
             "No impairment of replication is on record: the share of machines without a current "
             f"recovery point never reached {percent(facts.policy('degraded_share'))}, from which "
-            f"they count as degraded.{_work(incident)}"
+            f"they count as degraded.{_work(incident, board)}"
             if facts.has_telemetry
             else "No replication telemetry is among the evidence, so it does not show whether and "
             "when replication was impaired."
@@ -67,18 +67,42 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     )
 
 
-def _work(incident: Incident) -> str:
-    """The operations on record, and how many of them deviate from a criterion."""
+def _work(incident: Incident, board: bool) -> str:
+    """The operations on record, by name where there is only one, and how many of them deviate."""
     count = len(incident.operations)
     if not count:
-        return ""
+        return " No operation is on record."
     differing = {row["operation_id"] for row in incident.exceptions} & set(incident.operations)
     open_ = sum(row["status"] == "undetermined" for row in incident.findings)
     undecided = f", and {plural(open_, 'test')} did not decide" if open_ else ""
+    if count == 1:
+        (operation,) = incident.operations.values()
+        return (
+            f" One operation is on record: {_named(incident, operation, board)}. Tests found "
+            f"{'deviations' if differing else 'no deviation'} in it{undecided}."
+        )
     return (
-        f" {plural(count, 'operation')} {be(count)} on record; tests found deviations in "
+        f" {plural(count, 'operation')} are on record; tests found deviations in "
         f"{number(len(differing)) if differing else 'none'}{undecided}."
     )
+
+
+def _named(incident: Incident, operation: Row, board: bool) -> str:
+    """An operation with what it was, when it was carried out and how it was closed."""
+    facts = incident.facts
+    told = incident.operation_name(operation["operation_id"])
+    what = (board and operation.get("title")) or operation["kind"]
+    if what:
+        told += f" ({what})"
+    if operation["started_at"] is not None:
+        told += (
+            f", carried out {facts.between(operation['started_at'], operation['ended_at'])}"
+            if operation["ended_at"] is not None
+            else f", begun at {facts.when(operation['started_at'])}"
+        )
+    if operation["closed_at"] is not None and operation["outcome"] not in (None, "unknown"):
+        told += f", closed as {operation['outcome']}"
+    return told
 
 
 def _during(incident: Incident, board: bool) -> str:
@@ -86,7 +110,11 @@ def _during(incident: Incident, board: bool) -> str:
     operation, onset = incident.operation, incident.onset
     assert onset is not None
     if operation is None:
-        return "and the evidence ties no operation to it"
+        return (
+            "and the evidence ties no operation to it"
+            if incident.operations
+            else "and no operation is on record that could be compared with it"
+        )
     began, ended = operation["started_at"], operation["ended_at"]
     known = began is not None and ended is not None
     running = known and began <= onset["onset_hi"] and ended >= onset["onset_lo"]
@@ -264,6 +292,8 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
         )
         return
     yield Paragraph(_tie(incident, board), query="trigger_candidate")
+    if board and incident.trigger is None:
+        yield from _shared(incident)
     order = _order(incident)
     contradicted = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
     if contradicted:
@@ -297,6 +327,37 @@ def _tie(incident: Incident, board: bool) -> Text:
     ]
     parts += [" (", Ref("candidates", "trigger"), ")."] if board else ["."]
     return tuple(parts)
+
+
+def _shared(incident: Incident) -> Iterable[Block]:
+    """The one target of all machines that fell, where no operation tells more, and what their
+    jobs reported of it."""
+    facts = incident.facts
+    struck = {
+        row["asset_id"] for row in facts.rows("machine_impact") if row["onset_relation"] == "struck"
+    }
+    targets: dict[str, set[str]] = {}
+    for row in facts.rows("replication_run"):
+        if row["job_kind"] == "replicate" and row["target_asset"]:
+            targets.setdefault(row["asset_id"], set()).add(row["target_asset"])
+    common = {frozenset(targets.get(name, ())) for name in struck}
+    if len(struck) < 2 or len(common) != 1 or len(only := next(iter(common))) != 1:
+        return
+    (target,) = only
+    others = sum(target in found for name, found in targets.items() if name not in struck)
+    gaps = [row for row in facts.rows("protection_gap") if row["asset_id"] in struck]
+    errors = Counter(row["error"] for row in gaps if row["error"])
+    told = (
+        f"All {number(len(struck))} machines that fell replicate to {target}; of the others, "
+        f"{number(others) if others else 'none'} {be(others or 1, 'does', 'do')}."
+    )
+    if errors:
+        error, count = errors.most_common(1)[0]
+        told += (
+            f" In {number(count)} of {plural(len(gaps), 'gap')} their jobs report "
+            f"“{cut(error, 120)}”. This is quoted; why it was so is not on record."
+        )
+    yield Paragraph(told, query="machine_impact, replication_run, protection_gap")
 
 
 def _alike(candidates: list[Row], best: Row) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
@@ -33,11 +34,10 @@ def section(incident: Incident) -> Section:
     facts = incident.facts
     rows = facts.rows("status_accuracy")
     if not rows:
+        return Section("status", "What the page said against what was measured", (none(facts),))
+    if not _is_measured(rows):
         return Section(
-            "status",
-            "What the page said against what was measured",
-            (none(facts),),
-            new_page=True,
+            "status", "What the page said against what was measured", strips(facts), new_page=True
         )
     totals = _totals(rows)
     blocks: list[Block] = [
@@ -109,6 +109,18 @@ def none(facts: CaseFacts) -> Paragraph:
     )
 
 
+def said(facts: CaseFacts) -> Iterable[Section]:
+    """The section for partners; none where the page said nothing that could be shown."""
+    blocks = strips(facts)
+    if blocks:
+        yield Section("status", "What the page said against what was measured", blocks)
+
+
+def _is_measured(rows: list[Row]) -> bool:
+    """Whether telemetry says anything of any region that the page speaks of."""
+    return any(row["measured"] not in (None, "unknown") for row in rows)
+
+
 def strips(facts: CaseFacts) -> tuple[Block, ...]:
     """The strips per region with what they mean; nothing where there is nothing to compare."""
     rows = facts.rows("status_accuracy")
@@ -119,6 +131,7 @@ def strips(facts: CaseFacts) -> tuple[Block, ...]:
     end = max(row["ended_at"] or facts.dated for row in rows)
     start = max(start, facts.window_start) if facts.window_start else start
     end = min(end, facts.window_end) if facts.window_end else end
+    measured = _is_measured(rows)
     drawn = tuple(
         Strip(
             region,
@@ -129,6 +142,7 @@ def strips(facts: CaseFacts) -> tuple[Block, ...]:
             tuple(
                 Stretch(row["started_at"], row["ended_at"] or end, _state(row["measured"]))
                 for row in found
+                if measured
             ),
             tuple(
                 Stretch(row["started_at"], row["ended_at"] or end, str(row["verdict"]))
@@ -137,6 +151,21 @@ def strips(facts: CaseFacts) -> tuple[Block, ...]:
         )
         for region, found in sorted(grouped.items())
     )
+    if not measured:
+        return (
+            Paragraph(
+                "What the page said of the components of each region. Before the first post it is "
+                "read as operational. Nothing that was measured in these regions is among the "
+                "evidence to compare it with.",
+                query="status_accuracy",
+            ),
+            Figure(
+                "What the page said of each region.",
+                "One bar per region. " + _said_in_words(grouped, end),
+                Strips(start, end, drawn),
+                "status_accuracy",
+            ),
+        )
     return (
         Paragraph(
             "For each region, what the page said of its components and what replication "
@@ -171,6 +200,18 @@ def _verdicts_in_words(totals: dict[str, dict[str, float]]) -> str:
         told = [f"{_WORDS[name]} for {span(n * 60)}" for name, n in minutes.items() if n]
         regions.append(f"{region}: {listed(told)}")
     return "; ".join(regions) + "."
+
+
+def _said_in_words(regions: Mapping[str, list[Row]], end: datetime) -> str:
+    """How long the page showed each region in each state."""
+    told = []
+    for region, rows in sorted(regions.items()):
+        spans: dict[str, timedelta] = defaultdict(timedelta)
+        for row in rows:
+            spans[_state(row["said"])] += (row["ended_at"] or end) - row["started_at"]
+        parts = [f"{state.replace('_', ' ')} for {span(time)}" for state, time in spans.items()]
+        told.append(f"{region}: {listed(parts)}")
+    return "; ".join(told) + "."
 
 
 def _state(value: object) -> str:

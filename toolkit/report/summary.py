@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import pairwise
 
 from toolkit.report import impact, opening, page
 from toolkit.report.facts import CaseFacts, Row
@@ -54,13 +55,10 @@ def document(facts: CaseFacts) -> Document:
             Section(
                 "summary-whom",
                 "Whom it hit",
-                (*impact.by_region(facts), *impact.by_type(facts)) or (impact.none(facts),),
+                (*impact.by_region(facts), *impact.by_type(facts))
+                or (*_named_by_the_page(facts), impact.none(facts)),
             ),
-            Section(
-                "status",
-                "What the page said against what was measured",
-                page.strips(facts) or (page.none(facts),),
-            ),
+            *page.said(facts),
         ),
         public=True,
     )
@@ -73,6 +71,8 @@ def _head(incident: Incident, *, board: bool) -> Iterable[Block]:
         yield Facts(figures)
     if incident.onset is None:
         yield from _said(incident.facts)
+        if board and not incident.facts.has_telemetry:
+            yield from _named_by_the_page(incident.facts)
 
 
 def _parts(incident: Incident, *, board: bool) -> tuple[Section, Section]:
@@ -104,6 +104,8 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
     still = (
         f"{plural(open_ones, 'incident')} {be(open_ones)} not shown as resolved"
         if open_ones
+        else "it is shown as resolved"
+        if len(incidents) == 1
         else "every incident is shown as resolved"
     )
     yield Paragraph(
@@ -123,6 +125,7 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
                 f"{facts.when(row['first_posted_at'])}: {row['title'] or row['incident_id']} "
                 f"({plural(row['updates'], 'update')}, last at "
                 f"{facts.when(row['last_posted_at'])}, "
+                + _taken_back(facts, row)
                 + (
                     f"resolved {facts.when(row['resolved_at'])})"
                     if row["resolved_at"]
@@ -130,6 +133,47 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
                 )
                 for row in longest[:5]
             ),
+        )
+
+
+def _taken_back(facts: CaseFacts, incident: Row) -> str:
+    """When the page took up an incident again that it had called resolved."""
+    posts = sorted(
+        (
+            row
+            for row in facts.rows("status_update")
+            if row["incident_id"] == incident["incident_id"] and row["posted_at"] is not None
+        ),
+        key=lambda row: (row["posted_at"], row["source_id"], row["record_no"]),
+    )
+    told = [
+        f"called resolved {facts.when(before['posted_at'])}, taken up again "
+        f"{facts.when(after['posted_at'])}, "
+        for before, after in pairwise(posts)
+        if before["state"] == "resolved" and after["state"] not in ("resolved", "postmortem")
+    ]
+    return "".join(told)
+
+
+def _named_by_the_page(facts: CaseFacts) -> Iterable[Block]:
+    """Regions and components that the page shows as impaired, where nothing was measured."""
+    rows = [
+        row
+        for row in facts.rows("status_region")
+        if row["kind"] == "incident" and row["component_status"] not in (None, "operational")
+    ]
+    regions = sorted({row["region"] for row in rows if row["region"]})
+    components = sorted({row["component"] for row in rows})
+    told = [
+        f"{word if len(names) == 1 else word + 's'} {listed(names)}"
+        for word, names in (("region", regions), ("component", components))
+        if 0 < len(names) <= 8
+    ]
+    if told:
+        yield Paragraph(
+            f"The status page shows as impaired the {' and the '.join(told)}; how many machines "
+            "and partners that concerns, it does not show.",
+            query="status_region",
         )
 
 
@@ -151,20 +195,27 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
              "told directly: no notice to them is on record.", Source("partner_impact"))
         )  # fmt: skip
     statuses = Counter(row["status"] for row in incident.findings)
-    tests = f" of {plural(len(incident.findings), 'test')}"
+    ran = sum(statuses[word] for word in ("exception", "ok", "undetermined"))
     if statuses["undetermined"]:
+        open_ = {row["rule"] for row in incident.findings if row["status"] == "undetermined"}
         items.append(
-            (f"The outcome of {number(statuses['undetermined'])}{tests}: the evidence does "
-             "not decide", *_see(board, "untested", "untested"), ".", Source("finding"))
+            (f"The outcome of {number(statuses['undetermined'])} of {plural(ran, 'test')} that "
+             f"{be(ran, 'applies', 'apply')}, which the evidence does not decide{_rules(open_)}",
+             *_see(board, "untested", "untested"), ".", Source("finding"))
         )  # fmt: skip
     if statuses["not_run"]:
-        rules = sorted({row["rule"] for row in incident.findings if row["status"] == "not_run"})
-        named = f": {listed(rules)}" if len(rules) <= 8 else ""
+        rules = {row["rule"] for row in incident.findings if row["status"] == "not_run"}
+        which = "any" if len(rules) == len(incident.rules) else number(len(rules))
         items.append(
-            (f"What {number(len(rules))} of {plural(len(incident.rules), 'rule')} would show: the "
-             f"records that they need are absent{named}.", Source("finding"))
+            (f"What {which} of the {plural(len(incident.rules), 'rule')} would show: the "
+             f"records that they need are absent{_rules(rules)}.", Source("finding"))
         )  # fmt: skip
     yield Listing(tuple(items) or ("Every test could be decided from the evidence held.",))
+
+
+def _rules(names: Collection[str]) -> str:
+    """The rules by their numbers, where they are few."""
+    return f": {listed(sorted(names))}" if len(names) <= 8 else ""
 
 
 def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
@@ -208,7 +259,7 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
     if blocked:
         whole = len(blocked) == len(machines)
         yield (
-            "For how long machines could not fail over"
+            "Whether, and for how long, machines could not fail over"
             + (
                 "."
                 if whole
@@ -233,8 +284,12 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
         yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
         return
     yield Paragraph(
-        "Each is the board's to adopt, change or reject; in brackets the rule, and how often it "
-        "was so before."
+        "Each is the board's to adopt, change or reject"
+        + (
+            "; in brackets the rule, and how often it was so before."
+            if incident.exceptions
+            else "."
+        )
     )
     yield Listing(tuple(items), ordered=True)
 

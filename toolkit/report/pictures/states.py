@@ -96,7 +96,8 @@ class StripsDrawing:
 
 
 def strips(picture: Strips, zone: tzinfo) -> StripsDrawing:
-    """Two bars per region, said above measured, and the places where they differ below."""
+    """Two bars per region, said above measured, and the places where they differ below; one bar
+    where nothing was measured."""
     left = LABELS + 34
     scale = Scale(picture.start, picture.end, left, WIDTH - RIGHT)
     drawn = picture.strips[:REGIONS]
@@ -104,15 +105,16 @@ def strips(picture: Strips, zone: tzinfo) -> StripsDrawing:
     least = 0.1
     while least < 4 and sum(len(_segments(bar, scale, least)) for bar in bars) > SEGMENTS:
         least *= 2
+    pitch = 54 if any(strip.measured for strip in drawn) else 30
     found = tuple(
         PlacedStrip(
             label(strip.name, (LABELS - 28) / BOLD),
-            8.0 + 54 * n,
+            8.0 + pitch * n,
             *(_segments(bar, scale, least) for bar in (strip.said, strip.measured, strip.verdict)),
         )
         for n, strip in enumerate(drawn)
     )
-    y = 8.0 + 54 * len(found)
+    y = 8.0 + pitch * len(found)
     states = {part.state for strip in found for part in (*strip.said, *strip.measured)}
     keys, height = key(
         sorted(states, key=lambda state: (_ORDER.index(state) if state in _ORDER else 99, state)),
