@@ -92,6 +92,15 @@ def test_the_interval_contains_the_planted_offset_of_every_one_of_200_sources(
     assert offset[1, "probe"]["estimate_seconds"] == pytest.approx(planted[1])
 
 
+def test_a_command_that_states_no_outcome_is_a_cause(tmp_path: Path) -> None:
+    (cause, effect), (back, answer) = pair(1, (1, 0), (2, 10)), pair(2, (2, 20), (1, 16))
+    events = [cause | {"outcome": None}, effect, back | {"outcome": None}, answer]
+    with built(tmp_path, (1, 2), maintenance_event=events) as store:
+        ((_, offset),) = found(store).items()
+    assert offset["conflict"] is None
+    assert (offset["lo_seconds"], offset["hi_seconds"]) == pytest.approx((4, 10), abs=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_simulated_clocks_are_bounded_truly_and_wrong_matches_are_named(seed: int) -> None:
     done = measure(40, seed=seed, wrong=2)

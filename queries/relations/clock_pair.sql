@@ -27,7 +27,8 @@ with logged as (
         maintenance_event.session_id,
         maintenance_event.occurred_lo,
         maintenance_event.occurred_hi,
-        maintenance_event.outcome in ('success', 'failure', 'warning') as has_result,
+        coalesce(maintenance_event.outcome in ('success', 'failure', 'warning'), false)
+            as has_result,
         -- A time is known no better than it is printed: to the minute, the second, the microsecond.
         maintenance_event.recorded_at + case
             when epoch_us(maintenance_event.recorded_at) % 60000000 = 0 then interval 1 minute
