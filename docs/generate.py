@@ -8,6 +8,8 @@ None of these is edited by hand; tests hold them to what this writes.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import EnumType
 from itertools import takewhile
@@ -186,6 +188,85 @@ def policy() -> str:
     return head + _table(("threshold", "as delivered", "unit", "meaning"), rows)
 
 
+KEYS_HEAD = f"""\
+# Files that you write
+
+{WRITTEN}
+An unknown key is refused. Keys in bold must be there. Patterns are globs (`*`, `?`, `[…]`); those
+of procedures are compared without case. `postmortem mapping schema case`, `… mapping` and
+`… procedure` print the same as JSON Schemas, for an editor that completes and checks.
+"""
+FILES = {
+    "case": ("case.toml", "What is reviewed, and what must not be guessed about its files. TOML."),
+    "mapping": (
+        "Mapping",
+        "How an export of a shape of its own is read. YAML; see [Read an export of your own shape]"
+        "(../how-to/mapping.md).",
+    ),
+    "procedure": (
+        "Procedure",
+        "How work is to be done. YAML below `procedures/`; see [Procedures](procedures.md).",
+    ),
+}
+
+
+def keys() -> str:
+    """The page of the files that people write: every key of every part."""
+    text = KEYS_HEAD
+    for name, (title, about) in FILES.items():
+        schema = json.loads(file_of(name).read_text(encoding="utf-8"))
+        text += f"\n## {title}\n\n{about}\n\n" + _keys(schema, schema["$defs"])
+        parts: dict[str, str] = {}
+        for place, part in _parts(schema, schema["$defs"]):
+            parts.setdefault(part, place)
+        for part, place in parts.items():
+            inside = schema["$defs"][part]
+            text += f"\n### {title}: {place}\n\n{inside['description']}\n\n"
+            text += _keys(inside, schema["$defs"])
+    return text
+
+
+def _parts(schema: Any, parts: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """Where the parts of a file stand in it, from the outside in."""
+    for key, each in schema["properties"].items():
+        for part in re.findall(r"#/\$defs/(\w+)", json.dumps(each)):
+            yield f"{above}{key}", part
+            yield from _parts(parts[part], parts, f"{above}{key}.")
+
+
+def _keys(schema: Any, parts: Any) -> str:
+    required = schema.get("required", ())
+    rows = []
+    for key, each in schema["properties"].items():
+        # A key that says no more than its part does has no words of its own.
+        said = each if "description" in each else parts[each["$ref"].rsplit("/", 1)[1]]
+        name = f"**{key}**" if key in required else key
+        rows.append((name, _kind(each), _sentence(said["description"])))
+    return _table(("key", "kind", "what it says"), rows)
+
+
+def _kind(schema: Any) -> str:
+    """What a value may be, of what JSON Schema says of it."""
+    if "enum" in schema:
+        return ", ".join(f"`{each}`" for each in dict.fromkeys(map(str, schema["enum"])))
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "anyOf" in schema:
+        kinds = [_kind(each) for each in schema["anyOf"] if each.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "$ref" in schema:
+        return "table"
+    kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
+    if "items" in schema:
+        return f"list of {_kind(schema['items'])}"
+    if isinstance(more := schema.get("additionalProperties"), dict):
+        return f"table of {_kind(more)}"
+    return {
+        "string": "instant" if schema.get("format") == "date-time" else "text",
+        "integer": "number", "boolean": "yes or no", "object": "table",
+    }.get(kind, kind)  # fmt: skip
+
+
 def commands() -> str:
     """The page of commands and exit codes."""
     text = f"# Commands\n\n{WRITTEN}"
@@ -298,12 +379,13 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "relations": relations,
     "rules": rules,
     "policy": policy,
+    "keys": keys,
     "commands": commands,
 }
 
 if __name__ == "__main__":
+    for schema, text in schemas().items():
+        file_of(schema).write_text(text, encoding="utf-8")
     for name, write in PAGES.items():
         (FOLDER / f"{name}.md").write_text(write(), encoding="utf-8")
     MAN.write_text(man(), encoding="utf-8")
-    for schema, text in schemas().items():
-        file_of(schema).write_text(text, encoding="utf-8")

@@ -32,7 +32,7 @@ def _script(name: str) -> Any:
     return script
 
 
-@pytest.mark.parametrize("name", ["commands", "formats", "policy", "relations", "rules"])
+@pytest.mark.parametrize("name", ["commands", "formats", "keys", "policy", "relations", "rules"])
 def test_a_generated_page_is_what_the_product_says(name: str) -> None:
     generate = _script("generate")
     written = (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")

@@ -31,8 +31,10 @@ class _Table(BaseModel):
 class Window(_Table):
     """What the review covers; open on a side that is not stated."""
 
-    start: datetime | None = None
-    end: datetime | None = None
+    start: datetime | None = Field(
+        default=None, description="First instant that the review covers, with offset."
+    )
+    end: datetime | None = Field(default=None, description="Instant at which it ends, with offset.")
 
     @field_validator("start", "end")
     @classmethod
@@ -51,26 +53,71 @@ class Window(_Table):
 class Incident(_Table):
     """What kind of incident it is."""
 
-    theme: str | None = None
+    theme: str | None = Field(
+        default=None,
+        description="Theme of the incident, compared with the themes of earlier action items "
+        "(CF-28).",
+    )
 
 
 class SourceDeclaration(_Table):
     """What the case says about the files that match `path`."""
 
-    path: str
-    format: str | None = None
-    zone: str | None = None
-    year: int | None = Field(default=None, ge=1970, le=2100)
-    order: str | None = Field(default=None, pattern="^(day|month|year)-first$")
-    clock_offset_seconds: float = 0.0
-    mapping: str | None = None
-    asset_id: str | None = None
-    captured_at: str | None = None
-    system_of_record: str | None = None
-    obtained_by: str | None = None
-    obtained_at: str | None = None
-    obtained_how: str | None = None
-    expected_records: int | None = Field(default=None, ge=0)
+    path: str = Field(
+        description="Files that it speaks of: a path or a glob in the case folder; FILE!NAME for "
+        "a member of an archive. Where several entries match, later ones win by key."
+    )
+    format: str | None = Field(
+        default=None,
+        description="Format to read the files in, where it is not recognised: see `postmortem "
+        "formats`.",
+    )
+    zone: str | None = Field(
+        default=None,
+        description="Zone of times that state none: an IANA name, `UTC`, or an offset as `+05:30`.",
+    )
+    year: int | None = Field(
+        default=None,
+        ge=1970,
+        le=2100,
+        description="Year of the first record, where records state none.",
+    )
+    order: str | None = Field(
+        default=None,
+        pattern="^(day|month|year)-first$",
+        description="Order of day, month and year in dates of numbers: `day-first`, `month-first` "
+        "or `year-first`.",
+    )
+    clock_offset_seconds: float = Field(
+        default=0.0,
+        description="By how much the clock of the files was ahead of true time (behind: less than "
+        "0). It is taken off their times; nothing else moves a time.",
+    )
+    mapping: str | None = Field(
+        default=None, description="Mapping file of the case, or a shipped mapping by its name."
+    )
+    asset_id: str | None = Field(
+        default=None, description="Asset that the files tell of, where they name none."
+    )
+    captured_at: str | None = Field(
+        default=None,
+        description="When the files were made, where they do not say it: the state that they show "
+        "held then.",
+    )
+    system_of_record: str | None = Field(
+        default=None, description="System that the files come from."
+    )
+    obtained_by: str | None = Field(default=None, description="Role that made the export.")
+    obtained_at: str | None = Field(default=None, description="When the export was made.")
+    obtained_how: str | None = Field(
+        default=None, description="How it was made: command, query, or page."
+    )
+    expected_records: int | None = Field(
+        default=None,
+        ge=0,
+        description="Records that the system says it holds; a difference is listed in "
+        "`evidence_quality`.",
+    )
 
     @field_validator("obtained_at", "captured_at", mode="before")
     @classmethod
@@ -97,14 +144,30 @@ class SourceDeclaration(_Table):
 class CaseFile(_Table):
     """The content of `case.toml`."""
 
-    title: str = Field(min_length=1)
-    display_zone: str = "UTC"
-    window: Window = Window()
-    incident: Incident = Incident()
-    source: tuple[SourceDeclaration, ...] = ()
-    ignore: tuple[str, ...] = ()
-    components: dict[str, str] = Field(default_factory=dict)
-    policy: dict[str, int | float | str | tuple[str, ...]] = Field(default_factory=dict)
+    title: str = Field(min_length=1, description="Title of the review.")
+    display_zone: str = Field(
+        default="UTC", description="Zone of the times in reports. Listings and exports are in UTC."
+    )
+    window: Window = Field(
+        default=Window(), description="What the review covers; without it, all evidence."
+    )
+    incident: Incident = Field(default=Incident(), description="What kind of incident it is.")
+    source: tuple[SourceDeclaration, ...] = Field(
+        default=(),
+        description="What must not be guessed about files, and how they were obtained; one table "
+        "per path or glob.",
+    )
+    ignore: tuple[str, ...] = Field(
+        default=(), description="Files that are no evidence: names or globs."
+    )
+    components: dict[str, str] = Field(
+        default_factory=dict,
+        description="Region of a component of the status page, by its name, where the page does "
+        "not state it.",
+    )
+    policy: dict[str, int | float | str | tuple[str, ...]] = Field(
+        default_factory=dict, description="Thresholds other than as delivered: see Policy."
+    )
 
     @field_validator("display_zone")
     @classmethod

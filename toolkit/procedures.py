@@ -37,10 +37,10 @@ class _Part(BaseModel):
 class Match(_Part):
     """Which events belong to a step: every given key must match one of its patterns."""
 
-    action: Globs = ()
-    target: Globs = ()
-    host: Globs = ()
-    message: Globs = ()
+    action: Globs = Field(default=(), description="Patterns of the action, such as `drain*`.")
+    target: Globs = Field(default=(), description="Patterns of the target.")
+    host: Globs = Field(default=(), description="Patterns of the host.")
+    message: Globs = Field(default=(), description="Patterns of the text of the record.")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -51,12 +51,12 @@ class Match(_Part):
 class Where(_Part):
     """Which events of a step count for a constraint: every given key must fit one pattern."""
 
-    action: Globs = ()
-    target: Globs = ()
-    host: Globs = ()
-    actor: Globs = ()
-    outcome: Globs = ()
-    flags: Globs = ()
+    action: Globs = Field(default=(), description="Patterns of the action.")
+    target: Globs = Field(default=(), description="Patterns of the target.")
+    host: Globs = Field(default=(), description="Patterns of the host.")
+    actor: Globs = Field(default=(), description="Patterns of the actor.")
+    outcome: Globs = Field(default=(), description="Patterns of the outcome.")
+    flags: Globs = Field(default=(), description="Patterns of the flags.")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -75,32 +75,50 @@ class Where(_Part):
 class Step(_Part):
     """One step of a procedure."""
 
-    id: str
-    title: str = ""
-    role: str = ""
-    match: Match = Match()
-    kind: Literal["action", "precheck", "verify", "approve"] = "action"
-    mandatory: bool = False
-    irreversible: bool | None = None
-    needs: tuple[str, ...] = ()
+    id: str = Field(description="Name of the step, as records give it.")
+    title: str = Field(default="", description="What is done.")
+    role: str = Field(default="", description="Who does it; for the reader, and not judged.")
+    match: Match = Field(
+        default=Match(), description="Events that belong to the step, where they do not name it."
+    )
+    kind: Literal["action", "precheck", "verify", "approve"] = Field(
+        default="action", description="Kind of step; `approve` is judged from approvals."
+    )
+    mandatory: bool = Field(default=False, description="Whether it must be done.")
+    irreversible: bool | None = Field(
+        default=None,
+        description="Whether it cannot be undone; without it, `irreversible_actions` of the "
+        "policy decide.",
+    )
+    needs: tuple[str, ...] = Field(default=(), description="Steps that must have succeeded before.")
 
 
 class Rule(_Part):
     """One constraint of a procedure, in the words of the DECLARE family."""
 
-    id: str
-    template: str
-    a: str
-    b: str | None = None
-    n: int | None = Field(default=None, ge=0)
-    within: str | None = None
-    by: Literal["different_actor", "same_actor"] | None = None
-    hold: str | None = None
-    on: Literal["different_target", "same_target"] | None = None
-    where_a: Where = Where()
-    where_b: Where = Where()
-    severity: Literal["info", "low", "medium", "high", "critical"] = "medium"
-    control: str = ""
+    id: str = Field(description="Name of the constraint.")
+    template: str = Field(description="What it says of a and b: see Templates.")
+    a: str = Field(description="A step.")
+    b: str | None = Field(default=None, description="The other step, for templates of two.")
+    n: int | None = Field(
+        default=None, ge=0, description="How often, for `existence`, `absence` and `exactly`."
+    )
+    within: str | None = Field(default=None, description="Time between the two, at most: `4h`.")
+    by: Literal["different_actor", "same_actor"] | None = Field(
+        default=None, description="Whether one person does both."
+    )
+    hold: str | None = Field(
+        default=None, description="Time between the two, at least: `15m quiet`."
+    )
+    on: Literal["different_target", "same_target"] | None = Field(
+        default=None, description="Whether both are done on one target."
+    )
+    where_a: Where = Field(default=Where(), description="Which events of step a count.")
+    where_b: Where = Field(default=Where(), description="Which events of step b count.")
+    severity: Literal["info", "low", "medium", "high", "critical"] = Field(
+        default="medium", description="Severity of a violation."
+    )
+    control: str = Field(default="", description="Control that it serves, such as `soc2:CC8.1`.")
 
     @field_validator("template")
     @classmethod
@@ -113,14 +131,18 @@ class Rule(_Part):
 class Procedure(_Part):
     """One version of a procedure."""
 
-    id: str
-    version: str
-    title: str = ""
-    published_at: datetime | None = None
-    superseded_at: datetime | None = None
-    applies_to: Globs = ()
-    steps: tuple[Step, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    id: str = Field(description="Name of the procedure.")
+    version: str = Field(description="Version; one file each.")
+    title: str = Field(default="", description="Title.")
+    published_at: datetime | None = Field(default=None, description="From when on it is in force.")
+    superseded_at: datetime | None = Field(default=None, description="Until when.")
+    applies_to: Globs = Field(
+        default=(), description="Kinds of change that it is for, compared without case."
+    )
+    steps: tuple[Step, ...] = Field(default=(), description="Its steps.")
+    rules: tuple[Rule, ...] = Field(
+        default=(), description="Constraints beyond those that the steps imply."
+    )
 
     @field_validator("applies_to", mode="before")
     @classmethod

@@ -33,45 +33,78 @@ class _Model(BaseModel):
 class MatchSpec(_Model):
     """To which files the mapping belongs; all of it must hold."""
 
-    glob: str | None = None
-    header_has: tuple[str, ...] = ()
+    glob: str | None = Field(default=None, description="Pattern that the name of the file fits.")
+    header_has: tuple[str, ...] = Field(default=(), description="Columns that its header has.")
 
 
 class FileSpec(_Model):
     """How the file is cut into records."""
 
-    kind: Literal["csv", "jsonl", "json", "regex"]
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    missing: tuple[str, ...] = ("",)
-    pattern: str | None = None
+    kind: Literal["csv", "jsonl", "json", "regex"] = Field(description="Kind of file.")
+    delimiter: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="What stands between the cells of a CSV file.",
+    )
+    missing: tuple[str, ...] = Field(
+        default=("",), description="Values that mean that nothing is stated."
+    )
+    pattern: str | None = Field(
+        default=None,
+        description="Regular expression with named groups, for kind `regex`; a line that it does "
+        "not match in full is rejected.",
+    )
 
 
 class TimeSpec(_Model):
     """What times that state no zone or no order of day and month mean."""
 
-    zone: str | None = None
-    order: Literal["day-first", "month-first", "year-first"] | None = None
+    zone: str | None = Field(
+        default=None, description="Zone of times that state none; without it, that of case.toml."
+    )
+    order: Literal["day-first", "month-first", "year-first"] | None = Field(
+        default=None, description="Order of day, month and year in dates of numbers."
+    )
 
 
 class PatternSpec(_Model):
     """A value for the texts in which a regular expression is found."""
 
-    pattern: str
-    value: str | None
+    pattern: str = Field(description="Regular expression that is found in the text.")
+    value: str | None = Field(description="Value of the column then; null for none.")
 
 
 class FieldSpec(_Model):
     """Where the value of one column comes from, and how it is read."""
 
-    from_: str | None = Field(default=None, alias="from")
-    concat: tuple[str, ...] = ()
-    sep: str = ""
-    time: str | None = None
-    map: dict[str, str | None] = Field(default_factory=dict)
-    match: tuple[PatternSpec, ...] = ()
-    unit: str | None = None
-    parse: Literal["size", "duration"] | None = None
-    binary: bool | None = None
+    from_: str | None = Field(
+        default=None, alias="from", description="Column, key or group that the value comes from."
+    )
+    concat: tuple[str, ...] = Field(default=(), description="Columns that are joined to one text.")
+    sep: str = Field(default="", description="What stands between them.")
+    time: str | None = Field(
+        default=None,
+        description="Form of a time in directives of strptime, such as `%d.%m.%Y %H:%M`.",
+    )
+    map: dict[str, str | None] = Field(
+        default_factory=dict,
+        description="Meaning of words; `*` stands for every other word, and null for no value.",
+    )
+    match: tuple[PatternSpec, ...] = Field(
+        default=(), description="Meaning of texts by regular expressions, the first that is found."
+    )
+    unit: str | None = Field(
+        default=None,
+        description="Unit of a number: `s`, `ms`, `us` or `ns` since 1970 for a time, else a unit "
+        "of what the column measures.",
+    )
+    parse: Literal["size", "duration"] | None = Field(
+        default=None, description="How a text such as `1.5 GB` or `01:02:03` is read."
+    )
+    binary: bool | None = Field(
+        default=None, description="Whether a kilobyte of the text is 1024 bytes."
+    )
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -81,25 +114,44 @@ class FieldSpec(_Model):
 class SampleSpec(_Model):
     """One record and what the mapping must make of it."""
 
-    row: dict[str, Any] | None = None
-    line: str | None = None
-    expect: dict[str, str | None] | Literal["reject", "skip"]
+    row: dict[str, Any] | None = Field(default=None, description="A record by its columns.")
+    line: str | None = Field(default=None, description="A line, for kind `regex`.")
+    expect: dict[str, str | None] | Literal["reject", "skip"] = Field(
+        description="What the columns of the relation hold then; or `reject`, or `skip`."
+    )
 
 
 class MappingSpec(_Model):
     """The whole mapping file."""
 
-    mapping: Literal["1"]
-    name: str | None = None
-    match: MatchSpec = MatchSpec()
-    file: FileSpec
-    records: str = "$"
-    into: str
-    const: dict[str, str | None] = Field(default_factory=dict)
-    time: TimeSpec = TimeSpec()
-    fields: dict[str, FieldSpec]
-    skip_if: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    samples: tuple[SampleSpec, ...] = Field(min_length=1)
+    mapping: Literal["1"] = Field(description="Version of the form.")
+    name: str | None = Field(default=None, description="Name of the mapping.")
+    match: MatchSpec = Field(default=MatchSpec(), description="To which files the mapping belongs.")
+    file: FileSpec = Field(description="How the file is cut into records.")
+    records: str = Field(
+        default="$",
+        description="Where the records of a JSON file stand: `$.a.b`, with `$` for the whole file.",
+    )
+    into: str = Field(description="Relation that the records belong to.")
+    const: dict[str, str | None] = Field(
+        default_factory=dict, description="Columns that are the same for every record."
+    )
+    time: TimeSpec = Field(
+        default=TimeSpec(), description="What times mean that do not say it themselves."
+    )
+    fields: dict[str, FieldSpec] = Field(
+        description="Columns of the relation, each with where its value comes from."
+    )
+    skip_if: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Columns of the file and the values at which a record is left out; it is "
+        "counted as skipped.",
+    )
+    samples: tuple[SampleSpec, ...] = Field(
+        min_length=1,
+        description="Records with what must come out of them; the mapping is not used where they "
+        "do not hold.",
+    )
 
 
 def read_spec(path: Path) -> tuple[MappingSpec, str]:

@@ -33,7 +33,9 @@ def schemas() -> Mapping[str, str]:
     mapping = _text_scalars(MappingSpec.model_json_schema())
     procedure = _text_scalars(Procedure.model_json_schema())
     parts = procedure["$defs"]
-    parts["Rule"]["properties"]["template"] = {"enum": list(TEMPLATES), "title": "Template"}
+    template = parts["Rule"]["properties"]["template"]
+    del template["type"]
+    template["enum"] = list(TEMPLATES)
     # One pattern can stand without the list around it.
     for place in (
         *parts["Match"]["properties"].values(),
