@@ -21,7 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGES = ("tutorial.md", "how-to/sealing.md", "how-to/rule.md", "how-to/review.md")
+PAGES = (
+    "tutorial.md", "how-to/sealing.md", "how-to/rule.md", "how-to/review.md", "how-to/mapping.md",
+    "how-to/clocks.md",
+)  # fmt: skip
 _BLOCK = re.compile(
     r"(?:<!-- file: (?P<file>\S+) -->\n+)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S
 )
