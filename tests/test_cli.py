@@ -150,6 +150,8 @@ def test_queries_and_formats_are_listed(case: Path) -> None:
         (("report", "{case}", "--to", "docx"), 2, "docx"),
         (("new", "{case}"), 2, "is a case already"),
         (("frobnicate",), 2, "frobnicate"),
+        (("report", "{case}", "--kind", "essay"), 2, "'--kind': 'essay' is not one of 'review'"),
+        (("ingest", "{case}", "--year", "now"), 2, "'--year': Input should be a valid integer"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_an_exit_code(

@@ -55,7 +55,9 @@ def main() -> None:
     except typer.Abort:
         code = 1
     except TyperException as error:
-        say(f"postmortem: {error}; --help shows what can be given")
+        # The formatted message alone names the option; the words of the validator say nothing.
+        told = error.format_message().replace("Value error, ", "").rstrip(".")
+        say(f"postmortem: {told}; --help shows what can be given")
         code = 2
     except ToolkitError as error:
         if debug:
