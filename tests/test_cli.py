@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -11,10 +12,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from toolkit import Case, __version__
+from toolkit.cli import main
 from toolkit.errors import ToolkitError
 from toolkit.store import Store
 
@@ -25,15 +28,38 @@ EVENTS = (
 )
 
 
-def postmortem(*arguments: object, ok: bool = True) -> subprocess.CompletedProcess[str]:
+def postmortem(*arguments: object, ok: bool = True, given: str = "") -> CompletedProcess[str]:
+    """Run the command here, without a process of its own, with this text on its standard input."""
+    words = ["postmortem", *map(str, arguments)]
+    out, told = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(told),
+    ):
+        patch.setattr(sys, "argv", words)
+        patch.setattr(sys, "stdin", io.StringIO(given))
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return _checked(words, int(ended.value.code or 0), _text(out), _text(told), ok)
+
+
+def alone(*arguments: object, ok: bool = True) -> CompletedProcess[str]:
     """Run the command in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "toolkit", *map(str, arguments)], capture_output=True, text=True
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    if ok:
-        assert done.returncode == 0, done.stderr
-    return done
+    words = [sys.executable, "-m", "toolkit", *map(str, arguments)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    return _checked(words, done.returncode, done.stdout, done.stderr, ok)
+
+
+def _checked(words: list[str], code: int, out: str, told: str, ok: bool) -> CompletedProcess[str]:
+    assert "Traceback" not in told, told
+    assert code == 0 or not ok, told
+    return CompletedProcess(words, code, out, told)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +92,7 @@ def test_the_version_is_told_without_what_commands_need() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == f"postmortem {__version__}\nset()\n", done.stderr
     # Also where more is given, which Typer reads.
-    assert postmortem("--debug", "--version").stdout == f"postmortem {__version__}\n"
+    assert alone("--debug", "--version").stdout == f"postmortem {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +141,13 @@ def test_json_holds_the_columns_and_instants_in_utc(case: Path) -> None:
     assert [row["record_no"] for row in rows] == [2, 3]
     assert rows[0]["occurred_at"] == "2022-03-09T09:14:05Z"
     assert rows[0]["message"] is None
+
+
+def test_a_process_of_its_own_says_the_same(case: Path) -> None:
+    for words in (("query", case, "source", "--format", "csv"), ("query", case, "sourc")):
+        apart, here = alone(*words, ok=False), postmortem(*words, ok=False)
+        for part in ("returncode", "stdout", "stderr"):
+            assert getattr(apart, part) == getattr(here, part)
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_marked_as_text(case: Path) -> None:
@@ -256,11 +289,8 @@ def test_several_statements_are_answered_one_after_another(case: Path, tmp_path:
 
 
 def test_what_is_piped_in_is_run(case: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "toolkit", "sql", str(case), "--format", "csv"],
-        input="select count(*) as n from maintenance_event", capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
+    asked = "select count(*) as n from maintenance_event"
+    done = postmortem("sql", case, "--format", "csv", given=asked)
     assert done.stdout == "n\n2\n"
 
 
@@ -290,12 +320,12 @@ def test_a_snapshot_answers_while_the_case_is_written_to(case: Path, tmp_path: P
     assert [path.name for path in kept] == ["case-2.duckdb", "case-3.duckdb"]
     assert kept[0].stat().st_mode & 0o777 == 0o444
     with Store.create(mine / "case.duckdb"):
-        done = postmortem("query", mine, "maintenance_event", "--format", "csv")
+        done = alone("query", mine, "maintenance_event", "--format", "csv")
         assert "case-3.duckdb" in done.stderr
         assert len(done.stdout.splitlines()) == 3
         for path in kept:
             path.unlink()
-        done = postmortem("query", mine, "maintenance_event", ok=False)
+        done = alone("query", mine, "maintenance_event", ok=False)
         assert done.returncode == 2
         assert "another process" in done.stderr
 
