@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from toolkit.case import Ran, run
+from toolkit.case import run
 
 # A shared machine has slow moments; a property is about results, never about time.
 hypothesis.settings.register_profile("calm", deadline=None)
@@ -29,19 +31,33 @@ def shared_data() -> Path:
     return SHARED / "data"
 
 
-def _sample(name: str, into: Path) -> tuple[Path, Ran]:
-    case = into / name
-    shutil.copytree(ROOT / "sample_data" / name, case, ignore=shutil.ignore_patterns("__pycache__"))
-    return case, run(case, formats=("pdf", "html", "json"))
+def _sample(name: str, factory: pytest.TempPathFactory) -> Path:
+    """A sample case, from evidence to reports; made once for all processes of a test run.
+
+    No test writes to it: one that must, copies it.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    case, done = shared / "samples" / name, shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(case, ignore_errors=True)
+            skipped = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / "sample_data" / name, case, ignore=skipped)
+            run(case, formats=("pdf", "html", "json"))
+            done.touch()
+    return case
 
 
 @pytest.fixture(scope="session")
-def flagship(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
-    """The large sample, from evidence to reports; tests that take it are slow."""
-    return _sample("draas-2022", tmp_path_factory.mktemp("flagship"))
+def flagship(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The large sample; tests that take it are slow."""
+    return _sample("draas-2022", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def standby(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
-    """The small sample of real exports, from evidence to reports."""
-    return _sample("lost-standby", tmp_path_factory.mktemp("standby"))
+def standby(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small sample of real exports."""
+    return _sample("lost-standby", tmp_path_factory)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,15 +17,15 @@ from toolkit.store import Store
 
 
 @pytest.fixture(scope="module")
-def large(flagship: tuple[Path, Any]) -> Iterator[Store]:
-    store = Store.open(flagship[0] / "case.duckdb")
+def large(flagship: Path) -> Iterator[Store]:
+    store = Store.open(flagship / "case.duckdb")
     yield store
     store.close()
 
 
 @pytest.fixture(scope="module")
-def small(standby: tuple[Path, Any]) -> Iterator[Store]:
-    store = Store.open(standby[0] / "case.duckdb")
+def small(standby: Path) -> Iterator[Store]:
+    store = Store.open(standby / "case.duckdb")
     yield store
     store.close()
 

@@ -21,7 +21,6 @@ import pytest
 from tests import golden
 from tests.browser import Browser, Page, chromium
 from toolkit import report
-from toolkit.case import Ran
 from toolkit.report import model
 from toolkit.report.brand import Brand
 from toolkit.report.cited import anchors, pointers
@@ -373,9 +372,9 @@ def test_no_barrier_is_found(browser: Browser, written: Path, scripts: bool, dar
 def test_no_barrier_is_found_in_a_sample(
     browser: Browser, sample: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    ran: tuple[Path, Ran] = request.getfixturevalue(sample)
-    with Store.open(ran[0] / "case.duckdb") as store:
-        told = report.build(store, originals=report.original_lines(store, ran[0]))
+    case: Path = request.getfixturevalue(sample)
+    with Store.open(case / "case.duckdb") as store:
+        told = report.build(store, originals=report.original_lines(store, case))
     for kind in report.KINDS:
         [path] = report.write(told, kind, ["html"], tmp_path)
         opened = browser.page(path)

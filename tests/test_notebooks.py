@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from toolkit.case import Ran
-
 FOLDER = ROOT / "docs" / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 
@@ -41,12 +39,10 @@ def _shown(notebook: dict[str, Any]) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_shows_what_is_written_in_it(
-    name: str, flagship: tuple[Path, Ran], tmp_path: Path
-) -> None:
+def test_a_notebook_shows_what_is_written_in_it(name: str, flagship: Path, tmp_path: Path) -> None:
     written = json.loads((FOLDER / name).read_text(encoding="utf-8"))
     (tmp_path / "postmortem-demo").mkdir()
-    (tmp_path / "postmortem-demo" / flagship[0].name).symlink_to(flagship[0])
+    (tmp_path / "postmortem-demo" / flagship.name).symlink_to(flagship)
     again = _runner().run(written, tmp_path)
     assert _shown(again) == _shown(written), "run it anew: python docs/notebooks/run.py"
     assert str(tmp_path) not in json.dumps(again)

@@ -16,7 +16,7 @@ from conftest import ROOT
 
 import toolkit
 from toolkit import Case
-from toolkit.case import Ran, run
+from toolkit.case import run
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.store import Store
 
@@ -209,8 +209,8 @@ def test_a_picture_can_be_kept_and_says_what_it_shows(case: Case, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_every_picture_of_a_rich_case_stands_alone(flagship: tuple[Path, Ran]) -> None:
-    plot = Case.open(flagship[0]).plot
+def test_every_picture_of_a_rich_case_stands_alone(flagship: Path) -> None:
+    plot = Case.open(flagship).plot
     names = [name for name in vars(type(plot)) if not name.startswith("_")]
     assert len(names) == 7
     ids = []

@@ -401,8 +401,8 @@ def test_what_is_not_on_record_is_said_in_a_sentence(store: Store) -> None:
         assert sentence in text
 
 
-def test_a_claim_that_other_records_contradict_is_marked(standby: tuple[Path, object]) -> None:
-    with Store.open(standby[0] / "case.duckdb") as opened:
+def test_a_claim_that_other_records_contradict_is_marked(standby: Path) -> None:
+    with Store.open(standby / "case.duckdb") as opened:
         document = report.build(opened).documents["review"]
     timeline = next(part for part in document.sections if part.id == "timeline")
     assert '"contradicted"' in json.dumps(_data(timeline))
@@ -521,8 +521,8 @@ def _sentences(sections: Iterable[Section]) -> Iterator[str]:
         yield from _sentences(section.sections)
 
 
-def test_no_rendered_sentence_judges_people(told: Report, standby: tuple[Path, object]) -> None:
-    with Store.open(standby[0] / "case.duckdb") as opened:
+def test_no_rendered_sentence_judges_people(told: Report, standby: Path) -> None:
+    with Store.open(standby / "case.duckdb") as opened:
         reports = [told, report.build(opened)]
     for made in reports:
         for document in made.documents.values():

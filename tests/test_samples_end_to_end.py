@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from toolkit.case import Ran, run
+from toolkit.case import run
 from toolkit.store import Store
 
 pytestmark = pytest.mark.slow
@@ -29,12 +30,11 @@ def truth(name: str) -> dict[str, Any]:
 
 
 def test_the_flagship_shows_its_signature_on_one_decommission_alone(
-    flagship: tuple[Path, Ran],
+    flagship: Path,
 ) -> None:
-    case, _ = flagship
     planted = truth("draas-2022")
     found = rows(
-        case,
+        flagship,
         "select rule, list(finding.change_id order by finding.change_id) as changes "
         "from finding join operation "
         "using (operation_id) where finding.status = 'exception' and operation.kind = "
@@ -46,12 +46,11 @@ def test_the_flagship_shows_its_signature_on_one_decommission_alone(
 
 
 def test_the_flagship_shows_what_was_planted_and_nothing_on_clean_operations(
-    flagship: tuple[Path, Ran],
+    flagship: Path,
 ) -> None:
-    case, _ = flagship
     planted = truth("draas-2022")["rules"]
     found = rows(
-        case,
+        flagship,
         "select change_id, list(distinct rule order by rule) as rules from finding "
         "where status = 'exception' and change_id is not null and rule like 'CF-%' "
         "group by change_id",
@@ -67,11 +66,10 @@ def test_the_flagship_shows_what_was_planted_and_nothing_on_clean_operations(
     assert by_change == {change: rules for change, rules in wanted.items() if rules}
 
 
-def test_the_flagship_counts_its_machines(flagship: tuple[Path, Ran]) -> None:
-    case, _ = flagship
+def test_the_flagship_counts_its_machines(flagship: Path) -> None:
     planted = truth("draas-2022")["regions"]
     found = rows(
-        case,
+        flagship,
         "select region, count(*) filter (where recovery_class = 'relinked') as relinked, "
         "count(*) filter (where recovery_class = 'reseeded') as reseeded, "
         "count(*) filter (where recovery_class = 'lost') as lost "
@@ -83,16 +81,15 @@ def test_the_flagship_counts_its_machines(flagship: tuple[Path, Ran]) -> None:
         assert row["lost"] == region["lost"]
 
 
-def test_the_standby_case_shows_what_a_careful_reader_sees(standby: tuple[Path, Ran]) -> None:
-    case, _ = standby
+def test_the_standby_case_shows_what_a_careful_reader_sees(standby: Path) -> None:
     open_gaps = rows(
-        case,
+        standby,
         "select strftime(started_lo at time zone 'UTC', '%H:%M:%S') as since from protection_gap "
         "where asset_id = 'pg-standby' and open order by since",
     )
     assert {row["since"] for row in open_gaps} == {"18:03:13", "18:03:14"}
     claims = rows(
-        case,
+        standby,
         "select subject, strftime(occurred_at at time zone 'UTC', '%H:%M:%S') as claimed "
         "from finding where rule = 'EQ-05' and status = 'exception' order by claimed, subject",
     )
@@ -104,7 +101,7 @@ def test_the_standby_case_shows_what_a_careful_reader_sees(standby: tuple[Path, 
         ("pg-standby", "18:04:16"),
     ]
     removal = rows(
-        case,
+        standby,
         "select target, action from operation_event where is_irreversible order by occurred_at",
     )
     assert removal == [
@@ -117,7 +114,7 @@ def test_the_standby_case_shows_what_a_careful_reader_sees(standby: tuple[Path, 
 def test_every_record_of_a_sample_is_accounted_for_and_the_report_says_so(
     name: str, request: pytest.FixtureRequest
 ) -> None:
-    case, _ = request.getfixturevalue(name)
+    case = request.getfixturevalue(name)
     assert not rows(
         case,
         "select path from source where records_read <> accepted + continued + skipped + rejected",
@@ -129,8 +126,12 @@ def test_every_record_of_a_sample_is_accounted_for_and_the_report_says_so(
 
 
 @pytest.mark.parametrize("name", ["flagship", "standby"])
-def test_a_second_run_changes_nothing(name: str, request: pytest.FixtureRequest) -> None:
-    case, _ = request.getfixturevalue(name)
+def test_a_second_run_changes_nothing(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    first = request.getfixturevalue(name)
+    case = tmp_path / first.name
+    shutil.copytree(first, case)
     digests = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (case / "output").iterdir()
@@ -143,9 +144,8 @@ def test_a_second_run_changes_nothing(name: str, request: pytest.FixtureRequest)
     }
 
 
-def test_the_findings_carry_the_columns_of_the_contract(flagship: tuple[Path, Ran]) -> None:
-    case, _ = flagship
-    with Store.open(case / "case.duckdb") as store:
+def test_the_findings_carry_the_columns_of_the_contract(flagship: Path) -> None:
+    with Store.open(flagship / "case.duckdb") as store:
         assert store.columns("finding")[:11] == [
             "finding_id", "rule", "status", "subject", "change_id", "occurred_at", "reason",
             "evidence", "severity", "base_rate_n", "base_rate_k",
@@ -156,4 +156,4 @@ def test_the_findings_carry_the_columns_of_the_contract(flagship: tuple[Path, Ra
         ]  # fmt: skip
         repeated = store.value("select count(*) - count(distinct finding_id) from finding")
     assert repeated == 0
-    assert json.loads((case / "output" / "review.json").read_text(encoding="utf-8"))
+    assert json.loads((flagship / "output" / "review.json").read_text(encoding="utf-8"))
