@@ -150,7 +150,7 @@ def _sample(folder: Path) -> Path:
     import shutil
 
     from toolkit import resources
-    from toolkit.case import SAMPLES, run
+    from toolkit.verbs import SAMPLES, run
 
     case = folder / SAMPLES[0]
     shutil.copytree(resources.samples() / SAMPLES[0], case)

@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from toolkit.case import run
+from toolkit.verbs import run
 
 # A shared machine has slow moments; a property is about results, never about time.
 hypothesis.settings.register_profile("calm", deadline=None)

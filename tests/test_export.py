@@ -18,8 +18,7 @@ import duckdb
 import jsonschema
 import pytest
 
-from toolkit import case as cases
-from toolkit import tables
+from toolkit import tables, verbs
 from toolkit.casefile import CaseFolder
 from toolkit.errors import UsageError
 from toolkit.export import formats
@@ -85,15 +84,15 @@ def make(folder: Path, evidence: Mapping[str, str]) -> Path:
     (folder / "case.toml").write_text('title = "Arrays retired"\n', encoding="utf-8")
     for name, text in evidence.items():
         (folder / "evidence" / name).write_text(text, encoding="utf-8", newline="")
-    assert not cases.ingest_case(folder).refusals
-    cases.rebuild_case(folder)
+    assert not verbs.ingest_case(folder).refusals
+    verbs.rebuild_case(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def written(case: Path) -> dict[str, Path]:
     """Every export of the case, by format."""
-    return {form: cases.export(case, form).path for form in formats()}
+    return {form: verbs.export(case, form).path for form in formats()}
 
 
 def files(path: Path) -> dict[str, bytes]:
@@ -110,7 +109,7 @@ def store_of(case: Path) -> Store:
 
 def test_same_bytes_twice(case: Path, written: dict[str, Path], tmp_path: Path) -> None:
     for form, path in written.items():
-        again = cases.export(case, form, target=tmp_path / form / path.name).path
+        again = verbs.export(case, form, target=tmp_path / form / path.name).path
         assert files(path) == files(again), form
 
 
@@ -129,7 +128,7 @@ def test_people_are_roles_unless_names_are_asked_for(
         assert "Operator A" in content or form in ("oscal", "dora", "veris"), form
         for name in PEOPLE:
             assert name not in content.casefold(), (form, name)
-    named = cases.export(case, "timesketch", names=True, target=tmp_path / "x.jsonl").path
+    named = verbs.export(case, "timesketch", names=True, target=tmp_path / "x.jsonl").path
     assert "bert.example" in named.read_text()
 
 
@@ -142,16 +141,16 @@ def test_text_files_hold_nothing_that_steers(written: dict[str, Path]) -> None:
 
 def test_what_cannot_be_written_is_one_line(case: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown form 'timesketh'; did you mean 'timesketch'"):
-        cases.export(case, "timesketh")
+        verbs.export(case, "timesketh")
     with pytest.raises(UsageError, match="it is a folder"):
-        cases.export(case, "ocel", target=tmp_path)
+        verbs.export(case, "ocel", target=tmp_path)
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(UsageError, match="the folder holds other files"):
-        cases.export(case, "csv", target=tmp_path)
+        verbs.export(case, "csv", target=tmp_path)
     with pytest.raises(UsageError, match="a file of that name exists"):
-        cases.export(case, "csv", target=tmp_path / "mine.txt")
+        verbs.export(case, "csv", target=tmp_path / "mine.txt")
     with pytest.raises(UsageError, match="cannot be written"):
-        cases.export(case, "ocel", target=tmp_path / "mine.txt" / "ocel.json")
+        verbs.export(case, "ocel", target=tmp_path / "mine.txt" / "ocel.json")
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
@@ -304,7 +303,7 @@ def read_back(connection: duckdb.DuckDBPyConnection, resource: Mapping[str, Any]
 @pytest.mark.parametrize("form", BUNDLES)
 def test_bundle_reads_back_row_by_row(case: Path, form: str, tmp_path: Path) -> None:
     """With names, and up to what is spelled out, a bundle is the database again."""
-    folder = cases.export(case, form, names=True, target=tmp_path / "bundle").path
+    folder = verbs.export(case, form, names=True, target=tmp_path / "bundle").path
     package = json.loads((folder / "datapackage.json").read_text())
     assert package["leftOut"] == []
     with store_of(case) as store:
@@ -491,14 +490,14 @@ def test_codes_of_the_board_reach_both_and_open_gaps_leave_the_end_open(
             store.execute(
                 "insert into review_code (version, code, verdict) values (1, ?, ?)", [code, verdict]
             )
-    fields = json.loads(cases.export(folder, "dora").path.read_text())["fields"]
+    fields = json.loads(verbs.export(folder, "dora").path.read_text())["fields"]
     assert fields["4.3"]["status"] == "open"
     assert [each["confirmed_by_the_board"] for each in fields["4.3"]["known"]] == [
         "dora:4.3.change_management"
     ]
     assert fields["3.3"]["status"] == fields["3.15"]["status"] == "open"
     assert any(each.get("open_at_end_of_record") for each in fields["3.3"]["known"])
-    incident = json.loads(cases.export(folder, "veris").path.read_text())
+    incident = json.loads(verbs.export(folder, "veris").path.read_text())
     assert incident["action"] == {
         "error": {"variety": ["Maintenance error"], "vector": ["Unknown"]}
     }
@@ -511,4 +510,4 @@ def test_no_incident_is_said_in_one_line(case: Path, tmp_path: Path) -> None:
         store.execute("delete from incident_phase")
     for form in ("dora", "veris"):
         with pytest.raises(UsageError, match="the evidence shows no incident"):
-            cases.export(folder, form)
+            verbs.export(folder, form)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,15 @@ def test_pins_name_packages_and_versions_only() -> None:
     for name in ("requirements.txt", "requirements-test.txt"):
         for line in (ROOT / name).read_text().splitlines():
             assert re.fullmatch(r"(#.*)?|[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line), line
+
+
+def test_the_map_shows_the_layers_that_the_linters_hold_and_places_that_are_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = page.partition("## The map")[2].partition("\n## ")[0]
+    drawn = [re.split(r"\s{2,}", line)[0] for line in text.split("```")[1].splitlines()[1:]]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (held,) = settings["tool"]["importlinter"]["contracts"]
+    assert drawn == [layer.replace("toolkit.", "") for layer in held["layers"]]
+    places = re.findall(r"`(\w+/[\w/.]+)`", text)
+    assert len(places) > 12
+    assert [place for place in places if not (ROOT / place).exists()] == []

@@ -16,9 +16,9 @@ from conftest import ROOT
 
 import toolkit
 from toolkit import Case
-from toolkit.case import run
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.store import Store
+from toolkit.verbs import run
 
 HOSTILE = "<img src=x onerror=alert(1)> \x1b[31m \u202etxt"
 

@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 
 from tests import golden
-from toolkit import case, frozen, report, resources, sqlfile
+from toolkit import frozen, report, resources, sqlfile, verbs
 from toolkit.errors import UsageError
 from toolkit.report import wording
 from toolkit.report.facts import CaseFacts, Pseudonyms
@@ -419,7 +419,7 @@ def test_the_board_and_what_changed_since_its_freeze(tmp_path: Path) -> None:
     (source / "case.toml").write_text('title = "Board"\n')
     made, store = golden.build(source, tmp_path / "made")
     store.close()
-    case.refresh_review(made.path)
+    verbs.refresh_review(made.path)
     with Store.open(made.database) as opened:
         (found,) = opened.rows(
             "select finding_id from finding where rule = 'CF-12' and status = 'exception'"
@@ -427,14 +427,14 @@ def test_the_board_and_what_changed_since_its_freeze(tmp_path: Path) -> None:
     about = found["finding_id"]
 
     def enter(do: str, minute: int, by: str = "m.keane", **values: object) -> None:
-        case.add_to_review(made.path, do, by=by, at=f"2022-05-02T09:{minute:02}:00Z", **values)
+        verbs.add_to_review(made.path, do, by=by, at=f"2022-05-02T09:{minute:02}:00Z", **values)
 
     def review() -> tuple[str, str]:
         with Store.open(made.database) as opened:
             told = report.build(opened)
         return told.state, json.dumps(_data(told.documents["review"].sections[-1]))
 
-    enter("freeze", 0, digest=case.digest_of(made.path))
+    enter("freeze", 0, digest=verbs.digest_of(made.path))
     enter("accept", 1, finding=about, reason="The record is clear, says m.keane.")
     enter("action", 2, id="A-1", title="Remind", owner="ops", due="2022-06-30", strength="weaker")
     enter("decide", 3, by="ada.example", text="Go on.")
@@ -447,7 +447,7 @@ def test_the_board_and_what_changed_since_its_freeze(tmp_path: Path) -> None:
     settings = made.path / "case.toml"
     settings.write_text(settings.read_text() + "[policy]\nalert_ack_minutes = 20\n")
     (made.path / "evidence" / "approval.csv").unlink()
-    case.run(made.path, kinds=("review",), formats=("json",))
+    verbs.run(made.path, kinds=("review",), formats=("json",))
     state, text = review()
     assert state == "evidence frozen, version 1, evidence or rules changed since the freeze"
     assert "alert_ack_minutes" in text and "evidence/approval.csv" in text

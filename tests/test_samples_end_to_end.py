@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from toolkit.case import run
 from toolkit.store import Store
+from toolkit.verbs import run
 
 pytestmark = pytest.mark.slow
 SIGNATURE = ["CF-02", "CF-05", "CF-06", "CF-08"]

@@ -19,8 +19,7 @@ import pypdf
 import pytest
 from conftest import ROOT
 
-from toolkit import case as cases
-from toolkit import resources
+from toolkit import resources, verbs
 from toolkit.casefile import CaseFolder
 from toolkit.errors import UsageError
 from toolkit.seal import Check, Sealed, bag, check, numbers, payload, seal, verify
@@ -65,7 +64,7 @@ steps:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> CaseFolder:
     path = tmp_path_factory.mktemp("sealed") / "small"
-    cases.new(path, title="Two arrays")
+    verbs.new(path, title="Two arrays")
     for name, text in EVIDENCE.items():
         (path / "evidence" / name).write_text(text)
     (path / "procedures" / "retire.yaml").write_text(PROCEDURE)
@@ -73,8 +72,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> CaseFolder:
         'title = "Two arrays"\n[policy]\nstatus_first_post_minutes = 20\n'
         '[[source]]\npath = "evidence/*.csv"\nobtained_by = "cleo.example"\n'
     )
-    cases.ingest_case(path)
-    cases.rebuild_case(path)
+    verbs.ingest_case(path)
+    verbs.rebuild_case(path)
     return CaseFolder.open(path)
 
 
@@ -450,7 +449,7 @@ def test_queries_that_are_not_as_delivered_are_told(case: CaseFolder, tmp_path: 
         '-- /// query\n-- id = "asked"\n-- title = "Asked on demand"\n-- reads = ["change"]\n'
         '-- [columns]\n-- n = "How many."\n-- ///\nselect count(*) as n from change\n'
     )
-    cases.rebuild_case(other)
+    verbs.rebuild_case(other)
     made = seal(CaseFolder.open(other), formats=("json", "md"))
     checks = verify(made.bag)
     assert failed(checks) == []

@@ -74,7 +74,7 @@ def text_of(notebook: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run every notebook, and write it where it differs."""
-    from toolkit.case import demo
+    from toolkit.verbs import demo
 
     with tempfile.TemporaryDirectory() as made:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(made)

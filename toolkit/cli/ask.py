@@ -63,9 +63,9 @@ def queries(
     output: OutputOption = None,
 ) -> None:
     """List the SQL catalogue: relations, rules and saved queries."""
-    from toolkit import case
+    from toolkit import verbs
 
-    write_rows(case.catalogue_of_queries(path), form, output)
+    write_rows(verbs.catalogue_of_queries(path), form, output)
 
 
 @app.command()
@@ -118,9 +118,9 @@ def snapshot(
     keep: Annotated[int, typer.Option(help="How many of the newest to keep.", min=1)] = 3,
 ) -> None:
     """Publish a read-only copy of the case database, to be asked while the case is rebuilt."""
-    from toolkit import case
+    from toolkit import verbs
 
-    typer.echo(case.snapshot(path, keep=keep))
+    typer.echo(verbs.snapshot(path, keep=keep))
 
 
 def listed(path: Path, name: str, where: str | None, form: Format, output: Path | None) -> Any:

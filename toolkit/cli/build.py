@@ -38,9 +38,9 @@ def demo(
     to: ToOption = "pdf,html",
 ) -> None:
     """Write the sample cases below DIR and run them to their reports."""
-    from toolkit import case
+    from toolkit import verbs
 
-    for ran in case.demo(into, formats=forms_of(to)):
+    for ran in verbs.demo(into, formats=forms_of(to)):
         say_ran(ran)
 
 
@@ -50,9 +50,9 @@ def new(
     title: Annotated[str | None, typer.Option(help="Title of the review.")] = None,
 ) -> None:
     """Lay out an empty case folder with a commented case.toml."""
-    from toolkit import case
+    from toolkit import verbs
 
-    made = case.new(path, title=title)
+    made = verbs.new(path, title=title)
     say(f"{made.path} is ready: copy exports into {made.path / 'evidence'}, then run:")
     say(f"  postmortem run {made.path}")
 
@@ -71,7 +71,7 @@ def ingest(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, but load nothing.")] = False,
 ) -> None:
     """Load evidence into the case database; each file whole or not at all."""
-    from toolkit import case
+    from toolkit import verbs
     from toolkit.casefile import CaseFolder
     from toolkit.ingest.reader import SourceSettings
     from toolkit.timestamps import TimeError, check_zone
@@ -83,7 +83,7 @@ def ingest(
             raise UsageError(error.reason, field="--zone") from None
     given = SourceSettings(format=as_format, zone=zone, year=year)
     with progress_bar("reading") as progress:
-        done = case.ingest_case(
+        done = verbs.ingest_case(
             path,
             paths or (),
             overrides=given if given != SourceSettings() else None,
@@ -98,9 +98,9 @@ def ingest(
 @app.command()
 def rebuild(path: CaseArgument) -> None:
     """Derive every relation and finding anew from the evidence."""
-    from toolkit import case
+    from toolkit import verbs
 
-    made = case.rebuild_case(path)
+    made = verbs.rebuild_case(path)
     say(f"{len(made.relations)} relations, {by_status(made.findings)}")
 
 
@@ -112,10 +112,10 @@ def run(
     fail_on: FailOption = None,
 ) -> None:
     """Ingest what is new, rebuild, and report; a plain folder of exports becomes a case."""
-    from toolkit import case, decisions
+    from toolkit import decisions, verbs
 
     with progress_bar("reading") as progress:
-        ran = case.run(path, kinds=kinds_of(kind), formats=forms_of(to), progress=progress)
+        ran = verbs.run(path, kinds=kinds_of(kind), formats=forms_of(to), progress=progress)
     say_ran(ran)
     say_unmatched(ran.case)
     if missing := decisions.missing_decisions(ran.case, ran.ingested.refusals):

@@ -40,9 +40,9 @@ def report(
     to: ToOption = "pdf,html",
 ) -> None:
     """Render the reports of a case that has been rebuilt."""
-    from toolkit import case
+    from toolkit import verbs
 
-    for written in case.report(path, kinds=kinds_of(kind), formats=forms_of(to)):
+    for written in verbs.report(path, kinds=kinds_of(kind), formats=forms_of(to)):
         say(f"wrote {written}")
     say_untranslated(path)
 
@@ -62,9 +62,9 @@ def export(
     ] = False,
 ) -> None:
     """Write a rebuilt case in the form of another tool, or of an authority."""
-    from toolkit import case
+    from toolkit import verbs
 
-    made = case.export(path, to, names=names, target=output)
+    made = verbs.export(path, to, names=names, target=output)
     told = ", ".join(f"{count} {what}" for what, count in made.counts.items())
     say(f"wrote {made.path}: {told}")
     for each in made.left_out:
@@ -85,14 +85,14 @@ def seal(
     ] = None,
 ) -> None:
     """Make a bag that others can check and re-perform, or sign one that is made already."""
-    from toolkit import case
+    from toolkit import verbs
 
     if (path / "bagit.txt").is_file():
         if ssh_key is None and timestamp is None:
             raise UsageError("this is a bag already", path=path, remedy="give --ssh-key to sign it")
         bag = path
     else:
-        made = case.seal(path, profile=profile.value)
+        made = verbs.seal(path, profile=profile.value)
         bag = made.bag
         for written in made.written:
             say(f"wrote {written}")
@@ -102,7 +102,7 @@ def seal(
         say(f"SHA-256 of its tag manifest: {made.digest}")
     for key, token in ((ssh_key, None), (None, timestamp)):
         if key or token:
-            say(f"added {case.countersign(bag, ssh_key=key, timestamp=token)}")
+            say(f"added {verbs.countersign(bag, ssh_key=key, timestamp=token)}")
 
 
 @app.command()
@@ -119,10 +119,10 @@ def sign(
     output: OutputOption = None,
 ) -> None:
     """Sign a PDF report in a role; several people can sign, one after the other."""
-    from toolkit import case
+    from toolkit import verbs
 
     secret = _passphrase(passphrase_env, passphrase_file)
-    say(f"signed {case.sign(report, key, role, passphrase=secret, output=output)}")
+    say(f"signed {verbs.sign(report, key, role, passphrase=secret, output=output)}")
 
 
 def _passphrase(variable: str | None, file: Path | None) -> bytes | None:
@@ -154,9 +154,9 @@ def verify(
     output: OutputOption = None,
 ) -> None:
     """Check that a bag is whole, who signed it, and that its numbers come out again."""
-    from toolkit import case
+    from toolkit import verbs
 
-    checks = case.verify(path, allowed_signers=allowed_signers, roots=roots)
+    checks = verbs.verify(path, allowed_signers=allowed_signers, roots=roots)
     if form is Format.table and output is None:
         for check in checks:
             typer.echo(printable(f"{check.outcome}: {check.part}: {check.told}"))

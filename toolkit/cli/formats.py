@@ -20,9 +20,9 @@ app.add_typer(mapping_app, name="mapping")
 @app.command()
 def formats(form: FormatOption = Format.table, output: OutputOption = None) -> None:
     """List the formats that can be read, what they fill, and where an export is had."""
-    from toolkit import case
+    from toolkit import verbs
 
-    write_rows(case.catalogue_of_formats(), form, output)
+    write_rows(verbs.catalogue_of_formats(), form, output)
 
 
 @app.command()

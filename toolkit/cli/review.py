@@ -59,7 +59,8 @@ def _of(
     """Without a command: where the review stands."""
     context.obj = path
     if context.invoked_subcommand is None:
-        from toolkit.case import Case, refresh_review
+        from toolkit.case import Case
+        from toolkit.verbs import refresh_review
 
         refresh_review(path)
         write(Case.open(path).frame("review_state"), Format.table, None)
@@ -70,7 +71,7 @@ def freeze(
     context: typer.Context, by: ByOption, role: RoleOption = "", at: AtOption = None
 ) -> None:
     """Put down that evidence and results stand as they are now."""
-    from toolkit.case import digest_of
+    from toolkit.verbs import digest_of
 
     _add(context, "freeze", by, role, at, digest=digest_of(context.obj))
 
@@ -211,7 +212,7 @@ def confirm(
 def _add(
     context: typer.Context, do: str, by: str, role: str, at: str | None, **values: object
 ) -> None:
-    from toolkit.case import add_to_review
+    from toolkit.verbs import add_to_review
 
     when = at or datetime.fromtimestamp(int(time()), UTC).isoformat()
     number, state = add_to_review(context.obj, do, by=by, role=role, at=when, **values)

@@ -14,9 +14,9 @@ from toolkit.errors import ConditionMet, EvidenceRefused
 from toolkit.listing import Format, printable, render, write
 
 if TYPE_CHECKING:
-    from toolkit.case import Ran
     from toolkit.casefile import CaseFolder
     from toolkit.ingest.load import Ingested, Progress
+    from toolkit.verbs import Ran
 
 
 def say(text: str) -> None:
@@ -67,9 +67,9 @@ def say_ran(ran: Ran) -> None:
 
 def say_untranslated(path: Path) -> None:
     """The words of a case's own language that it lacks."""
-    from toolkit import case
+    from toolkit import verbs
 
-    if missing := case.untranslated(path):
+    if missing := verbs.untranslated(path):
         say(f"{path / 'brand.toml'}: words in English, as not translated: {', '.join(missing)}")
 
 
