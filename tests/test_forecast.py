@@ -136,8 +136,11 @@ Floats = npt.NDArray[np.float64]
 WAYS = ("queue", "by_type", "small_first", "shift", "capacity", "each_alone")
 
 
-def simulated(rng: np.random.Generator) -> tuple[str, npt.NDArray[np.int64], Floats, Floats]:
-    """A recovery: its way, and type, bytes and day of recovery of each machine.
+def simulated(
+    rng: np.random.Generator,
+) -> tuple[str, npt.NDArray[np.int64], Floats, Floats, Floats]:
+    """A recovery: its way, and type, bytes, day of recovery and day on which the work begins of
+    each machine; the last is infinite where it is not on record.
 
     Machines wait in a queue for a few slots (at random, by type, small ones first, or with a change
     of pace midway), share a capacity that varies from day to day, or come back each alone. Sizes
@@ -151,6 +154,7 @@ def simulated(rng: np.random.Generator) -> tuple[str, npt.NDArray[np.int64], Flo
     work = size * np.exp(rng.normal(0, 0.4, types)[kind] + rng.normal(0, 0.25, count))
     work[rng.random(count) < rng.uniform(0, 0.12)] *= rng.uniform(1.2, 2)
     length = rng.uniform(10, 60)
+    begun = np.full(count, np.inf)
     order = np.argsort(
         {"by_type": rng.permutation(types)[kind] + rng.random(count),
          "small_first": size * np.exp(rng.normal(0, 0.5, count))}.get(way, rng.random(count))
@@ -163,6 +167,7 @@ def simulated(rng: np.random.Generator) -> tuple[str, npt.NDArray[np.int64], Flo
         daily = np.exp(steps + np.convolve(steps, [0, 0.6, 0.3], "same")) * work.sum() / length
         day = np.empty(count)
         day[order] = np.interp(work[order].cumsum(), np.r_[0, daily.cumsum()], np.arange(4001))
+        begun[order] = np.r_[0, day[order][:-1]]
     else:
         slots = min(int(rng.integers(3, 15)), max(2, count // 6))
         work *= length * slots / work.sum()
@@ -171,17 +176,21 @@ def simulated(rng: np.random.Generator) -> tuple[str, npt.NDArray[np.int64], Flo
         free = [0.0] * slots
         day = np.empty(count)
         for each in order:
-            begins = heapq.heappop(free)
+            begun[each] = begins = heapq.heappop(free)
             before = min(work[each], max(0.0, turn - begins))
             day[each] = begins + before + (work[each] - before) / pace
             heapq.heappush(free, day[each])
     if rng.random() < 0.5:
         relinked = rng.random(count) < rng.uniform(0.1, 0.3)
         day[relinked] = rng.uniform(0, length / 4, relinked.sum())
-    return way, kind, size, np.asarray(day + rng.uniform(2, 6), dtype=np.float64)
+        begun[relinked] = np.inf
+    later = rng.uniform(2, 6)
+    return way, kind, size, np.asarray(day + later, dtype=np.float64), begun + later
 
 
-def as_of(day: int, kind: npt.NDArray[np.int64], size: Floats, back: Floats) -> Progress | None:
+def as_of(
+    day: int, kind: npt.NDArray[np.int64], size: Floats, back: Floats, begun: Floats
+) -> Progress | None:
     """What the records show at the beginning of a day; None where that is too little."""
     first, known = int(back.min()), back < day
     if known.sum() < LEAST_RECOVERIES or day - first < LEAST_DAYS:
@@ -191,9 +200,11 @@ def as_of(day: int, kind: npt.NDArray[np.int64], size: Floats, back: Floats) -> 
     place = back[known].astype(int) - first, kind[known]
     np.add.at(work, place, size[known])
     np.add.at(machines, place, 1)
+    under_way = ~known & (begun < day)
     return Progress(
         work, machines, np.bincount(kind[~known], size[~known], types),
         np.bincount(kind[~known], minlength=types).astype(np.float64),
+        [size[under_way & (kind == one)] for one in range(types)],
     )  # fmt: skip
 
 
@@ -202,7 +213,7 @@ def test_the_band_holds_in_75_to_85_percent_of_simulated_recoveries() -> None:
     rng = np.random.default_rng(70_000)  # none of those that the spread was fitted to
     held: dict[str, list[bool]] = {way: [] for way in WAYS}
     for _ in range(300):
-        way, kind, size, back = simulated(rng)
+        way, kind, size, back, begun = simulated(rng)
         scopes = [np.full(len(kind), True), *(kind == one for one in np.unique(kind))]
         for scope in scopes:
             if scope.sum() < 8:
@@ -210,7 +221,7 @@ def test_the_band_holds_in_75_to_85_percent_of_simulated_recoveries() -> None:
             last = back[scope].max()
             days = np.arange(int(back[scope].min()) + LEAST_DAYS, int(np.ceil(last)))
             for day in rng.choice(days, min(3, len(days)), replace=False):
-                so_far = as_of(int(day), kind[scope], size[scope], back[scope])
+                so_far = as_of(int(day), kind[scope], size[scope], back[scope], begun[scope])
                 if so_far is not None:
                     low, high = np.quantile(days_to_completion(so_far, draws=200), (0.1, 0.9))
                     held[way].append(bool(low <= last - day <= high))
@@ -229,6 +240,29 @@ def test_more_left_takes_longer() -> None:
         return float(np.median(days_to_completion(so_far)))
 
     assert median(10) < median(40) < median(160)
+
+
+def test_of_machines_under_way_a_part_is_taken_to_be_done() -> None:
+    def band(*under_way: float) -> list[float]:
+        done, left = np.full((20, 1), 4.0), np.array([4.0])
+        so_far = Progress(done, done, left, np.array([1.0]), [np.array(under_way)])
+        return [float(each) for each in np.quantile(days_to_completion(so_far), (0.1, 0.5, 0.9))]
+
+    waiting, running = band(), band(4.0)
+    assert 0.4 < running[1] / waiting[1] < 0.75
+    assert running[0] < 0.5 * waiting[0]  # it may be almost done, and then ends today
+    assert running[2] < waiting[2]
+
+
+def test_work_counts_as_under_way_only_once_it_has_begun() -> None:
+    def of_day(day: int, *begun: float) -> list[datetime]:
+        rest = [machine(99, 230, began_at=at(hours)) for hours in begun]
+        (row,) = (row for row in forecast([*STEADY[:20], *rest])
+                  if row["scope_kind"] == "all" and row["as_of"].day == day)  # fmt: skip
+        return [row["p10_at"], row["p50_at"]]
+
+    assert of_day(6, 200) == of_day(6, 220)  # neither is known on that day
+    assert of_day(6, 100) < of_day(6, 200)
 
 
 def test_times_are_in_utc_and_whole_seconds() -> None:

@@ -1,6 +1,10 @@
 """When the recovery ends: forecasts as of each day, and how the earlier ones turned out.
 
-The days so far are drawn again, in blocks and recent ones more often, until nothing remains.
+The days so far are drawn again, in blocks and recent ones more often, until nothing remains. Work
+counts on the day on which a machine is back; of one under way a part is done by then, which records
+do not state. Seen at any moment of its time that part is as likely small as large, so that each
+draw takes another one: with few machines left, most of them under way, it decides.
+
 Records do not show how work is shared, so that each draw takes one of three readings: one capacity
 for all types of machine, one for each type, or every machine on its own, so that fewer come back
 the fewer are left. The last is taken as often as it fits the days so far better than a steady pace.
@@ -33,7 +37,7 @@ BLOCK_DAYS = 3
 HALF_LIFE_DAYS = 14.0
 LEAST_DAYS = LEAST_RECOVERIES = 3
 # Fitted on 500 simulated recoveries: spread of the logarithm, lasting and per recovery seen.
-LASTING_SPREAD, SPREAD_OF_ONE = 0.4, 1.4
+LASTING_SPREAD, SPREAD_OF_ONE = 0.35, 1.2
 # Log odds against "every machine on its own" before the days are looked at.
 AGAINST_OWN_PACE = 1.5
 # Of the other draws, those in which all types of machine share one capacity.
@@ -46,12 +50,14 @@ NOT_FORECAST = "not forecast: fewer than three recoveries, or days with them, on
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A recovery so far, by day (oldest first) and type of machine: work done (bytes, or machines
-    where bytes are not known) and machines recovered; by type: work and machines left."""
+    where bytes are not known) and machines recovered; by type: work and machines left, and of the
+    work left that of each machine under way (one array per type; none where nothing is known)."""
 
     work: Floats
     machines: Floats
     work_left: Floats
     machines_left: Floats
+    under_way: Sequence[Floats] = ()
 
 
 def days_to_completion(progress: Progress, *, draws: int = DRAWS, seed: int = SEED) -> Floats:
@@ -69,12 +75,13 @@ def days_to_completion(progress: Progress, *, draws: int = DRAWS, seed: int = SE
     starts = rng.choice(days, size=(draws, -(-ahead // BLOCK_DAYS)), p=recent)
     drawn = (starts[:, :, None] + np.arange(BLOCK_DAYS)).reshape(draws, -1)[:, :ahead] % days
 
-    shared = _reached(total[drawn], float(progress.work_left.sum()), pace)
+    to_do = _to_do(progress, draws, rng)
+    shared = _reached(total[drawn], to_do.sum(axis=1), pace)
     apart, single = np.zeros(draws), np.zeros(draws)
     events = recent @ progress.machines * days
     exposed = recent @ _still_left(progress.machines, progress.machines_left) * days
     for kind in np.flatnonzero(progress.machines_left > 0):
-        own, left = progress.work[:, kind], float(progress.work_left[kind])
+        own, left = progress.work[:, kind], to_do[:, kind]
         since = np.flatnonzero(own)
         if since.size:
             begun = own[since[0] :]
@@ -96,10 +103,18 @@ def days_to_completion(progress: Progress, *, draws: int = DRAWS, seed: int = SE
     return np.asarray(np.maximum(mixed, 1e-3) * np.exp(spread * noise), dtype=np.float64)
 
 
-def _reached(daily: Floats, wanted: float, pace: float) -> Floats:
-    """Days, with fractions, until the work of each row of days adds up to what is wanted."""
+def _to_do(progress: Progress, draws: int, rng: np.random.Generator) -> Floats:
+    """By draw and type, the work left without a part of what is under way, drawn evenly."""
+    to_do = np.tile(progress.work_left, (draws, 1))
+    for kind, works in enumerate(progress.under_way):
+        to_do[:, kind] -= (rng.uniform(0.0, 1.0, (draws, len(works))) * works).sum(axis=1)
+    return np.asarray(to_do, dtype=np.float64)
+
+
+def _reached(daily: Floats, wanted: Floats, pace: float) -> Floats:
+    """Days, with fractions, until the work of each row of days adds up to what it is to reach."""
     row, total = np.arange(len(daily)), np.cumsum(daily, axis=1)
-    hit = total >= wanted * (1 - 1e-9)
+    hit = total >= wanted[:, None] * (1 - 1e-9)
     day = hit.argmax(axis=1)
     gain = daily[row, day]
     inside = day + 1 - (total[row, day] - wanted) / np.where(gain > 0, gain, 1.0)
@@ -192,17 +207,24 @@ def _forecast(moment: datetime, machines: Sequence[Mapping[str, Any]]) -> list[A
         kind: n for n, kind in enumerate(sorted({row["machine_type"] or "" for row in struck}))
     }
     daily, rest = (days, len(kinds)), len(kinds)
-    so_far = Progress(np.zeros(daily), np.zeros(daily), np.zeros(rest), np.zeros(rest))
+    under_way: list[list[float]] = [[] for _ in kinds]
+    work_done, machines_done = np.zeros(daily), np.zeros(daily)
+    work_left, machines_left = np.zeros(rest), np.zeros(rest)
     for row in back:
         age = (moment - row["recovered_at"]) // timedelta(days=1)
         place = max(days - 1 - age, 0), kinds[row["machine_type"] or ""]
-        so_far.machines[place] += 1
-        so_far.work[place] += row["protected_bytes"] if by_bytes else 1
+        machines_done[place] += 1
+        work_done[place] += row["protected_bytes"] if by_bytes else 1
     for row in left:
-        kind = kinds[row["machine_type"] or ""]
-        so_far.machines_left[kind] += 1
-        so_far.work_left[kind] += row["protected_bytes"] if by_bytes else 1
-    drawn = days_to_completion(so_far)
+        kind, work = kinds[row["machine_type"] or ""], row["protected_bytes"] if by_bytes else 1
+        machines_left[kind] += 1
+        work_left[kind] += work
+        if _by(row["began_at"], moment):
+            under_way[kind].append(work)
+    drawn = days_to_completion(Progress(
+        work_done, machines_done, work_left, machines_left,
+        [np.asarray(works, dtype=np.float64) for works in under_way],
+    ))  # fmt: skip
     band = [
         moment + timedelta(seconds=round(86400 * days)) if days <= LONGEST_DAYS else None
         for days in (float(each) for each in np.quantile(drawn, (0.1, 0.5, 0.9)))
