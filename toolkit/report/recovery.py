@@ -13,7 +13,7 @@ from toolkit.report.model import Block, Paragraph, Section, Table, columns
 from toolkit.report.words import number, percent, size, span
 
 SCENARIOS = {
-    "resumed": "good again by its own jobs",
+    "resumed": "own job succeeded again, without a seed or relink",
     "relinked": "linked again",
     "reseeded": "seeded anew",
     "lost": "recorded as lost",
