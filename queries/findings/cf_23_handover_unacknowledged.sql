@@ -44,6 +44,21 @@ action as (
         and not list_contains(policy_list('witness_actions'), lower(operation_event.action))
 ),
 
+-- What is tied to a change only by inference may not belong to it, so that the actions that surely
+-- do are followed by themselves, too.
+sequence as (
+    select
+        action.*,
+        false as is_explicit_only
+    from action
+    union all
+    select
+        action.*,
+        true as is_explicit_only
+    from action
+    where action.basis = 'explicit'
+),
+
 followed as (
     select
         action.*,
@@ -54,9 +69,9 @@ followed as (
         lag(action.occurred_lo) over in_order as before_lo,
         lag(action.occurred_hi) over in_order as before_hi,
         lag(action.evidence) over in_order as before_evidence
-    from action
+    from sequence as action
     window in_order as (
-        partition by action.operation_id
+        partition by action.operation_id, action.is_explicit_only
         order by action.occurred_at, action.source_id, action.record_no
     )
 ),
@@ -64,12 +79,27 @@ followed as (
 taken_over as (
     select
         followed.*,
-        followed.before_hi < followed.occurred_lo
-        and followed.basis = 'explicit'
-        and followed.before_basis = 'explicit' as is_sure,
-        followed.basis <> 'explicit' or followed.before_basis <> 'explicit' as is_tied
+        followed.is_explicit_only
+        and followed.before_hi < followed.occurred_lo
+        -- A third person in between may have passed the change on.
+        and not exists (
+            select 1
+            from action as inferred
+            where
+                inferred.operation_id = followed.operation_id
+                and inferred.basis <> 'explicit'
+                and inferred.actor not in (followed.actor, followed.before_actor)
+                and inferred.occurred_at between followed.before_at and followed.occurred_at
+        ) as is_sure,
+        not followed.is_explicit_only as is_tied
     from followed
-    where followed.actor <> followed.before_actor
+    where
+        followed.actor <> followed.before_actor
+        and (
+            followed.is_explicit_only
+            or followed.basis <> 'explicit'
+            or followed.before_basis <> 'explicit'
+        )
 ),
 
 given as (
@@ -89,6 +119,7 @@ matched as (
     select
         taken_over.operation_id,
         taken_over.evidence,
+        taken_over.before_evidence,
         bool_or(
             given.ack_at is not null
             and given.given_lo >= taken_over.before_lo - policy_minutes('handover_minutes')
@@ -96,7 +127,7 @@ matched as (
         ) as is_acknowledged,
         bool_or(given.ack_at is not null) as may_be_acknowledged,
         min(given.given_at) as given_at,
-        list(given.handover_row) as handover_rows
+        list(given.handover_row order by given.handover_row) as handover_rows
     from taken_over
     inner join given
         on
@@ -105,7 +136,7 @@ matched as (
             and taken_over.actor = given.to_actor
             and given.given_hi >= taken_over.before_lo - policy_minutes('handover_minutes')
             and given.given_lo <= taken_over.occurred_hi + policy_minutes('handover_minutes')
-    group by taken_over.operation_id, taken_over.evidence
+    group by taken_over.operation_id, taken_over.evidence, taken_over.before_evidence
 ),
 
 judged as (
@@ -143,6 +174,7 @@ judged as (
         on
             taken_over.operation_id = matched.operation_id
             and taken_over.evidence = matched.evidence
+            and taken_over.before_evidence = matched.before_evidence
 ),
 
 -- An operation gets the gravest status of what was judged within it.
