@@ -305,6 +305,33 @@ def test_of_many_machines_what_falls_while_others_are_down_belongs_to_the_episod
     assert episodes(*first, *later, *rest) == [(20, 60, 8, True)]
 
 
+def with_a_slow_one(back: int, *, fast: int = 1, good: int = 38) -> list[list[dict[str, object]]]:
+    """Machines with jobs every hour that fall at hour 20 and are back at another, others that stay
+    good, and one with daily jobs, good at hour 19 and not at hour 43."""
+    states = [
+        [(hour, "failure" if number < fast and 20 <= hour < back else "success")
+         for hour in range(200)]
+        for number in range(fast + good)
+    ]  # fmt: skip
+    daily = [(hour, "failure" if 19 < hour < 163 else "success") for hour in range(19, 200, 24)]
+    return [samples(f"m{number:02}", each) for number, each in enumerate([*states, daily])]
+
+
+@pytest.mark.parametrize(("back", "latest"), [(42, 42), (60, 43)])
+def test_a_slow_machine_counts_from_when_it_has_fallen_by_all_odds(back: int, latest: int) -> None:
+    """Of 40 two make up the share; the fast one is back an hour before the slow one is known to
+    have fallen, somewhen in the 24 hours before."""
+    assert episodes(*with_a_slow_one(back)) == [(latest, back, 2, True)]
+
+
+def test_a_slow_machine_that_may_have_fallen_after_a_fast_one_was_back_makes_no_onset() -> None:
+    assert episodes(*with_a_slow_one(36)) == []
+
+
+def test_a_slow_machine_that_makes_up_the_share_does_not_widen_what_the_others_bound() -> None:
+    assert episodes(*with_a_slow_one(150, fast=2, good=57)) == [(20, 150, 3, True)]
+
+
 def metric(series: str, asset: str | None, values: Sequence[float]) -> list[dict[str, object]]:
     """Samples of a metric every ten minutes."""
     return [

@@ -10,7 +10,7 @@
 -- scope = "The bare name: `all`, a region, a site, a component, an asset."
 -- onset_at = "Best single estimate: middle of the time that lies in the intervals of most machines."
 -- onset_lo = "Earliest onset: two in five of the machines whose bounds agree on the estimate were last good at this time or later."
--- onset_hi = "Latest onset: the machine that makes up the share is in a gap."
+-- onset_hi = "Latest onset: the machine that makes up the share is in a gap, or three in five of the machines whose bounds agree on the estimate are."
 -- ended_at = "The share fell below again; NULL where it had not when the record ends."
 -- affected = "Machines with a gap in the episode."
 -- population = "Machines of the scope with telemetry."
@@ -121,7 +121,10 @@ struck as (
     select distinct
         members.scope_kind,
         members.scope,
-        falls.*
+        falls.*,
+        -- A slow machine that cannot be told to have fallen before a fast one is back fell earlier
+        -- than at its last bound by all odds: it counts from when 19 of 20 such would have fallen.
+        falls.started_lo + (falls.started_hi - falls.started_lo) * 0.95 as counted_at
     from members
     inner join machine_fall as falls
         on
@@ -184,7 +187,7 @@ turns_of_machines as (
         scope_kind,
         scope,
         wave_no,
-        started_hi as instant,
+        counted_at as instant,
         1 as change
     from waves
     union all
@@ -244,7 +247,7 @@ episodes as (
         spans.enough,
         spans.population,
         spans.wave_no,
-        spans.instant as onset_hi,
+        spans.instant as begun_at,
         spans.ended_at as all_clear_at,
         if(spans.ended_at < record.ends_at, spans.ended_at, null) as ended_at,
         row_number() over (
@@ -269,24 +272,53 @@ involved as (
             episodes.scope_kind = waves.scope_kind
             and episodes.scope = waves.scope
             and episodes.wave_no = waves.wave_no
-            and episodes.all_clear_at > waves.started_hi
-            and episodes.onset_hi < waves.ended_at
+            and episodes.all_clear_at > waves.counted_at
+            and episodes.begun_at < waves.ended_at
 ),
 
-bounded as (
+-- By its bounds alone, the share is surely in a gap when the machine that makes it up is.
+made_up as (
     select
         scope_kind,
         scope,
         episode_no,
-        onset_hi,
-        ended_at,
-        population,
-        count(distinct asset_id) as affected,
-        sum(epoch_us(asset_ended_at) - epoch_us(started_hi)) as lasting,
-        bool_or(is_statistical) as is_statistical,
-        min(started_lo) filter (where started_hi = onset_hi) as onset_lo
+        started_hi,
+        least(started_hi, all_clear_at) as onset_hi
+    from (
+        select
+            scope_kind,
+            scope,
+            episode_no,
+            enough,
+            all_clear_at,
+            min(started_hi) as started_hi
+        from involved
+        group by scope_kind, scope, episode_no, enough, all_clear_at, asset_id
+    ) as fallen
+    qualify row_number() over (
+        partition by scope_kind, scope, episode_no order by started_hi
+    ) = enough
+),
+
+bounded as (
+    select
+        involved.scope_kind,
+        involved.scope,
+        involved.episode_no,
+        made_up.onset_hi,
+        involved.ended_at,
+        involved.population,
+        count(distinct involved.asset_id) as affected,
+        sum(epoch_us(involved.asset_ended_at) - epoch_us(involved.started_hi)) as lasting,
+        bool_or(involved.is_statistical) as is_statistical,
+        min(involved.started_lo) filter (
+            where involved.started_hi = made_up.started_hi
+        ) as onset_lo
     from involved
-    group by scope_kind, scope, episode_no, onset_hi, ended_at, population
+    inner join made_up using (scope_kind, scope, episode_no)
+    group by
+        involved.scope_kind, involved.scope, involved.episode_no, made_up.onset_hi,
+        involved.ended_at, involved.population
 ),
 
 -- The estimate is the time that lies in most machines' intervals. Those that made up the share
@@ -362,13 +394,15 @@ estimates as (
 
 -- The bounds of one machine are as wide as its cadence, and the one that makes up the share may be
 -- a slow one. Had the onset come earlier than this, two in five of the machines that agree on the
--- estimate would have been good after it by chance alone.
+-- estimate would have been good after it by chance alone; had it come later, three in five would
+-- have been in a gap before it.
 agreed as (
     select
         involved.scope_kind,
         involved.scope,
         involved.episode_no,
-        quantile_disc(involved.started_lo, 0.6) as onset_lo
+        quantile_disc(involved.started_lo, 0.6) as onset_lo,
+        quantile_disc(involved.started_hi, 0.6) as onset_hi
     from involved
     inner join estimates using (scope_kind, scope, episode_no)
     where estimates.onset_at between involved.started_lo and involved.started_hi
@@ -380,7 +414,7 @@ select
     scope,
     estimates.onset_at,
     agreed.onset_lo,
-    bounded.onset_hi,
+    least(bounded.onset_hi, agreed.onset_hi) as onset_hi,
     bounded.ended_at,
     bounded.affected,
     bounded.population,
@@ -390,7 +424,7 @@ select
         partition by scope_kind, scope
         order by
             (
-                coalesce(bounded.onset_hi <= case_info.window_end, true)
+                coalesce(least(bounded.onset_hi, agreed.onset_hi) <= case_info.window_end, true)
                 and coalesce(bounded.ended_at >= case_info.window_start, true)
             ) desc,
             bounded.affected desc,
