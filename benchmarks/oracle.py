@@ -50,6 +50,7 @@ class Oracle:
             self._irreversible(change)
             self._guards(change)
             self._people(change)
+            self._claims(change)
             if change.registered:
                 self._register(change)
                 self._approvals(change)
@@ -279,8 +280,11 @@ class Oracle:
             ):
                 self.say("EQ-04", change, "exception")
         acts = sorted((act for act in change.actions if not act.is_witness), key=lambda a: a.at)
-        for before, after in pairwise(acts):
-            if before.actor == after.actor or not change.registered:
+        if not change.registered:
+            return
+        stated = [act for act in acts if act.is_stated]
+        for before, after in [*pairwise(stated), *pairwise(acts)]:
+            if before.actor == after.actor:
                 continue
             given = [
                 row for row in self.registers.handovers
@@ -288,8 +292,28 @@ class Oracle:
                 and before.at - 30 * MINUTE <= row[3] <= after.at + 30 * MINUTE
             ]  # fmt: skip
             if not any(row[4] for row in given):
-                sure = after.at - before.at > NARROW
+                # What does not name the change may not be of it, nor may who did it have been.
+                between = {act.actor for act in acts
+                           if not act.is_stated and before.at <= act.at <= after.at}  # fmt: skip
+                sure = after.at - before.at > NARROW and before.is_stated and after.is_stated
+                sure = sure and between <= {before.actor, after.actor}
                 self.say("CF-23", change, "exception" if sure else "undetermined")
+
+    def _claims(self, change: Change) -> None:
+        """A verification claims that its target is in order; states observed since may tell."""
+        for act in change.acts:
+            states = sorted(row for row in self.registers.states if row[1] == act.target)
+            if act.action != "verify" or act.outcome != "success" or not states:
+                continue
+            if states[-1][2] == "removed":
+                continue
+            before = [row[2] for row in states if row[0] < act.at - NARROW]
+            after = [row[2] for row in states if row[0] > act.at + NARROW]
+            if not after:
+                self.say("EQ-05", act.target or "", "undetermined")
+            elif after[0] != "healthy":
+                was_good = bool(before) and before[-1] == "healthy"
+                self.say("EQ-05", act.target or "", "undetermined" if was_good else "exception")
 
     def _register(self, change: Change) -> None:
         arrays = {each.id: each.criticality for each in self.world.arrays}
@@ -341,6 +365,9 @@ class Oracle:
                        if decision == "approved" and who not in involved]  # fmt: skip
         if len(independent) < (change.approvals_required or 1):
             self.say("CF-11", change, "exception")
+        elif limit is None:
+            # No action is on record, so that nothing tells whether they stood before the first.
+            self.say("CF-11", change, "undetermined")
 
     def _alerts(self, change: Change) -> None:
         start, end = change.window[0], change.closed_at or change.window[1]
@@ -442,7 +469,8 @@ class Oracle:
                     self.say("CF-27", change, "undetermined")
 
     def _items(self) -> None:
-        began = min(self.onsets.values(), default=None)
+        whole = self.onsets.get(("all", "all"))
+        began = whole or min(self.onsets.values(), default=None)
         for name, opened, theme, closed in self.registers.items:
             if theme.lower() != self.theme.lower():
                 continue

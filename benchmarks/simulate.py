@@ -105,7 +105,7 @@ def simulate(scenario: str, seed: int, folder: Path) -> Truth:
     onsets = _onsets(case, told)
     _page(case, told, folder, last)
     theme = THEME if rng.random() < 0.5 else THEME.upper()
-    oracle = Oracle(case.ops, told.uses, onsets, THEME)
+    oracle = Oracle(case.ops, told.uses, onsets | _dependency_onsets(case, told), THEME)
     verdicts = oracle.judge() | case.verdicts
     _write(case, told, folder, theme)
     return Truth(
@@ -372,6 +372,23 @@ def _onsets(case: _Case, told: Telemetry) -> dict[tuple[str, str], datetime]:
         scopes["region", region.name] = local
     found = {scope: told.onset(members, case.faults) for scope, members in scopes.items()}
     return {scope: at for scope, at in found.items() if at is not None}
+
+
+def _dependency_onsets(case: _Case, told: Telemetry) -> dict[tuple[str, str], datetime]:
+    """Onsets of what two or more machines depended on when they fell: impact may be too small to
+    degrade a region, and has begun all the same."""
+    made = case.world
+    machines = {machine.id: machine for machine in made.machines}
+    fell = {gap.machine: gap.began_at for gap in reversed(told.gaps) if gap.machine in case.faults}
+    found = {}
+    for asset in sorted({edge.on for edge in made.edges}):
+        struck = {edge.machine for edge in made.edges if edge.on == asset
+                  and edge.machine in fell and edge.holds(fell[edge.machine])}  # fmt: skip
+        known = {edge.machine for edge in made.edges if edge.on == asset}
+        at = told.onset([machines[name] for name in sorted(known)], case.faults)
+        if len(struck) >= 2 and at is not None:
+            found["dependency", asset] = at
+    return found
 
 
 def _impact(case: _Case, told: Telemetry) -> dict[str, Impact]:
