@@ -195,6 +195,29 @@ def test_an_update_that_a_feed_tells_without_its_id_is_told_once_and_compared(
     )
 
 
+def test_components_that_a_feed_tells_belong_to_the_update_that_stands_for_its_own(
+    tmp_path: Path,
+) -> None:
+    """The page names the components of the first update, and none of the second."""
+    head = "posted_at,incident_id,state,update_id,title,body,component,component_status\n"
+    page = (
+        "2022-03-09T09:00:12Z,i1,investigating,u1,Backups,Looking,Vault,partial_outage\n"
+        "2022-03-09T10:00:12Z,i1,identified,u2,Backups,Found,,\n"
+    )
+    feed = (
+        "2022-03-09T09:00Z,i1,investigating,,Backups,Looking,Gate,major_outage\n"
+        "2022-03-09T10:00Z,i1,identified,,Backups,Found,Vault,major_outage\n"
+        "2022-03-09T11:00Z,i1,resolved,,Backups,Done,Vault,operational\n"
+    )
+    with rebuilt(tmp_path, {"a.csv": head + page, "b.csv": head + feed}) as store:
+        shown = "update_id, component, component_status"
+        told = [("u1", "Vault", "partial_outage"), ("u2", "Vault", "major_outage"),
+                (None, "Vault", "operational")]  # fmt: skip
+        for relation in ("status_component", "status_region"):
+            rows = store.rows(f"select {shown} from {relation} order by posted_at")
+            assert [tuple(row.values()) for row in rows] == told
+
+
 def test_what_a_feed_alone_tells_is_kept(tmp_path: Path) -> None:
     """More updates of one minute than the page has ids for, and one of another state."""
     files = {

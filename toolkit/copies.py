@@ -7,7 +7,8 @@ overlap, are one record; rows that one file repeats are true repeats, and stay.
 
 A feed tells of the updates of a status page without their ids, and to the minute. Such an update is
 the copy of one that another source holds with its id, if incident and state (or text) are the same
-and it can have been posted at the same time.
+and it can have been posted at the same time. What it says of components is left out with it where
+another source tells the components of that update, and is told of that update where none does.
 """
 
 from __future__ import annotations
@@ -96,6 +97,34 @@ _TOLD_WITHOUT_ID = r"""
     order by all
 """
 
+_COMPONENTS_TOLD_AGAIN = """
+    insert into record_copy
+    select distinct
+        'status_component', copy.source_id, copy.record_no, copy.of_source_id, copy.of_record_no
+    from record_copy as copy
+    semi join evidence.status_component as told
+        on copy.source_id = told.source_id and copy.record_no = told.record_no
+    inner join evidence.status_update as named
+        on copy.of_source_id = named.source_id and copy.of_record_no = named.record_no
+    semi join evidence.status_component as known
+        on named.incident_id = known.incident_id and named.update_id = known.update_id
+    where copy.relation = 'status_update'
+    order by all
+"""
+
+_COMPONENTS_OF_ANOTHER = """(
+    select held.* replace (
+        coalesce(named.update_id, held.update_id) as update_id,
+        coalesce(named.posted_at, held.posted_at) as posted_at
+    )
+    from evidence.status_component as held
+    left join record_copy as copy
+        on copy.relation = 'status_update'
+        and held.source_id = copy.source_id and held.record_no = copy.record_no
+    left join evidence.status_update as named
+        on copy.of_source_id = named.source_id and copy.of_record_no = named.record_no
+)"""
+
 
 def find(store: Store) -> None:
     """Write the table `record_copy`: records that another source already holds.
@@ -116,6 +145,7 @@ def find(store: Store) -> None:
         if pairs:
             store.execute(_copies(BY_NAME[name], pairs))
     store.execute(_TOLD_WITHOUT_ID)
+    store.execute(_COMPONENTS_TOLD_AGAIN)
     store.describe(
         "record_copy",
         comment="Copies of records in other exports. One row per record that is left out.",
@@ -141,12 +171,21 @@ def current(store: Store, relation: Relation) -> str:
             "source.obtained_at as timestamptz) from source where source.source_id = "
             "held.source_id)) as seen_at, row_number() over (partition by source_id, "
             f"{alike} order by record_no) as nth "
-            f"from evidence.{relation.name} as held{kept}) "
+            f"from {_held(store, relation.name)} as held{kept}) "
             f"qualify row_number() over (partition by {_KEYS[relation.name]} "
             "order by seen_at desc nulls last, source_id desc, record_no desc) = 1"
         )
     kept = _without_copies(store, relation.name, "held")
     return f"select {columns} from evidence.{relation.name} as held{kept}"
+
+
+def _held(store: Store, name: str) -> str:
+    """What is on record of a relation, components under the update that stands for theirs."""
+    if name == "status_component" and store.value(
+        "select count(*) from record_copy where relation = 'status_update'"
+    ):
+        return _COMPONENTS_OF_ANOTHER
+    return f"evidence.{name}"
 
 
 def _without_copies(store: Store, name: str, held: str) -> str:
