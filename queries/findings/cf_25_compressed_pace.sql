@@ -171,7 +171,8 @@ verdict as (
                 status_rank(judged.status) desc,
                 judged.occurred_at,
                 judged.event asc,
-                judged.reason asc
+                judged.reason asc,
+                judged.target asc
         ) as decisive,
         gravest(judged.status) as judged_alike,
         gathered(judged.status, judged.evidence) as evidence

@@ -141,7 +141,7 @@ continued as (
     select
         answer.event,
         answer.series,
-        list(gap.evidence) as evidence
+        list(gap.evidence order by gap.evidence) as evidence
     from answer
     inner join stated on answer.event = stated.event
     cross join record_end
@@ -163,7 +163,7 @@ measured as (
             where not coalesce(answer.is_good, false)
             and (answer.is_bad or continued.event is not null)
         ) as bad,
-        flatten(list(list_concat(answer.evidence, flatten(continued.evidence))) filter (
+        pointers(list(list_concat(answer.evidence, flatten(continued.evidence))) filter (
             where not coalesce(answer.is_good, false)
         )) as evidence
     from answer
@@ -293,11 +293,11 @@ used as (
             and job_run.started_at <= safe.occurred_hi + job_run.next_cadence
             and job_run.last_sample_at > safe.occurred_hi
         ) as in_use,
-        list(distinct job_run.last_evidence) filter (
+        list_sort(list(distinct job_run.last_evidence) filter (
             where job_run.state in ('success', 'running', 'connected')
             and job_run.started_at <= safe.occurred_hi + job_run.next_cadence
             and job_run.last_sample_at > safe.occurred_hi
-        ) as evidence,
+        )) as evidence,
         count(job_run.series) as runs
     from safe
     inner join edge

@@ -60,8 +60,15 @@ overlapping as (
 
 -- The year of the window, else that of most statements, is what a statement can contradict.
 years as (
-    select mode(date_part('year', about_at at time zone 'UTC')) as usual
-    from statement
+    select arg_max(spoken_of.year, (spoken_of.statements, -spoken_of.year)) as usual
+    from (
+        select
+            date_part('year', about_at at time zone 'UTC') as year,
+            count(*) as statements
+        from statement
+        where about_at is not null
+        group by date_part('year', about_at at time zone 'UTC')
+    ) as spoken_of
 ),
 
 episode as (

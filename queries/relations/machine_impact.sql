@@ -58,7 +58,8 @@ region_onset as (
     inner join episode on onset.onset_lo <= episode.ended_at and onset.onset_hi >= episode.onset_lo
     where onset.scope_kind = 'region'
     qualify row_number() over (
-        partition by onset.scope order by onset.main desc, onset.onset_lo asc
+        partition by onset.scope
+        order by onset.main desc, onset.onset_lo asc, onset.episode_no asc
     ) = 1
 ),
 
@@ -157,7 +158,8 @@ recovery as (
     cross join last_sample
     where job_kind in ('seed', 'relink')
     qualify row_number() over (
-        partition by asset_id order by last_sample_at desc, job_kind asc, job_id asc, run_no desc
+        partition by asset_id
+        order by last_sample_at desc, job_kind asc, job_id asc, run_no desc, evidence asc
     ) = 1
 ),
 

@@ -36,7 +36,7 @@ episode as (
 reseeds as (
     select
         replication_run.*,
-        (replication_run.started_at, replication_run.run_no) as place
+        (replication_run.started_at, replication_run.run_no, replication_run.evidence) as place
     from replication_run
     cross join episode
     where

@@ -38,8 +38,10 @@ runs as (
         instants.as_of_at,
         replication_run.*,
         replication_run.last_sample_at > instants.as_of_at as is_spanning,
-        (replication_run.started_at, replication_run.last_sample_at, replication_run.run_no)
-            as place
+        (
+            replication_run.started_at, replication_run.last_sample_at, replication_run.run_no,
+            replication_run.evidence
+        ) as place
     from replication_run
     inner join instants on replication_run.started_at <= instants.as_of_at
     where replication_run.job_kind in ('replicate', 'seed', 'relink')

@@ -68,7 +68,8 @@ job_days as (
         replication_run.asset_id,
         (replication_run.started_at at time zone 'UTC')::date as day,
         arg_max(
-            replication_run.state, (replication_run.started_at, replication_run.run_no)
+            replication_run.state,
+            (replication_run.started_at, replication_run.run_no, replication_run.evidence)
         ) = 'running' as is_running
     from replication_run
     inner join machines using (asset_id)
