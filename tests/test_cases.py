@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_what_only_the_page_says_is_told_as_said(made: Store) -> None:
             "North: degraded performance for 38 min, partial outage for 3 h 42 min and operational"
         ) in text.replace("\u00a0", " ")
         assert "gap\\_cadences" not in text  # no gap is measured
+    text = _told(made, "review")
+    assert "Interval promises made" in text
+    assert "Interval promises kept" not in text  # none was made
+    assert "of the onset" not in text.partition("## Communication")[2]
+    assert "None of them is named as the reason" not in text  # there is no deviation to name
+    assert "No rule could be tested, so there is neither an exception" in _told(made, "audit")
     picture = report.render(report.build(made), "summary", "html").decode()
     assert "page said" in picture
     assert ">measured<" not in picture
@@ -108,7 +115,7 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     asked = [row["what"] for row in made.rows("select what from evidence_request")]
     assert len(asked) == len(set(asked)) == 12  # each missing relation is asked for once
     text = report.render(report.build(made), "review", "html").decode()
-    assert "Machines that remain to be recovered." in text
+    assert "Machines that remain to be recovered." not in text  # two on each day: no course
     assert "First impact by" in text  # the time shown is the latest of an interval
     assert "when the forecast sees the last one done" not in text  # there is no forecast
     assert (region["data_at_risk_bytes"], region["data_unknown"]) == (None, 7)
@@ -122,6 +129,11 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
         "All 6 machines that fell replicate to vault-1; of the others, none does. In 6 of 6 gaps "
         "their jobs report “vault-1: index not readable”."
     ) in text
+    assert "24 events lie in the window; the table shows all of them" in text
+    assert "Gap of machine-01 to vault-1 begins: vault-1: index not readable" in text
+    assert "replicate of machine-01 to vault-1 failure: vault-1: index not readable" in text
+    assert "recorded as lost" not in text.partition("## Recovery and forecast")[2]
+    assert "No register of dependencies is among the evidence, so single points" in text
     partners = _told(made, "summary")
     assert "What the page said" not in partners
     assert "vault-1" not in partners  # what jobs report is the board's
@@ -146,6 +158,18 @@ def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
         assert "What 6 of the 35 rules would show" in text
         assert "in brackets the rule" not in text  # no decision names one
     assert "What the page said" not in _told(made, "summary")  # it said nothing
+    text = _told(made, "review")
+    assert "10 events lie in the window; the table shows all of them" in text
+    plan = text.partition("## Plan against execution")[2].partition("## Contributing")[0]
+    assert plan.count("no deviation on record") == 4  # one row per step
+    assert "No change besides CHG-1 is on record, so there is none to compare with." in text
+    assert "The one maintenance with a planned window was done within it." in text
+    assert "The one operation with decided tests shows no deviation." in text
+    assert "The one restore or integrity test on record passed." in text
+    assert "3 of 3 machines rest on one copy, and none is without a current one." in text
+    assert "1 irreversible event with step precheck before it" in text
+    assert "verify: success" in text  # of an action without a target
+    assert "Machines before" not in text  # there is no onset that anything could be before
     assert made.value("select count(*) from onset") == 0
     assert made.value("select count(*) from machine_impact") == 0
     (row,) = made.rows("select * from maintenance_overrun")
@@ -191,3 +215,59 @@ def test_one_of_a_kind_is_told_in_the_singular(made: Store) -> None:
         if _ONE_OF_MANY.search(row["text"])
     }
     assert not told
+
+
+@pytest.mark.parametrize("made", ["went-well"], indirect=True)
+def test_working_papers_read_as_a_sentence(made: Store) -> None:
+    text = _told(made, "audit")
+    assert (
+        "The case file does not state the system of record, who obtained it, when, how or how many "
+        "records to expect for any of the 7 sources. For these, integrity rests"
+    ) in text
+    assert "1 operation: 1 registered change and no session of events without one" in text
+    assert "in the records; 2025-08-30 12:00 | C |" in text  # one instant, not a span
+    assert "Text of people" in text
+    assert "was not" not in text.partition("## Source register")[0]
+
+
+@pytest.mark.parametrize("made", ["telemetry-only"], indirect=True)
+def test_what_is_absent_is_said_as_absent(made: Store) -> None:
+    text = _told(made, "audit")
+    assert "for the one source. For it, integrity rests" in text
+    assert "no operation is on record: neither a registered change nor a maintenance event" in text
+    assert "no procedure version on file" in text
+    assert "no account of a person is on record" in text
+    assert "Text of people" not in text  # there is none
+
+
+def test_files_that_no_reader_took_are_listed_with_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "went-well"
+    shutil.copytree(CASES / "went-well", folder)
+    evidence = folder / "evidence"
+    (evidence / "notes.txt").write_text("seen by the night shift\n")
+    (evidence / "again.csv").write_bytes((evidence / "change.csv").read_bytes())
+    (evidence / "strange.bin").write_bytes(b"\x01\x02\x03")
+    with (folder / "case.toml").open("a") as file:
+        file.write('ignore = ["*.txt"]\n')
+    case = CaseFolder.open(folder)
+    store = Store.create()
+    ingest(store, case)
+    told = {row["path"]: row["outcome"] for row in store.rows("from unread_file")}
+    assert told.pop("evidence/notes.txt") == "ignored"
+    assert told.pop("evidence/strange.bin") == "refused"
+    assert list(told.values()) == ["repeated"]  # the first of the two by name is read
+    rebuild(store, case)
+    text = _told(store, "audit")
+    assert "7 files were read, 3 were not." in text
+    assert "ignored: case.toml names it as no evidence" in text
+    assert hashlib.sha256((evidence / "notes.txt").read_bytes()).hexdigest() in text
+    # What is read after all stands no longer among the unread, and the rest stays.
+    (evidence / "strange.bin").unlink()
+    ingest(store, case, [evidence / "notes.txt"])
+    assert store.value("select count(*) from unread_file") == 3
+    ingest(store, case)
+    assert {row["outcome"] for row in store.rows("from unread_file")} == {"ignored", "repeated"}
+    (evidence / "notes.txt").unlink()
+    (evidence / "again.csv").unlink()
+    ingest(store, case)
+    assert not store.has("unread_file")

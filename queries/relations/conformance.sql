@@ -228,8 +228,11 @@ select
                 || ' of '
                 || wit_name || place || ' yet; the change is open.'
         else
-            activations || if(activations = 1, ' event', ' events') || ' of '
-            || act_name || if(is_negated, ' without ', ' with ')
+            activations
+            || if(act_name = 'the irreversible event', ' irreversible', '')
+            || if(activations = 1, ' event', ' events')
+            || if(act_name = 'the irreversible event', '', ' of ' || act_name)
+            || if(is_negated, ' without ', ' with ')
             || wit_name || place || '.'
     end as reason,
     operation_id,

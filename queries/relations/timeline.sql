@@ -172,7 +172,8 @@ events as (
         started_at as occurred_at,
         asset_id as asset,
         asset_id as subject,
-        concat_ws(' ', job_kind, 'of', asset_id, 'to ' || target_asset, state, error) as summary,
+        concat_ws(' ', job_kind, 'of', asset_id, 'to ' || target_asset, state)
+        || coalesce(': ' || error, '') as summary,
         split_part(evidence, ':', 1)::usmallint as source_id,
         split_part(evidence, ':', 2)::bigint as record_no,
         state as outcome
@@ -190,7 +191,8 @@ events as (
         started_hi as occurred_hi,
         asset_id as asset,
         asset_id as subject,
-        concat_ws(' ', 'Gap of', asset_id, 'to ' || target_asset, 'begins', error) as summary,
+        concat_ws(' ', 'Gap of', asset_id, 'to ' || target_asset, 'begins')
+        || coalesce(': ' || error, '') as summary,
         split_part(start_evidence, ':', 1)::usmallint as source_id,
         split_part(start_evidence, ':', 2)::bigint as record_no
     from gaps

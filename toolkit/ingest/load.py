@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration
-from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean
+from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean, one_line
 from toolkit.ingest import archive
 from toolkit.ingest.bulk import Trust, Unfit
 from toolkit.ingest.container import EvidenceFile
@@ -129,6 +129,7 @@ def ingest(
         for piece in _pieces(case, name, path, is_linked=is_linked)
     ]
     outcomes = [Loaded(piece.name, "ignored") for piece in chosen if case.ignores(piece.name)]
+    unread = {each.path: "case.toml names it as no evidence" for each in outcomes}
     chosen = [piece for piece in chosen if not case.ignores(piece.name)]
     known = {row["path"]: row for row in store.rows("select * from source")}
     refusals: list[EvidenceRefused] = []
@@ -152,13 +153,66 @@ def ingest(
                 )
         except EvidenceRefused as refusal:
             refusals.append(refusal)
+            unread[piece.name] = refusal.message
             outcomes.append(Loaded(piece.name, "refused", reason=str(refusal)))
             if piece.name in known and overrides is None and not dry_run:
                 # What an earlier state of the file said is evidence no longer.
                 with store.transaction():
                     _forget(store, known[piece.name]["source_id"])
                 outcomes.append(Loaded(piece.name, "withdrawn"))
+    if not dry_run:
+        _note_unread(store, case, outcomes, unread, whole=not paths)
     return Ingested(tuple(outcomes), tuple(refusals))
+
+
+def _note_unread(
+    store: Store,
+    case: CaseFolder,
+    outcomes: Sequence[Loaded],
+    reasons: Mapping[str, str],
+    *,
+    whole: bool,
+) -> None:
+    """Keep which files of the case no reader took, and why; there is no table where all were read.
+
+    A file that was looked at now is told anew, one that was not as it was told before, unless the
+    `whole` case was looked at. Bytes and digest are those of the file; a member of an archive has
+    none of its own.
+    """
+    told: dict[str, list[object]] = {}
+    if store.has("unread_file") and not whole:
+        told = {row["path"]: list(row.values()) for row in store.rows("from unread_file")}
+    for each in outcomes:
+        told.pop(each.path, None)
+    for each in outcomes:
+        # What has the bytes of another file says nothing that this one does not say.
+        reason = reasons.get(each.path) or (each.reason if each.outcome == "unchanged" else None)
+        if reason is None or each.outcome == "withdrawn":
+            continue
+        path = case.path / each.path
+        inside = path.is_file() and path.resolve().is_relative_to(case.path.resolve())
+        told[each.path] = [
+            each.path,
+            "repeated" if each.outcome == "unchanged" else each.outcome,
+            one_line(reason),
+            path.stat().st_size if inside else None,
+            _sha256_of(path) if inside else None,
+        ]
+    with store.transaction():
+        store.execute("drop table if exists unread_file")
+        if told:
+            columns = ("path", "outcome", "reason", "bytes", "sha256")
+            store.load(
+                "unread_file",
+                {name: "bigint" if name == "bytes" else "varchar" for name in columns},
+                [told[name] for name in sorted(told)],
+            )
+            store.comment("unread_file", "One row per file that no reader took, with the reason.")
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Meter:

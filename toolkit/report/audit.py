@@ -80,14 +80,12 @@ def _scope(incident: Incident) -> Section:
                 ("Window under review", facts.window),
                 (
                     "Population",
-                    f"{plural(len(operations), 'operation')}: {number(len(registered))} "
-                    f"registered {be(len(registered), 'change', 'changes')} and "
-                    f"{plural(len(operations) - len(registered), 'session')} of events without one",
+                    _population(len(operations), len(registered)),
                 ),
                 (
                     "Criteria",
                     f"{plural(len(incident.rules), 'rule')} of the catalogue; "
-                    f"{plural(len(procedures), 'procedure version')} on file; the thresholds in "
+                    f"{_or_no(len(procedures), 'procedure version')} on file; the thresholds in "
                     "force stand at the end of these papers",
                 ),
                 (
@@ -98,8 +96,11 @@ def _scope(incident: Incident) -> Section:
                 ),
                 (
                     "People",
-                    f"{plural(len(facts.people), 'account')} of people stand as roles, numbered "
-                    "by first appearance in the evidence",
+                    f"{plural(len(facts.people), 'account')} of "
+                    f"{be(len(facts.people), 'a person stands as a role', 'people stand as roles')}"
+                    ", numbered by first appearance in the evidence"
+                    if len(facts.people)
+                    else "no account of a person is on record",
                 ),
             )
         ),
@@ -140,6 +141,20 @@ def _scope(incident: Incident) -> Section:
             )
         )
     return Section("scope", "Scope and criteria", tuple(blocks), new_page=True)
+
+
+def _or_no(count: int, what: str) -> str:
+    return plural(count, what) if count else f"no {what}"
+
+
+def _population(operations: int, registered: int) -> str:
+    """What there is to test."""
+    if not operations:
+        return "no operation is on record: neither a registered change nor a maintenance event"
+    return (
+        f"{plural(operations, 'operation')}: {_or_no(registered, 'registered change')} and "
+        f"{_or_no(operations - registered, 'session')} of events without one"
+    )
 
 
 _ANSWERS = (
@@ -274,6 +289,9 @@ def _controls(incident: Incident) -> Section:
     )
 
 
+_SAID = ("maintenance_event", "status_update", "statement", "notice", "ticket_event")
+
+
 def _limits(facts: CaseFacts) -> Section:
     rows = facts.rows("evidence_quality")
     blocks: list[Block] = [
@@ -285,7 +303,14 @@ def _limits(facts: CaseFacts) -> Section:
                 "interval of each time stands in the attached timeline.",
                 "Records were tested as exported. Whether a system altered them before that is "
                 "outside of what these papers can show.",
-                "Text of people and of the status page is quoted, and proves that it was said.",
+                *(
+                    (
+                        "Text of people and of the status page is quoted, and proves that it was "
+                        "said.",
+                    )
+                    if any(facts.count(name) for name in _SAID)
+                    else ()
+                ),
             )
         )
     ]

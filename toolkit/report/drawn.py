@@ -23,7 +23,7 @@ from toolkit.report.model import (
     Panel,
     SmallMultiples,
 )
-from toolkit.report.words import capital, listed, number, percent, plural
+from toolkit.report.words import be, capital, listed, number, percent, plural
 
 
 def present(*figures: Figure | None) -> list[Figure]:
@@ -123,7 +123,7 @@ def blast_radius(incident: Incident) -> Figure | None:
     """What the operations under review acted on for good, and what depended on it then.
 
     Without an irreversible event, the targets of the events that the record puts before the
-    onset stand at level 0.
+    onset stand first.
     """
     facts = incident.facts
     roots, state = _roots(incident)
@@ -223,13 +223,14 @@ def _grouped(
 def _blast_in_words(levels: dict[str, int], states: dict[str, str]) -> str:
     roots = sorted(name for name, level in levels.items() if level == 0)
     named = listed(roots) if len(roots) <= 6 else plural(len(roots), "asset")
-    told = [f"Level 0: {named}."]
+    told = [f"Acted on: {named}."]
     for level in range(1, max(levels.values()) + 1):
         counts = Counter(
             states.get(name, "unknown") for name, found in levels.items() if found == level
         )
         parts = [f"{number(count)} {state}" for state, count in sorted(counts.items())]
-        told.append(f"Level {level}: {plural(counts.total(), 'asset')}, {listed(parts)}.")
+        how = "directly" if level == 1 else f"through {plural(level - 1, 'other')}"
+        told.append(f"Depending on it {how}: {plural(counts.total(), 'asset')}, {listed(parts)}.")
     return (
         f"{' '.join(told)} Affected: it had a gap in protection, with the onset or apart from it; "
         "unknown: nothing on record measures it."
@@ -332,8 +333,8 @@ def burn_down(facts: CaseFacts) -> Figure | None:
     for row in facts.rows("recovery_progress"):
         remaining[row["day"]] += row["remaining"]
         lost[row["day"]] += row["lost_total"]
-    if len(remaining) < 2 or not any(remaining.values()):
-        return None
+    if len(set(remaining.values())) < 2:
+        return None  # one figure is no course
     steps = tuple((_end_of(day), remaining[day]) for day in sorted(remaining))
     start, end = steps[0][0], steps[-1][0]
     forecast = max(
@@ -347,9 +348,10 @@ def burn_down(facts: CaseFacts) -> Figure | None:
     )
     told = (
         f"{plural(steps[0][1], 'machine')} at the end of {steps[0][0].date()}, "
-        f"{number(steps[-1][1])} at the end of {end.date()}; {number(lost[max(lost)])} recorded "
-        "as lost are left out."
+        f"{number(steps[-1][1])} at the end of {end.date()}"
     )
+    left = lost[max(lost)]
+    told += f"; {number(left)} recorded as lost {be(left)} left out." if left else "."
     as_of = early = middle = late = None
     if forecast is not None:
         as_of = forecast["as_of_at"]

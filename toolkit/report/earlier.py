@@ -11,6 +11,11 @@ from toolkit.report.model import Block, Paragraph, Section, Status, Strong, Tabl
 from toolkit.report.words import listed, number, plural, span
 
 ROWS = 15
+_KEPT = {
+    "within": "done within it",
+    "outside": "done in part outside of it",
+    "unknown": "without a time of the work on record",
+}
 
 
 def section(incident: Incident) -> Section:
@@ -47,8 +52,11 @@ def _near_misses(incident: Incident) -> Iterable[Block]:
             else f"{number(len(rows) - ROWS)} more: postmortem query CASE near_miss.",
         )
         return
-    if not any(row["change_id"] for row in incident.operations.values()):
+    changes = [row["change_id"] for row in incident.operations.values() if row["change_id"]]
+    if not changes:
         told = "No registered change is on record, so there is no earlier one to compare with."
+    elif len(changes) == 1:
+        told = f"No change besides {changes[0]} is on record, so there is none to compare with."
     else:
         told = (
             "No earlier change that closed as success shows an exception to CF-02, CF-05 or CF-06; "
@@ -126,13 +134,18 @@ def _maintenance(facts: CaseFacts) -> Iterable[Block]:
         )
         return
     counts = Counter(str(row["verdict"]) for row in rows)
-    told = [f"{number(n)} {word}" for word, n in sorted(counts.items(), key=lambda p: -p[1])]
+    told = [
+        f"{number(n)} {_KEPT.get(word, word)}"
+        for word, n in sorted(counts.items(), key=lambda p: -p[1])
+    ]
+    if len(rows) == 1:
+        told = [_KEPT.get(word, word) for word in counts]
     yield Paragraph(
         (
             Strong("Announced maintenance against what was done. "),
-            f"Of {plural(len(rows), 'maintenance', 'maintenances')} with a planned window: "
-            f"{listed(told)} (within or outside the window; unknown where no time of the work is "
-            "on record).",
+            f"Of {number(len(rows))} maintenances with a planned window: {listed(told)}."
+            if rows[1:]
+            else f"The one maintenance with a planned window was {told[0]}.",
         ),
         query="maintenance_overrun",
     )

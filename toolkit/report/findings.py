@@ -31,7 +31,14 @@ def section(incident: Incident) -> Section:
     """The register of exceptions, then their pages."""
     exceptions = incident.exceptions
     if not exceptions:
-        none = Paragraph("No test gave an exception.", query="finding")
+        ran = any(row["status"] != "not_run" for row in incident.findings)
+        none = Paragraph(
+            "No test gave an exception."
+            if ran
+            else "No rule could be tested, so there is neither an exception nor a sign that there "
+            "was none.",
+            query="finding",
+        )
         return Section("findings", "Findings", (none,), new_page=True)
     pages = _pages(incident)
     anchors = {row["finding_id"]: page.id for page, rows in pages for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -229,7 +230,7 @@ def _minutes(rows: list[Row]) -> dict[str, float]:
 
 def communication(incident: Incident) -> Section:
     facts = incident.facts
-    rows = _once(facts.rows("communication"))
+    rows = _promised(_once(facts.rows("communication")))
     blocks: list[Block] = []
     if rows:
         blocks.append(
@@ -247,7 +248,9 @@ def communication(incident: Incident) -> Section:
                 ),
                 "communication",
                 f"The first post is expected within {facts.policy('status_first_post_minutes')} "
-                "minutes of the onset.",
+                "minutes of the onset."
+                if incident.onset is not None
+                else "",
             )
         )
     else:
@@ -349,6 +352,20 @@ def _once(rows: list[Row]) -> list[Row]:
         row
         for row in rows
         if row["scope"] == "all" or (row["metric"], row["value"], row["detail"]) not in whole
+    ]
+
+
+def _promised(rows: list[Row]) -> list[Row]:
+    """Leave out how promises were kept where none of the kind was made."""
+    none = {
+        (row["scope"], row["metric"].removesuffix("made"))
+        for row in rows
+        if row["metric"].endswith("promises_made") and not row["value"]
+    }
+    return [
+        row
+        for row in rows
+        if (row["scope"], re.sub("(?:kept|broken)$", "", row["metric"])) not in none
     ]
 
 

@@ -80,9 +80,12 @@ def section(incident: Incident) -> Section:
 
 
 def reviewed(incident: Incident) -> list[Row]:
-    """The operations of the incident; without one, the two with most deviations."""
+    """The operations of the incident; without one, the only one that there is, or the two with
+    most deviations."""
     if incident.reviewed:
         return incident.reviewed
+    if len(incident.operations) == 1:
+        return list(incident.operations.values())
     counts = Counter(row["operation_id"] for row in incident.exceptions if row["operation_id"])
     names = sorted(counts, key=lambda name: (-counts[name], name))[:2]
     return [incident.operations[name] for name in names if name in incident.operations]
@@ -218,8 +221,8 @@ def _done(facts: CaseFacts, step: Row, events: list[Row], operation: Row) -> Tex
     if not found:
         return "no event on record"
     lines = [
-        f"{row['occurred_at'].astimezone(facts.zone):%m-%d %H:%M:%S} {row['action']} "
-        f"{row['target'] or ''}: {row['outcome'] or 'outcome not stated'}"
+        f"{row['occurred_at'].astimezone(facts.zone):%m-%d %H:%M:%S} {row['action']}"
+        f"{' ' + row['target'] if row['target'] else ''}: {row['outcome'] or 'outcome not stated'}"
         + (f" ({row['actor']})" if row["actor"] else "")
         + ("" if row["basis"] == "explicit" else ", tied by inference")
         for row in found[:6]

@@ -58,7 +58,11 @@ def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
         yield Paragraph(
             f"At the end of the record, {number(len(single))} of "
             f"{plural(len(today), 'machine')} {be(len(single), 'rests', 'rest')} on one copy, and "
-            f"{number(without)} {be(without, 'has', 'have')} none that is current."
+            + (
+                f"{number(without)} {be(without, 'has', 'have')} none that is current."
+                if without
+                else "none is without a current one."
+            )
             + _silent(facts, today),
             query="protection_posture",
         )
@@ -81,7 +85,10 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
     if not rows:
         yield Paragraph(
             "No single point is on record: no dependency is registered whose loss alone would take "
-            "down the protection of another machine.",
+            "down the protection of another machine."
+            if facts.count("dependency")
+            else "No register of dependencies is among the evidence, so single points, such as a "
+            "target that several machines share, are not told.",
             query="blast_radius",
         )
         return
@@ -93,23 +100,30 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
         key=lambda item: (-max(row["machines"] for row in item[1].values()), item[0]),
     )
     rest = len(ranked) - POINTS
+    before = any(row["as_of"] == "before" for row in rows)
+    head = "Asset {14} | Kind {10} | Region {8} | "
+    if before:
+        head += "Machines before {number 11} | "
     yield Table(
         "Single points, and what falls with each",
         columns(
-            "Asset {14} | Kind {10} | Region {8} | Machines before {number 11} | "
-            "Machines at the end {number 11} | Partners {number 9} | Data {number 12} | "
-            "State at the end"
+            f"{head}Machines at the end {{number 11}} | Partners {{number 9}} | "
+            "Data {number 12} | State at the end"
         ),
-        tuple(_point(name, when) for name, when in ranked[:POINTS]),
+        tuple(_point(name, when, before=before) for name, when in ranked[:POINTS]),
         "blast_radius, protection_posture",
-        "Before: at the earliest time of the onset; at the end: of the record."
+        (
+            "Before: at the earliest time of the onset; at the end: of the record."
+            if before
+            else "The end is that of the record."
+        )
         + (f" {number(rest)} more: postmortem query CASE blast_radius." if rest > 0 else ""),
     )
 
 
-def _point(name: str, when: dict[str, Row]) -> tuple[str, ...]:
-    before, today = when.get("before"), when.get("today")
-    row = today or before
+def _point(name: str, when: dict[str, Row], *, before: bool) -> tuple[str, ...]:
+    then, today = when.get("before"), when.get("today")
+    row = today or then
     assert row is not None
     if today is None:
         state = "no longer a single point"
@@ -121,7 +135,7 @@ def _point(name: str, when: dict[str, Row]) -> tuple[str, ...]:
         name,
         str(row["kind"] or "not stated"),
         str(row["region"] or "not stated"),
-        number(before["machines"]) if before else "none",
+        *((number(then["machines"]) if then else "none",) if before else ()),
         number(today["machines"]) if today else "none",
         number(partners),
         size(row["protected_bytes"]),

@@ -52,8 +52,8 @@ def _scenarios(facts: CaseFacts) -> Iterable[Block]:
     yield Table(
         "How machines of each type came back",
         columns(
-            "Machine type {16} | Way {22} | Machines {number 10} | Share {number 9} | "
-            "Median time {number 12} | Longest {number 12} | Failed jobs {number 9} | "
+            "Machine type {16} | Way {20} | Machines {number 10} | Share {number 9} | "
+            "Median time {number 12} | Longest {number 12} | Failed seeds or relinks {number 12} | "
             "Data {number}"
         ),
         tuple(

@@ -70,16 +70,18 @@ def document(facts: CaseFacts) -> Document:
 
 def _factors(incident: Incident) -> Section:
     operations = plan.reviewed(incident)
-    blocks: list[Block] = [
-        Paragraph(
-            "Deviations from recorded criteria in the operation under review, each with how "
-            "often the same deviation stands in earlier operations of the kind that closed well. "
-            "A deviation that was usual is a property of how the work is done, not of one day. "
-            "None of them is named as the reason of the incident; the questions are for those "
-            "who know the work."
-        ),
-        *drawn.present(drawn.barriers(incident)),
-    ]
+    blocks: list[Block] = []
+    if incident.exceptions:
+        blocks.append(
+            Paragraph(
+                "Deviations from recorded criteria in the operation under review, each with how "
+                "often the same deviation stands in earlier operations of the kind that closed "
+                "well. A deviation that was usual is a property of how the work is done, not of "
+                "one day. None of them is named as the reason of the incident; the questions are "
+                "for those who know the work."
+            )
+        )
+    blocks += drawn.present(drawn.barriers(incident))
     drawn_only = len(blocks)
     for operation in operations:
         rows = incident.of_operation(operation["operation_id"], "exception")
@@ -166,15 +168,14 @@ def _went_well(incident: Incident) -> Section:
     clean = _clean_operations(incident)
     if clean[0]:
         items.append(
-            f"{number(clean[0])} of {plural(clean[1], 'operation')} with decided tests "
-            f"{be(clean[0], 'shows', 'show')} no deviation at all."
+            f"{_of_all(*clean, 'operation')} with decided tests {be(clean[0], 'shows', 'show')} "
+            "no deviation."
         )
     checks = incident.facts.rows("protection_check")
     passed = [row for row in checks if row["ok"]]
     if checks:
         items.append(
-            f"{number(len(passed))} of {plural(len(checks), 'restore or integrity test')} on "
-            "record passed."
+            f"{_of_all(len(passed), len(checks), 'restore or integrity test')} on record passed."
         )
     told = [
         row for row in incident.facts.rows("partner_impact") if row.get("notified_at") is not None
@@ -196,6 +197,13 @@ def _went_well(incident: Incident) -> Section:
             )
         )
     return Section("well", "What went well", tuple(blocks))
+
+
+def _of_all(some: int, whole: int, what: str) -> str:
+    """`The one test`, `All 3 tests` or `2 of 3 tests`."""
+    if some < whole:
+        return f"{number(some) if some else 'None'} of {plural(whole, what)}"
+    return f"The one {what}" if whole == 1 else f"All {plural(whole, what)}"
 
 
 def _clean_operations(incident: Incident) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from toolkit.report.model import (
 from toolkit.report.words import (
     be,
     cut,
+    listed,
     number,
     plural,
 )
@@ -32,8 +33,11 @@ def section(facts: CaseFacts) -> Section:
     sources = facts.rows("source")
     if not sources:
         return Section("sources", "Sources", (Paragraph("No source was read."),))
+    unread = facts.rows("unread_file")
     parts = (
-        Section("source-register", "Source register", (_register(facts, sources),)),
+        Section(
+            "source-register", "Source register", (_register(facts, sources), *_unread(unread))
+        ),
         Section("reconciliation", "Reconciliation", tuple(_reconciliation(facts, sources))),
         Section("times", "How times were read", tuple(_times(facts))),
         Section("custody", "Chain of custody", tuple(_custody(facts, sources))),
@@ -43,13 +47,41 @@ def section(facts: CaseFacts) -> Section:
         "Sources",
         (
             Paragraph(
-                f"{plural(len(sources), 'file')} {be(len(sources), 'was', 'were')} read. The "
-                "digests are of the bytes of each file as it lies in the case folder."
+                f"{plural(len(sources), 'file')} {be(len(sources), 'was', 'were')} read"
+                + (
+                    f", {number(len(unread))} {be(len(unread), 'was', 'were')} not"
+                    if unread
+                    else ""
+                )
+                + ". The digests are of the bytes of each file as it lies in the case folder."
             ),
         ),
         parts,
         new_page=True,
     )
+
+
+def _unread(rows: list[Row]) -> Iterable[Block]:
+    """The files of the case that no reader took: they are in no number of these papers."""
+    if rows:
+        yield Table(
+            "Files that were not read",
+            columns("File, and SHA-256 {digest 60} | Why {29} | Bytes {number 11}"),
+            tuple(
+                (
+                    (
+                        Strong(str(row["path"])),
+                        *(("\n", Code(row["sha256"])) if row["sha256"] else ()),
+                    ),
+                    f"{row['outcome']}: {row['reason']}",
+                    "not known" if row["bytes"] is None else number(row["bytes"]),
+                )
+                for row in rows
+            ),
+            "unread_file",
+            "Ignored: as the case file says; refused: no record of it was taken; repeated: its "
+            "bytes are those of another file.",
+        )
 
 
 def _register(facts: CaseFacts, sources: list[Row]) -> Table:
@@ -63,7 +95,8 @@ def _register(facts: CaseFacts, sources: list[Row]) -> Table:
         if row["clock_offset_seconds"]:
             told.append(f"clock {row['clock_offset_seconds']:+g} s, {row['clock_basis']}")
         if row["first_at"]:
-            told.append(f"{facts.day(row['first_at'])} to {facts.day(row['last_at'])}")
+            first, last = facts.day(row["first_at"]), facts.day(row["last_at"])
+            told.append(first if first == last else f"{first} to {last}")
         rows.append(
             (
                 str(row["source_id"]),
@@ -324,18 +357,37 @@ def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
         "the one that was read, not that it is the one that was exported."
     )
     if missing:
+        groups: dict[int, list[str]] = defaultdict(list)
+        for name in CUSTODY:
+            if missing[name]:
+                groups[missing[name]].append(_CUSTODY_WORDS[name])
+        told = [
+            f"{listed(names, 'or')} for {_of(count, len(sources))}"
+            for count, names in groups.items()
+        ]
         yield Paragraph(
             (
                 Strong("Limitation. "),
-                "The case file does not state: "
-                + "; ".join(
-                    f"{name.replace('_', ' ')} for {plural(missing[name], 'source')}"
-                    for name in CUSTODY
-                    if missing[name]
-                )
-                + ". For these, integrity rests on the digests taken at ingest alone.",
+                f"The case file does not state {'; '.join(told)}. For "
+                f"{be(max(groups), 'it', 'these')}, integrity rests on the digests taken at ingest "
+                "alone.",
             )
         )
+
+
+_CUSTODY_WORDS = {
+    "system_of_record": "the system of record",
+    "obtained_by": "who obtained it",
+    "obtained_at": "when",
+    "obtained_how": "how",
+    "expected_records": "how many records to expect",
+}
+
+
+def _of(count: int, whole: int) -> str:
+    if count < whole:
+        return f"{number(count)} of {plural(whole, 'source')}"
+    return "the one source" if whole == 1 else f"any of the {plural(whole, 'source')}"
 
 
 def _stated(value: object) -> str:

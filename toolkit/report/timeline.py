@@ -33,6 +33,7 @@ from toolkit.report.words import (
 )
 
 TIMELINE_ROWS = 60
+FEW = 30  # events of a window that are all shown: choosing among them saves nothing
 LANES = ("maintenance", "change", "telemetry", "status", "alert", "notice", "review")
 
 
@@ -87,6 +88,8 @@ class Curated:
         ]
 
     def _kept(self, events: list[Row]) -> set[int]:
+        if len(events) <= FEW:
+            return {row["event_no"] for row in events}
         ranked: dict[int, list[int]] = defaultdict(list)
         for row in events:
             ranked[self._rank(row)].append(row["event_no"])
@@ -279,6 +282,8 @@ def _views(incident: Incident, curated: Curated) -> Iterable[tuple[str, datetime
         row["occurred_at"] for row in curated.others
     ]
     start, end = min(times), max(times)
+    if start == end:
+        start, end = start - timedelta(hours=1), end + timedelta(hours=1)
     onset, trigger = incident.onset, incident.trigger
     first = facts.window_start or start
     if onset is not None:

@@ -22,7 +22,7 @@ def section(incident: Incident) -> Section:
 def _none(incident: Incident) -> str:
     if incident.onset is None:
         return (
-            "No onset is on record, so there is nothing to look for steps before."
+            "No onset is on record, so no step is weighed against one."
             if incident.facts.has_telemetry
             else "No replication telemetry is among the evidence, so no onset can be dated and "
             "nothing weighed against it."
