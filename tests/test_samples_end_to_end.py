@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from published import faults
 
+from toolkit.export import formats
 from toolkit.store import Store
-from toolkit.verbs import run
+from toolkit.verbs import export, run
 
 pytestmark = pytest.mark.slow
 SIGNATURE = ["CF-02", "CF-05", "CF-06", "CF-08"]
@@ -157,3 +159,14 @@ def test_the_findings_carry_the_columns_of_the_contract(flagship: Path) -> None:
         repeated = store.value("select count(*) - count(distinct finding_id) from finding")
     assert repeated == 0
     assert json.loads((flagship / "output" / "review.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("sample", ["flagship", "standby"])
+def test_every_export_of_a_sample_keeps_its_standard(
+    sample: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    case = request.getfixturevalue(sample)
+    # The description of a bundle says nothing of the rows: one case is enough for it.
+    for form in sorted(formats().keys() - ({"csv", "parquet"} if sample == "flagship" else set())):
+        path = export(case, form, target=tmp_path / form).path
+        assert faults(form, path) == [], form

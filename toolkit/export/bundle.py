@@ -24,9 +24,12 @@ from toolkit.errors import UsageError
 from toolkit.export.writing import Written, write_json
 from toolkit.relations import BY_NAME
 from toolkit.report import CaseFacts
+from toolkit.report.facts import LONGEST
 from toolkit.store import Store
 
 DESCRIPTOR = "datapackage.json"
+# What the description of every bundle says of text.
+CUT = f"Text beyond {LONGEST:,} characters is cut, and says how many more stand in the evidence."
 # The board signs with names; a bag without names leaves its decisions out, and so does a bundle.
 _BOARD = "review_"
 # What the product says of itself: it names nobody, and its text must not change.

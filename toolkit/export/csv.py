@@ -22,7 +22,7 @@ _NOTES = (
     "An empty cell is NULL. Text that is empty, or begins with an apostrophe or with what begins "
     "a formula in a spreadsheet (= + - @, tab, carriage return), has an apostrophe put before it; "
     "to read it back, take one apostrophe off the front of every text. Instants are ISO 8601 in "
-    "UTC with microseconds and offset, lists are JSON, bytes are hexadecimal."
+    "UTC with microseconds and offset, lists are JSON, bytes are hexadecimal. " + bundle.CUT
 )
 _MARKED = ", ".join(literal(first) for first in ("", "'", *FORMULA))
 

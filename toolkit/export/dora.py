@@ -1,18 +1,17 @@
 """Data for the DORA incident report: what evidence fills, and who would know the rest.
 
-Source: Implementing Regulation (EU) 2025/302, Annex I (numbers of the fields; the names are ours)
-and Delegated Regulation (EU) 2024/1772, Article 3 (duration). Classes of root causes are never
-filled: the board decides them, and what it confirmed stands beside them.
+Source: Implementing Regulation (EU) 2025/302, Annex I (numbers of the fields; the names are ours).
+Classes of root causes are never filled: the board decides them, and what it confirmed stands beside
+them.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from toolkit.export.incident import Row, require, reviewed_codes
-from toolkit.export.writing import Written, instant, plain, write_json
+from toolkit.export.writing import Written, plain, stated, write_json
 from toolkit.report import CaseFacts
 from toolkit.store import Store
 
@@ -103,11 +102,11 @@ def _filled(facts: CaseFacts) -> dict[str, Row]:
         ("3.2", "onset", "It is when what was measured fell, not when what led to it began."),
     ):
         if row := found.get(phase):
-            filled[number] = {
-                "value": instant(row["started_at"]), "earliest": plain(row["started_lo"]),
-                "latest": plain(row["started_hi"]), "source": "incident_phase",
+            filled[number] = stated({
+                "value": row["started_at"], "earliest": row["started_lo"],
+                "latest": row["started_hi"], "source": "incident_phase",
                 "basis": row["basis"], "limits": limits, "evidence": row["evidence"],
-            }  # fmt: skip
+            })  # fmt: skip
     return filled
 
 
@@ -163,8 +162,3 @@ def _known(facts: CaseFacts) -> dict[str, list[Row]]:
             if code.startswith(f"dora:{start}"):
                 say(number, "review_code", confirmed_by_the_board=code)
     return known
-
-
-def _span(duration: timedelta) -> str:
-    minutes = max(0, duration // timedelta(minutes=1))
-    return f"{minutes // 1440:03d}:{minutes // 60 % 24:02d}:{minutes % 60:02d}"

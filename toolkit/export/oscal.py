@@ -1,6 +1,6 @@
 """OSCAL assessment results: what each rule tested, on how many operations, with what result.
 
-Source: NIST OSCAL 1.1.2, assessment results model (https://pages.nist.gov/OSCAL).
+Source: NIST OSCAL 1.1.3, assessment results model (https://pages.nist.gov/OSCAL).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from toolkit.report import CaseFacts
 from toolkit.report.facts import Pointer
 from toolkit.store import Store
 
-TITLE = "OSCAL 1.1.2 assessment results (JSON)"
+TITLE = "OSCAL 1.1.3 assessment results (JSON)"
 NAME = "oscal-assessment-results.json"
 
 _NS = "urn:postmortem-toolkit:oscal"
@@ -164,7 +164,7 @@ class _Results:
             "uuid": identifier(facts, "assessment-results"),
             "metadata": {
                 "title": _line(facts.title), "last-modified": self._collected,
-                "version": facts.digest, "oscal-version": "1.1.2",
+                "version": facts.digest, "oscal-version": "1.1.3",
             },
             "import-ap": {"href": f"#{plan}"},
             "results": [result],

@@ -11,7 +11,7 @@ from toolkit.store import Store
 
 TITLE = "all relations as Parquet, with a Data Package"
 NAME = "parquet"
-_NOTES = "Instants are in UTC. Long integers and intervals are text."
+_NOTES = "Instants are in UTC. Long integers and intervals are text. " + bundle.CUT
 
 
 def export(store: Store, facts: CaseFacts, target: Path) -> Written:

@@ -14,11 +14,14 @@ from typing import Any
 from toolkit.export.incident import Row, require, reviewed_codes
 from toolkit.export.writing import Written, identifier, write_json
 from toolkit.report import CaseFacts
+from toolkit.report.words import plural
 from toolkit.store import Store
 
 TITLE = "VERIS 1.4 incident (JSON)"
 NAME = "veris.json"
 
+# What is unknown has to say why.
+_UNDECIDED = {"notes": "For the board, or whoever knows: the evidence does not decide it."}
 # Codes of the rules, as VERIS spells them.
 _ACTIONS = {
     "veris:error.maintenance": ("error", "Maintenance error"),
@@ -41,9 +44,9 @@ def export(store: Store, facts: CaseFacts, target: Path) -> Written:
         "security_incident": "Confirmed" if machines and reviewed else "Suspected",
         "summary": facts.title,
         "timeline": _timeline(found),
-        "actor": {"unknown": {}},
+        "actor": {"unknown": _UNDECIDED},
         "action": _action(facts),
-        "asset": {"assets": [_asset(machines)]},
+        "asset": {"assets": [_asset(machines)], "cloud": ["Unknown"]},
         "attribute": {"availability": _availability(facts, machines)},
         "discovery_method": {"unknown": True},
         "plus": {
@@ -77,7 +80,7 @@ def _action(facts: CaseFacts) -> Row:
         if code in _ACTIONS:
             kind, variety = _ACTIONS[code]
             told.setdefault(kind, {"variety": [], "vector": ["Unknown"]})["variety"].append(variety)
-    return told or {"unknown": {}}
+    return told or {"unknown": _UNDECIDED}
 
 
 def _asset(machines: list[Row]) -> Row:
@@ -93,7 +96,7 @@ def _availability(facts: CaseFacts, machines: list[Row]) -> Row:
         hours = sum(row["gap_hours"] or 0 for row in machines)
         open_gaps = sum(1 for row in gaps if row["open"])
         told["notes"] = (
-            f"{len(machines)} machines without a good recovery point for {hours:.1f} machine-hours "
-            f"together; {open_gaps} intervals open when the record ends."
+            f"{plural(len(machines), 'machine')} without a good recovery point for {hours:.2f} "
+            f"machine-hours together; {plural(open_gaps, 'interval')} open when the record ends."
         )
     return told
