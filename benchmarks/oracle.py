@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import inf
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -425,23 +426,31 @@ class Oracle:
                             self.say("CF-20", change, "exception")
 
     def _pace(self) -> None:
-        paces: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(
+        # Since the action before, and since the one before that surely is of the change.
+        paces: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = defaultdict(
             lambda: defaultdict(list)
         )
         for change in self.registered:
             acts = sorted(change.actions, key=lambda act: act.at)
-            for before, act in pairwise(acts):
+            for place, (before, act) in enumerate(pairwise(acts), start=1):
                 if act.step:
                     key = (change.kind, act.step)
-                    paces[key][change.id].append((act.at - before.at).total_seconds())
+                    sure = [each.at for each in acts[:place] if each.is_stated]
+                    paces[key][change.id].append((
+                        (act.at - before.at).total_seconds(),
+                        (act.at - sure[-1]).total_seconds() if sure and act.is_stated else inf,
+                    ))  # fmt: skip
         for by_change in paces.values():
             for name, own in by_change.items():
-                others = [median(rows) for each, rows in by_change.items() if each != name]
-                for seconds in own:
+                others = [median(seconds for seconds, _ in rows)
+                          for each, rows in by_change.items() if each != name]  # fmt: skip
+                for seconds, most in own:
                     if len(others) < 3:
                         self.say("CF-25", name, "undetermined")
-                    elif seconds < 0.5 * median(others) - 2:
+                    elif most < 0.5 * median(others) - 2:
                         self.say("CF-25", name, "exception")
+                    elif seconds < 0.5 * median(others) - 2:
+                        self.say("CF-25", name, "undetermined")
                     elif seconds < 0.5 * median(others) + 2:
                         self.say("CF-25", name, "open")
 

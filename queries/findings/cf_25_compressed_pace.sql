@@ -51,15 +51,26 @@ paced as (
             action.occurred_lo
             - lag(for_limit(action.occurred_at, action.occurred_hi)) over in_order
         ) as seconds_lo,
+        -- An action tied by inference, if it is one of the change, can only have shortened the
+        -- time since the action before that surely is.
+        last_value(if(action.basis = 'explicit', action.evidence, null) ignore nulls) over before_it
+            as surely_before,
         epoch(
             for_limit(action.occurred_at, action.occurred_hi)
-            - lag(action.occurred_lo) over in_order
-        ) as seconds_hi
+            - last_value(if(action.basis = 'explicit', action.occurred_lo, null) ignore nulls)
+                over before_it
+        ) as most_seconds
     from action
-    window in_order as (
-        partition by action.operation_id
-        order by action.occurred_at, action.source_id, action.record_no
-    )
+    window
+        in_order as (
+            partition by action.operation_id
+            order by action.occurred_at, action.source_id, action.record_no
+        ),
+        before_it as (
+            partition by action.operation_id
+            order by action.occurred_at, action.source_id, action.record_no
+            rows between unbounded preceding and 1 preceding
+        )
 ),
 
 step_pace as (
@@ -137,9 +148,7 @@ judged as (
                 then 'undetermined'
             when compared.seconds_lo >= compared.limit_seconds
                 then if(compared.is_tied, 'ok_if_tied', 'ok')
-            when
-                compared.seconds_hi < compared.limit_seconds
-                and not compared.is_tied
+            when compared.most_seconds < compared.limit_seconds and compared.basis = 'explicit'
                 then 'exception'
             else 'undetermined'
         end as status,
@@ -158,7 +167,7 @@ judged as (
                 || in_words(to_microseconds((compared.usual_seconds * 1000000)::bigint))
         end
         || if(compared.is_tied, '; an action of the two is tied by inference only', '') as reason,
-        [compared.evidence, compared.before_evidence] as evidence
+        [compared.evidence, compared.before_evidence, compared.surely_before] as evidence
     from compared
 ),
 
