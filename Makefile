@@ -37,10 +37,12 @@ $(VENV)/.run: requirements.txt pyproject.toml | system
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.run requirements-test.txt requirements-docs.txt
+$(VENV)/.test: $(VENV)/.run requirements-test.txt requirements-docs.txt requirements-spark.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt -r requirements-docs.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/axe $(AXE) \
 	  || echo "No axe-core: the tests of accessibility are skipped."
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-spark.txt \
+	  || echo "No Spark client or server: the tests of lakes are skipped."
 	touch $@
 
 # Nothing is installed where everything loads already.

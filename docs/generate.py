@@ -104,6 +104,8 @@ def _section(reader: Reader) -> str:
 
 
 def _sample(reader: Reader) -> str:
+    if reader.sample.startswith(b"PAR1"):
+        return "A Parquet file of a layout of its own."
     lines = reader.sample.decode("utf-8", "replace").expandtabs(4).splitlines()
     shown = [
         line if len(line) <= SAMPLE_WIDTH else line[: SAMPLE_WIDTH - 2] + " …"

@@ -64,7 +64,7 @@ def test_modules_stay_small_enough_to_be_one_room() -> None:
 
 
 def test_pins_name_packages_and_versions_only() -> None:
-    for name in ("requirements.txt", "requirements-test.txt"):
+    for name in ("requirements.txt", "requirements-test.txt", "requirements-spark.txt"):
         for line in (ROOT / name).read_text().splitlines():
             assert re.fullmatch(r"(#.*)?|[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line), line
 

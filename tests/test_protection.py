@@ -508,7 +508,7 @@ def test_nothing_after_the_reduction_reads_samples() -> None:
     # The inventory takes names; of use before an irreversible action, the samples within a run;
     # of jobs whose recovery points became too old, the samples before.
     assert readers == {
-        "replication_sample": {"replication_run", "known_asset", "dependent_use", "age_profile"},
+        "replication_sample": {"replication_run", "known_asset", "span_use", "age_profile"},
         "metric_sample": {"lag_profile"},
     }
 

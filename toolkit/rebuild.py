@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from toolkit import copies, delivered, frozen, procedures, resources, reviewfile, sqlfile
+from toolkit import copies, delivered, frozen, procedures, reduced, resources, reviewfile, sqlfile
 from toolkit.analysis import Step, steps
 from toolkit.casefile import PROCEDURES, CaseFolder, Threshold
 from toolkit.errors import UsageError
@@ -56,6 +56,7 @@ def rebuild(store: Store, case: CaseFolder, only: Collection[str] | None = None)
         plan = _plan(files, only)
         for name in plan:
             _run(store, files, name)
+        reduced.check(store, plan)
         if only is None:
             _make_analyst_macros(store)
             _describe_evidence(store)

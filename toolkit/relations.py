@@ -443,10 +443,48 @@ component_old_status component_status Status before the update.
         key="incident_id update_id component",
         at="posted_at",
     ),
+    _relation(
+        "reduced_run",
+        "One row per run of like samples that a lake has reduced; see `replication_run`.",
+        """
+*asset_id text Machine or asset that is protected, by its canonical name.
+*job_kind job_kind Kind of job.
+job_id text Job or link; NULL where the ids of the jobs each name one run only.
+target_asset text Where the copy goes.
+*run_no count Number of the run within its job and target.
+*state replication_state State of every sample of the run.
+*worth text What it is worth as protection: good, stale, bad or none.
+*started_at instant First sample of the run.
+*last_sample_at instant Last sample of the run.
+recovery_point_at instant Recovery point of the last sample.
+*samples count Samples in the run.
+error text Error of the first sample of the run.
+cadence_minutes number Interval between recovery points, as told or measured, in minutes.
+measured_minutes number Median interval between samples, in minutes.
+rpo_minutes number Recovery point objective that the lake was told, in minutes.
+limit_minutes number Age that the lake took for too old, in minutes.
+*last_record_no count Record of the last sample; that of the first is the record of the row.
+""",
+        at="started_at",
+    ),
+    _relation(
+        "reduced_span",
+        "One row per span of time for which a lake was asked for the last use of an asset; see "
+        "`use_span`.",
+        """
+*asset text The asset, in lower case.
+since_lo instant From when on use may count.
+since_hi instant From when on use surely counts.
+occurred_lo instant Earliest time of the event before which it counts.
+occurred_hi instant Latest time of that event.
+""",
+    ),
 )
 
 BY_NAME: dict[str, Relation] = {relation.name: relation for relation in RELATIONS}
 
+# What no table file states: the first stands with its update, the others a lake gives back.
+_NO_TABLES = ("status_component", "reduced_run", "reduced_span")
 # In a CSV, a status update and its components stand in one row; in the database they are two.
 COMPONENT_COLUMNS = ("component", "region", "component_status", "component_old_status")
 
@@ -455,7 +493,7 @@ COMPONENT_COLUMNS = ("component", "region", "component_status", "component_old_s
 def table_headers() -> dict[str, tuple[Column, ...]]:
     """The columns that a table file may carry, by relation (components stand with updates)."""
     headers = {
-        name: relation.columns for name, relation in BY_NAME.items() if name != "status_component"
+        name: relation.columns for name, relation in BY_NAME.items() if name not in _NO_TABLES
     }
     component = BY_NAME["status_component"].by_column
     extra = tuple(

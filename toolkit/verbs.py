@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +61,20 @@ def ingest_case(
     folder = CaseFolder.open(path)
     with Store.create(folder.database) as store:
         return ingest(store, folder, paths, overrides=overrides, dry_run=dry_run, progress=progress)
+
+
+def ingest_lake(
+    path: Path,
+    url: str,
+    table: str,
+    *,
+    zone: str | None = None,
+    told: Callable[[str], None] = lambda _: None,
+) -> Ingested:
+    """Reduce a table of telemetry where it lies, and load it; see `toolkit.lake.ingest_lake`."""
+    from toolkit.lake import ingest_lake as reduce
+
+    return reduce(path, url, table, zone=zone, told=told)
 
 
 def rebuild_case(path: Path) -> Rebuilt:

@@ -9,6 +9,7 @@
 -- stale_at = "First sample with too old a recovery point."
 -- sampled_at = "When the sample was taken."
 -- age_seconds = "Age of the recovery point then: as recorded, else the lag."
+-- evidence = "The sample."
 -- ///
 with runs as (
     select
@@ -53,10 +54,14 @@ samples as (
         greatest(
             0,
             coalesce(
-                epoch(replication_sample.sampled_at - replication_sample.recovery_point_at),
+                (
+                    epoch_us(replication_sample.sampled_at)
+                    - epoch_us(replication_sample.recovery_point_at)
+                ) / 1e6,
                 replication_sample.lag_seconds
             )
         ) as age_seconds,
+        pointer(replication_sample.source_id, replication_sample.record_no) as evidence,
         row_number() over (
             partition by stale.job_no
             order by
@@ -82,7 +87,8 @@ select
     job_no,
     stale_at,
     sampled_at,
-    age_seconds
+    age_seconds,
+    evidence
 from samples
 where back_no <= 400 and age_seconds is not null
 order by job_no, sampled_at

@@ -1,8 +1,8 @@
 -- /// relation
 -- id = "replication_run"
 -- title = "Runs of like samples"
--- grain = "One row per asset, job, target and run of consecutive samples of the same state and the same worth as protection, without a silence long enough to be a gap, nor a recovery between failures. This is the one reduction of the telemetry; what follows reads runs."
--- reads = ["alias", "known_asset", "replication_sample"]
+-- grain = "One row per asset, job, target and run of consecutive samples of the same state and the same worth as protection, without a silence long enough to be a gap, nor a recovery between failures. This is the one reduction of the telemetry; what follows reads runs. A lake runs this very text: its runs are added as they came."
+-- reads = ["alias", "known_asset", "reduced_run", "replication_sample"]
 -- policy = ["gap_cadences"]
 -- [columns]
 -- asset_id = "Machine or asset that is protected, by its canonical name."
@@ -18,19 +18,29 @@
 -- samples = "Samples in the run."
 -- error = "Error of the first sample of the run, as recorded."
 -- cadence_minutes = "Planned interval between recovery points, else the median interval between samples of the job and target at different times (three samples or more), in minutes."
+-- measured_minutes = "That median alone, where there is one."
 -- rpo_minutes = "Recovery point objective, in minutes."
 -- limit_minutes = "Age of a recovery point beyond which it is a gap: the objective, else so many cadences; NULL where neither is known."
 -- evidence = "First sample of the run."
 -- last_evidence = "Last sample of the run."
 -- ///
-with named as (
+with
+
+-- What a lake has reduced is added below; the samples that are kept of it are not all that it holds.
+sample as (
+    select *
+    from replication_sample
+    where source_id not in (select reduced_run.source_id from reduced_run)
+),
+
+named as (
     select
         asset_id,
         coalesce(job_kind, 'replicate') as job_kind,
         job_id,
         target_asset,
         count(*) filter (where state <> 'running') as ends
-    from replication_sample
+    from sample
     group by asset_id, coalesce(job_kind, 'replicate'), job_id, target_asset
 ),
 
@@ -65,7 +75,7 @@ known as (
 ),
 
 -- Numbers stand for names from here on: the ordering of millions of rows compares no text.
-jobs as (
+jobs as materialized (
     select
         *,
         dense_rank() over (order by asset_id, job_kind, job_id, target_asset)::integer as job_no
@@ -76,12 +86,12 @@ jobs as (
 samples as (
     select
         jobs.job_no,
-        epoch_us(replication_sample.sampled_at) as instant,
-        (replication_sample.source_id::bigint << 40) + replication_sample.record_no as place,
-        case replication_sample.state
+        epoch_us(sample.sampled_at) as instant,
+        (sample.source_id::bigint << 40) + sample.record_no as place,
+        case sample.state
             when 'success' then 1
             when 'connected' then 2
-            when 'warning' then if(replication_sample.recovery_point_at is null, 4, 3)
+            when 'warning' then if(sample.recovery_point_at is null, 4, 3)
             when 'failure' then 5
             when 'disconnected' then 6
             when 'running' then 7
@@ -92,20 +102,20 @@ samples as (
         greatest(
             0,
             coalesce(
-                instant - epoch_us(replication_sample.recovery_point_at),
+                epoch_us(sample.sampled_at) - epoch_us(sample.recovery_point_at),
                 case
-                    when not isnan(replication_sample.lag_seconds)
-                        then greatest(0, least(replication_sample.lag_seconds, 3e9)) * 1e6
+                    when sample.lag_seconds is not null and not isnan(sample.lag_seconds)
+                        then floor(greatest(0, least(sample.lag_seconds, 3e9)) * 1e6 + 0.5)
                 end::bigint
             )
         ) as age
-    from replication_sample
+    from sample
     inner join jobs
         on
-            replication_sample.asset_id = jobs.recorded_as
-            and coalesce(replication_sample.job_kind, 'replicate') = jobs.job_kind
-            and replication_sample.job_id is not distinct from jobs.recorded_id
-            and replication_sample.target_asset is not distinct from jobs.target_asset
+            sample.asset_id = jobs.recorded_as
+            and coalesce(sample.job_kind, 'replicate') = jobs.job_kind
+            and sample.job_id is not distinct from jobs.recorded_id
+            and sample.target_asset is not distinct from jobs.target_asset
 ),
 
 named_as as (
@@ -120,19 +130,19 @@ named_as as (
 marks as (
     select
         jobs.job_no,
-        epoch_us(replication_sample.sampled_at) as instant,
+        epoch_us(sample.sampled_at) as instant,
         9223372036854775807 as place,
         0::tinyint as state_no,
         0::bigint as age
-    from replication_sample
-    inner join named_as on replication_sample.asset_id = named_as.recorded_as
+    from sample
+    inner join named_as on sample.asset_id = named_as.recorded_as
     inner join jobs
         on
             named_as.asset_id = jobs.asset_id
-            and coalesce(replication_sample.target_asset = jobs.target_asset, true)
+            and coalesce(sample.target_asset = jobs.target_asset, true)
     where
-        replication_sample.job_kind in ('seed', 'relink')
-        and replication_sample.state = 'success'
+        sample.job_kind in ('seed', 'relink')
+        and sample.state = 'success'
         and jobs.job_kind = 'replicate'
 ),
 
@@ -199,10 +209,10 @@ beats as (
         length.rows,
         if(length.samples >= 3, middle.beat / 60e6, null) as minutes
     from length
-    left join middle using (job_no)
+    left join middle on length.job_no = middle.job_no
 ),
 
-limits as (
+paced as (
     select distinct
         jobs.job_no,
         jobs.asset_id,
@@ -211,15 +221,20 @@ limits as (
         jobs.target_asset,
         beats.rows,
         known_asset.rpo_minutes,
+        beats.minutes as measured_minutes,
         coalesce(
             if(known_asset.cadence_minutes > 0, known_asset.cadence_minutes, null), beats.minutes
-        ) as beat_minutes,
-        coalesce(
-            known_asset.rpo_minutes, policy_number('gap_cadences') * beat_minutes
-        ) as limit_minutes
+        ) as beat_minutes
     from jobs
-    inner join beats using (job_no)
-    inner join known_asset using (asset_id)
+    inner join beats on jobs.job_no = beats.job_no
+    left join known_asset on jobs.asset_id = known_asset.asset_id
+),
+
+limits as materialized (
+    select
+        *,
+        coalesce(rpo_minutes, policy_number('gap_cadences') * beat_minutes) as limit_minutes
+    from paced
 ),
 
 judged as (
@@ -230,14 +245,17 @@ judged as (
         ordered.before_state_no,
         limits.job_kind,
         limits.rows,
-        60e6 * limits.limit_minutes as oldest,
-        coalesce(ordered.state_no <= 3 and ordered.age > oldest, false) as is_stale,
-        coalesce(ordered.before_state_no <= 3 and ordered.before_age > oldest, false) as was_stale,
         coalesce(
-            ordered.before_state_no <= 3 and ordered.age_until > oldest, false
+            ordered.state_no <= 3 and ordered.age > 60e6 * limits.limit_minutes, false
+        ) as is_stale,
+        coalesce(
+            ordered.before_state_no <= 3 and ordered.before_age > 60e6 * limits.limit_minutes, false
+        ) as was_stale,
+        coalesce(
+            ordered.before_state_no <= 3 and ordered.age_until > 60e6 * limits.limit_minutes, false
         ) as is_late
     from ordered
-    inner join limits using (job_no)
+    inner join limits on ordered.job_no = limits.job_no
 ),
 
 -- Every success of a recovery job can end a gap, so that each is a run of its own.
@@ -272,43 +290,77 @@ cited as (
         (source_id::bigint << 40) + record_no as place,
         epoch_us(sampled_at) as instant,
         min(error) as error
-    from replication_sample
+    from sample
     where error is not null
-    group by place, instant
+    group by (source_id::bigint << 40) + record_no, epoch_us(sampled_at)
+),
+
+reduced as (
+    select
+        limits.asset_id,
+        limits.job_kind,
+        limits.job_id,
+        limits.target_asset,
+        starts.run_no,
+        case first_sample.state_no
+            when 1 then 'success'
+            when 2 then 'connected'
+            when 3 then 'warning'
+            when 4 then 'warning'
+            when 5 then 'failure'
+            when 6 then 'disconnected'
+            when 7 then 'running'
+            when 8 then 'skipped'
+            else 'unknown'
+        end as state,
+        case
+            when starts.is_stale then 'stale'
+            when first_sample.state_no <= 3 then 'good'
+            when first_sample.state_no in (5, 6) then 'bad'
+            else 'none'
+        end as worth,
+        make_timestamptz(first_sample.instant) as started_at,
+        make_timestamptz(last_sample.instant) as last_sample_at,
+        make_timestamptz(last_sample.instant - last_sample.age) as recovery_point_at,
+        last_sample.sample_no - first_sample.sample_no + 1 as samples,
+        cited.error,
+        limits.beat_minutes as cadence_minutes,
+        limits.measured_minutes,
+        limits.rpo_minutes,
+        limits.limit_minutes,
+        pointer(first_sample.place >> 40, first_sample.place % (1::bigint << 40)) as evidence,
+        pointer(last_sample.place >> 40, last_sample.place % (1::bigint << 40)) as last_evidence
+    from starts
+    inner join limits on starts.job_no = limits.job_no
+    inner join numbered as first_sample
+        on (starts.job_no::bigint << 40) + starts.sample_no = first_sample.sample_key
+    inner join numbered as last_sample
+        on (starts.job_no::bigint << 40) + starts.last_no = last_sample.sample_key
+    left join cited on first_sample.place = cited.place and first_sample.instant = cited.instant
+    where first_sample.state_no > 0
 )
 
+select *
+from reduced
+union all
 select
-    limits.asset_id,
-    limits.job_kind,
-    limits.job_id,
-    limits.target_asset,
-    starts.run_no,
-    [
-        'success', 'connected', 'warning', 'warning', 'failure', 'disconnected', 'running',
-        'skipped', 'unknown',
-    ][first_sample.state_no] as state,
-    case
-        when starts.is_stale then 'stale'
-        when first_sample.state_no <= 3 then 'good'
-        when first_sample.state_no in (5, 6) then 'bad'
-        else 'none'
-    end as worth,
-    make_timestamptz(first_sample.instant) as started_at,
-    make_timestamptz(last_sample.instant) as last_sample_at,
-    make_timestamptz(last_sample.instant - last_sample.age) as recovery_point_at,
-    last_sample.sample_no - first_sample.sample_no + 1 as samples,
-    cited.error,
-    limits.beat_minutes as cadence_minutes,
-    limits.rpo_minutes,
-    limits.limit_minutes,
-    pointer(first_sample.place >> 40, first_sample.place % (1::bigint << 40)) as evidence,
-    pointer(last_sample.place >> 40, last_sample.place % (1::bigint << 40)) as last_evidence
-from starts
-inner join limits using (job_no)
-inner join numbered as first_sample
-    on (starts.job_no::bigint << 40) + starts.sample_no = first_sample.sample_key
-inner join numbered as last_sample
-    on (starts.job_no::bigint << 40) + starts.last_no = last_sample.sample_key
-left join cited on first_sample.place = cited.place and first_sample.instant = cited.instant
-where first_sample.state_no > 0
-order by limits.asset_id, limits.job_kind, limits.job_id, limits.target_asset, starts.run_no
+    asset_id,
+    job_kind,
+    job_id,
+    target_asset,
+    run_no,
+    state,
+    worth,
+    started_at,
+    last_sample_at,
+    recovery_point_at,
+    samples,
+    error,
+    cadence_minutes,
+    measured_minutes,
+    rpo_minutes,
+    limit_minutes,
+    pointer(source_id, record_no) as evidence,
+    pointer(source_id, last_record_no) as last_evidence
+from reduced_run
+order by asset_id, job_kind, job_id, target_asset, run_no

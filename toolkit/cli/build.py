@@ -69,6 +69,13 @@ def ingest(
     zone: Annotated[str | None, typer.Option(help="Zone of times that state none.")] = None,
     year: Annotated[int | None, typer.Option(help="Year of the file's first record.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, but load nothing.")] = False,
+    lake: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Reduce telemetry on Spark: sc://HOST:PORT, with --table."),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(metavar="TABLE|PATH", help="Table of the lake, or FORMAT:PATH.")
+    ] = None,
 ) -> None:
     """Load evidence into the case database; each file whole or not at all."""
     from toolkit import verbs
@@ -81,6 +88,16 @@ def ingest(
             check_zone(zone)
         except TimeError as error:
             raise UsageError(error.reason, field="--zone") from None
+    if lake or table:
+        if not (lake and table) or paths or as_format or year or dry_run:
+            raise UsageError(
+                "--lake and --table go together, and with --zone alone", field="--lake",
+                remedy="give postmortem ingest CASE --lake URL --table TABLE",
+            )  # fmt: skip
+        done = verbs.ingest_lake(path, lake, table, zone=zone, told=say)
+        say_ingested(done)
+        end_refused(done)
+        return
     given = SourceSettings(format=as_format, zone=zone, year=year)
     with progress_bar("reading") as progress:
         done = verbs.ingest_case(

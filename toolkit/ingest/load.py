@@ -529,6 +529,13 @@ def _all_rejected(path: Path, first: tuple[Any, ...], rejected: int) -> Evidence
     )  # fmt: skip
 
 
+def withdraw(store: Store, name: str) -> None:
+    """Take out what a file has said, if it is loaded."""
+    with store.transaction():
+        for row in store.rows("select source_id from source where path = ?", [name]):
+            _forget(store, row["source_id"])
+
+
 def _forget(store: Store, source_id: int) -> None:
     store.reclaim()
     # Most sources fill one or two relations: asking once costs less than to take out of each.

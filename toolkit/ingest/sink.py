@@ -291,6 +291,17 @@ class EvidenceSink:
         said = raw.encode("utf-8", "backslashreplace").decode("utf-8")
         self._notes["value_note"].append((self.source_id, record.number, column, code, said))
 
+    def counted_elsewhere(
+        self, accepted: int, rejected: int, first_at: datetime | None, last_at: datetime | None
+    ) -> None:
+        """State how many records stand behind the rows of a source that was reduced before.
+
+        Said after all rows, it takes the place of what was counted; rejects that are held stay.
+        """
+        self.account.accepted, self.account.rejected = accepted, rejected
+        if first_at is not None and last_at is not None:
+            self._extend(first_at, last_at)
+
     def incomplete(self, reason: str) -> None:
         """The export may not hold all records."""
         if reason not in self.account.incomplete:
