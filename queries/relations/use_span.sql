@@ -2,7 +2,7 @@
 -- id = "use_span"
 -- title = "Spans in which use by dependents counts"
 -- grain = "One row per irreversible event and dependent of its target, with what the runs of the dependent show."
--- reads = ["alias", "dependency", "operation_event", "replication_run"]
+-- reads = ["dependency", "operation_event", "replication_run"]
 -- policy = ["drain_actions", "live_use_lookback_hours"]
 -- [columns]
 -- event = "Irreversible event, as source_id:record_no."

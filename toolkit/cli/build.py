@@ -71,7 +71,9 @@ def ingest(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, but load nothing.")] = False,
     lake: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Reduce telemetry on Spark: sc://HOST:PORT, with --table."),
+        typer.Option(
+            metavar="URL", help="Reduce telemetry on Spark: sc://HOST:PORT, with --table."
+        ),
     ] = None,
     table: Annotated[
         str | None, typer.Option(metavar="TABLE|PATH", help="Table of the lake, or FORMAT:PATH.")
