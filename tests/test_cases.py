@@ -14,6 +14,7 @@ from toolkit.casefile import CaseFolder
 from toolkit.ingest.load import ingest
 from toolkit.rebuild import rebuild
 from toolkit.report import opening
+from toolkit.report.words import rule_list
 from toolkit.store import Store
 
 CASES = Path(__file__).parent / "cases"
@@ -57,6 +58,10 @@ def test_what_only_the_page_says_is_told_as_said(made: Store) -> None:
         ) in text.replace("\u00a0", " ")
         assert "gap\\_cadences" not in text  # no gap is measured
     text = _told(made, "review")
+    # No rule asks who was hit, but no page can say it without telemetry.
+    assert "3 rules did not run, and whether and when replication was impaired, and whom" in text
+    assert "Not run: no record of change, nor of approval. | CF-11, CF-12 |" in text
+    assert "CF-01 to CF-08, CF-13, CF-14, CF-16, CF-19, CF-21 to CF-27, CF-29, EQ-01 to" in text
     assert "Interval promises made" in text
     assert "Interval promises kept" not in text  # none was made
     assert "of the onset" not in text.partition("## Communication")[2]
@@ -174,6 +179,13 @@ def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
     assert made.value("select count(*) from machine_impact") == 0
     (row,) = made.rows("select * from maintenance_overrun")
     assert (row["verdict"], row["early_minutes"], row["overrun_minutes"]) == ("within", 0, 0)
+
+
+def test_rules_in_a_row_are_told_as_a_span() -> None:
+    rules = ["CF-01", "CF-02", "CF-03", "CF-05", "CF-06", "CF-29", "EQ-01", "EQ-02", "EQ-03"]
+    assert rule_list(rules) == "CF-01 to CF-03, CF-05, CF-06, CF-29, EQ-01 to EQ-03"
+    assert rule_list(["CF-29", "EQ-30", "own", "own-2b"]) == "CF-29, EQ-30, own, own-2b"
+    assert rule_list([]) == ""
 
 
 def test_steps_of_nearly_the_same_score_are_not_set_apart() -> None:

@@ -376,7 +376,7 @@ def _run_rule(store: Store, file: SqlFile, wave: int) -> None:
     assert isinstance(meta, FindingMeta)
     missing = [need for need in meta.needs if not _present(store, need)]
     if missing:
-        reason = "Not run: no record of " + " and ".join(
+        reason = "Not run: no record of " + ", nor of ".join(
             need.replace("|", " or ") for need in missing
         )
         store.execute(

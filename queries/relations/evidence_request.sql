@@ -78,7 +78,13 @@ absent as (
         'No record of ' || replace(arg_min(unmet.need, (len(unmet.need), unmet.need)), '|', ' or ')
         || ' is among the evidence; '
         || count(distinct rule_result.rule)
-        || if(count(distinct rule_result.rule) = 1, ' rule', ' rules') || ' did not run.' as why,
+        || if(count(distinct rule_result.rule) = 1, ' rule', ' rules') || ' did not run'
+        -- What no rule asks for, and the reports can say nothing of without it.
+        || if(
+            unmet.relation = 'replication_sample',
+            ', and whether and when replication was impaired, and whom it hit, cannot be told.',
+            '.'
+        ) as why,
         list(distinct rule_result.rule order by rule_result.rule) as rules,
         list(distinct unmet.title order by unmet.title) as questions,
         count(distinct rule_result.rule) as count,

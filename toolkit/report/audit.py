@@ -22,7 +22,7 @@ from toolkit.report.model import (
     Text,
     columns,
 )
-from toolkit.report.words import be, cut, listed, number, plural, span
+from toolkit.report.words import be, cut, listed, number, plural, rule_list, span
 
 
 def document(facts: CaseFacts) -> Document:
@@ -364,7 +364,7 @@ def request_table(facts: CaseFacts) -> Table | None:
                 str(row["what"]),
                 str(row["holder"]),
                 str(row["why"] or ""),
-                ", ".join(row["rules"] or ()),
+                rule_list(row["rules"] or ()),
             )
             for row in rows
         ),

@@ -36,6 +36,7 @@ from toolkit.report.words import (
     be,
     number,
     plural,
+    rule_list,
 )
 
 
@@ -240,7 +241,9 @@ def _untested(incident: Incident) -> Section:
             Table(
                 "Rules that could not run",
                 columns("Why not {60} | Rules"),
-                tuple((reason, ", ".join(rules)) for reason, rules in sorted(reasons.items())),
+                tuple(
+                    (reason, rule_list(sorted(rules))) for reason, rules in sorted(reasons.items())
+                ),
                 "finding",
             )
         )

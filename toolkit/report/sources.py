@@ -150,7 +150,7 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
     totals = [sum(row[name] for row in sources) for name in names]
     rows.append(
         (
-            "",
+            "all",
             Strong("Total"),
             *(Strong(number(total)) for total in totals),
             Status("ok") if totals[0] == sum(totals[1:]) else Status("exception"),

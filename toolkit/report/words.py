@@ -99,6 +99,20 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" {last} " + words[-1]
 
 
+def rule_list(rules: Sequence[str]) -> str:
+    """Ids of rules by commas, three or more in a row as `CF-01 to CF-03`; they must be sorted."""
+    runs: list[list[str]] = []
+    for rule in rules:
+        kind, _, no = rule.rpartition("-")
+        last = runs[-1][-1].rpartition("-") if runs else None
+        follows = last is not None and last[0] == kind and last[2].isdigit() and no.isdigit()
+        if last is not None and follows and int(no) == int(last[2]) + 1:
+            runs[-1].append(rule)
+        else:
+            runs.append([rule])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
+
+
 def percent(share: object) -> str:
     return "unknown" if share is None else f"{number(round(float(str(share)) * 100, 1))}\u00a0%"
 
