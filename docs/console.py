@@ -4,8 +4,9 @@
 
 A block ```console holds `$ command` lines, each with what it prints; a line `...` stands for any
 number of lines, and `…` inside of a line for any text. `<!-- file: PATH -->` before a block says
-that the reader saves it under that name. The pages run in their order in one folder, which begins
-with the exports of the tutorial.
+that the reader saves it under that name, `<!-- needs: PROGRAM … -->` that it is left as it is where
+these programs are not there. The pages run in their order in one folder, which begins with the
+examples of the tutorial.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PAGES = (
     "tutorial.md", "how-to/sealing.md", "how-to/rule.md", "how-to/review.md", "how-to/mapping.md",
-    "how-to/clocks.md",
+    "how-to/clocks.md", "how-to/procedure.md", "how-to/branding.md",
 )  # fmt: skip
 _BLOCK = re.compile(
-    r"(?:<!-- file: (?P<file>\S+) -->\n+)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:<!-- (?P<said>file|needs): (?P<what>[^>]+) -->\n+)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+    re.M | re.S,
 )
 
 
 def prepared(folder: Path) -> Path:
     """The folder in which a reader begins, with `postmortem` beside it."""
-    shutil.copytree(HERE / "examples" / "exports", folder / "work" / "exports")
+    shutil.copytree(HERE / "examples", folder / "work", ignore=shutil.ignore_patterns("README.md"))
     tool = folder / "bin" / "postmortem"
     tool.parent.mkdir()
     tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m toolkit "$@"\n')
@@ -45,13 +47,15 @@ def run(page: str, folder: Path) -> str:
     text = (HERE / page).read_text(encoding="utf-8")
 
     def anew(block: re.Match[str]) -> str:
-        if block["file"]:
-            place = folder / "work" / block["file"]
+        if block["said"] == "file":
+            place = folder / "work" / block["what"]
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(block["text"], encoding="utf-8")
-        if block["kind"] != "console":
+        needed = block["what"].split() if block["said"] == "needs" else ()
+        if block["kind"] != "console" or not all(map(shutil.which, needed)):
             return block[0]
-        return "```console\n" + "".join(_answers(block["text"], folder)) + "```"
+        before = block[0].partition("```")[0]
+        return f"{before}```console\n" + "".join(_answers(block["text"], folder)) + "```"
 
     return _BLOCK.sub(anew, text)
 

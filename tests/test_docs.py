@@ -160,6 +160,18 @@ def test_every_page_that_shows_a_command_is_run() -> None:
             assert str(page.relative_to(DOCS)) in console.PAGES
 
 
+def test_a_block_is_run_where_the_programs_are_that_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    console = _script("console")
+    monkeypatch.setattr(console, "HERE", tmp_path)
+    (tmp_path / "work").mkdir()
+    block = "<!-- needs: {} -->\n\n```console\n$ echo one\n{}\n```\n"
+    absent, there = block.format("sh no-such-program", "two"), block.format("sh cat", "{}")
+    (tmp_path / "page.md").write_text(absent + there.format("two"))
+    assert console.run("page.md", tmp_path) == absent + there.format("one")
+
+
 def test_an_ellipsis_stands_for_text_and_nothing_else_does() -> None:
     fits = _script("console").fits
     assert fits("a 1\nb\nc\nd\n", "a …\n...\nd\n")

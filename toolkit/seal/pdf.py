@@ -7,7 +7,6 @@ signature states, and revocation is not looked up.
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +36,6 @@ def _signatures(path: Path, roots: Sequence[Any]) -> list[tuple[str, str]]:
     from pyhanko.sign.validation.settings import KeyUsageConstraints
     from pyhanko_certvalidator import ValidationContext
 
-    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
-    logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     found: list[tuple[str, str]] = []
     with path.open("rb") as file:
         reader = PdfFileReader(file)
@@ -85,7 +82,6 @@ def read(path: Path) -> Carried:
     """Read a report; raises VerificationFailed where it is no PDF that can be read."""
     from pypdf import PdfReader
 
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
         reader = PdfReader(path)
         if len(reader.pages) > MAX_PAGES:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import io
-import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +49,6 @@ def sign(
     from pyhanko.pdf_utils.misc import PdfError
     from pyhanko.sign import fields, signers
 
-    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
     if role not in ROLES:
         raise UsageError(f"unknown role {role!r}", field="--role", remedy=did_you_mean(role, ROLES))
     signer = _signer(key, passphrase)
