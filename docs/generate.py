@@ -269,9 +269,17 @@ def _kind(schema: Any) -> str:
     }.get(kind, kind)  # fmt: skip
 
 
+COMPLETION = """
+`postmortem --install-completion` lets the shell that you use (bash, zsh, fish, PowerShell) complete
+commands, options and their values at the tabulator key, from the next session on;
+`--show-completion` prints what it would install. `postmortem COMMAND --help` shows what stands
+here, and `man postmortem` too where the wheel is installed.
+"""
+
+
 def commands() -> str:
     """The page of commands and exit codes."""
-    text = f"# Commands\n\n{WRITTEN}"
+    text = f"# Commands\n\n{WRITTEN}{COMPLETION}"
     for name, command in _commands("postmortem", get_command(app)):
         text += f"\n## {name}\n\n{_sentence(command.help or '')}\n"
         rows = [
@@ -279,7 +287,14 @@ def commands() -> str:
             for each in command.params
         ]
         text += "\n" + _table(("option", "what it does"), rows) if rows else ""
+        if examples := _examples(command):
+            text += "\n~~~sh\n" + "\n".join(examples) + "\n~~~\n"
     return text + "\n## Exit codes\n\n" + _table(("code", "when"), _codes())
+
+
+def _examples(command: Any) -> list[str]:
+    """How a command is called, of what stands below its options."""
+    return [line.strip() for line in (command.epilog or "").splitlines()[2:]]
 
 
 def _codes() -> list[tuple[str, str]]:
@@ -315,6 +330,8 @@ def man() -> str:
         ]
         lines += [f'.SS "{" ".join([_roff(name), *needed])}"', _roff(_sentence(command.help or ""))]
         lines += _roff_options(command)
+        if examples := _examples(command):
+            lines += [".PP", "Examples:", ".PP", ".nf", ".RS", *map(_roff, examples), ".RE", ".fi"]
     lines.append(".SH EXIT STATUS")
     for code, when in _codes():
         lines += [".TP", rf"\fB{code}\fR", _roff(when)]

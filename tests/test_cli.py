@@ -163,6 +163,18 @@ def test_a_condition_filters(case: Path) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_it_is_told_where_rejected_records_are_shown(tmp_path: Path) -> None:
+    postmortem("new", tmp_path / "case")
+    (tmp_path / "case/evidence/asset.csv").write_text(
+        "asset_id,kind,min_copies\na,array,1\nb,array,x\n"
+    )
+    told = postmortem("ingest", tmp_path / "case").stderr
+    asked = told.splitlines()[-1].partition(": ")[2]
+    assert "\n1 record was rejected; each with its reason: postmortem query " in told
+    shown = postmortem(*asked.split()[1:], "--format", "jsonl").stdout
+    assert "min_copies" in shown
+
+
 def test_queries_and_formats_are_listed(case: Path) -> None:
     assert "timeline" in postmortem("queries", case).stdout
     assert "statuspage" in postmortem("formats", "--format", "csv").stdout

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -177,3 +178,41 @@ def test_an_ellipsis_stands_for_text_and_nothing_else_does() -> None:
     assert fits("a 1\nb\nc\nd\n", "a …\n...\nd\n")
     assert not fits("a 1\nb\n", "a …\n")
     assert not fits("a 1\n", "a 2\n")
+
+
+def _all_commands() -> list[tuple[str, Any]]:
+    return list(_script("generate")._commands("postmortem", get_command(app)))
+
+
+def test_help_teaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line of a list of commands is cut short; what can be given is told, with an example."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name, command in _all_commands():
+        with command.make_context(name, [], resilient_parsing=True) as context:
+            assert "..." not in command.get_help(context).partition("Commands:\n")[2], name
+        for each in command.params:
+            assert getattr(each, "help", None), f"{name}: {each.name}"
+        # What holds commands only, and the acts of the board, is shown by an example above.
+        if not hasattr(command, "commands") and " review " not in name:
+            assert _script("generate")._examples(command), name
+
+
+def test_the_examples_of_help_can_be_given() -> None:
+    root = get_command(app)
+    for _, command in _all_commands()[1:]:
+        for example in _script("generate")._examples(command):
+            first, *words = shlex.split(example)
+            assert first == "postmortem", example
+            found: Any = root
+            with root.make_context(first, list(words), resilient_parsing=True):
+                while hasattr(found, "commands"):
+                    # The case stands before the act of the board.
+                    place = next(
+                        (n for n, word in enumerate(words) if word in found.commands), None
+                    )
+                    if place is None:
+                        break
+                    found = found.commands[words[place]]
+                    words = words[place + 1 :]
+            if not hasattr(found, "commands"):
+                found.make_context(example, list(words))

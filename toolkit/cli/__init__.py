@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from toolkit import __version__
 from toolkit.cli import ask, build, deliver, doctor, formats, procedure, review
+from toolkit.cli.options import examples
 from toolkit.cli.told import say
 from toolkit.errors import ToolkitError
 
@@ -21,6 +22,12 @@ app = typer.Typer(
     name="postmortem",
     help="Rebuild what happened in an outage from the evidence, test every maintenance operation "
     "against its procedure, and report with numbers that can be re-performed.",
+    epilog=examples(
+        "postmortem demo                # two sample cases, with their reports",
+        "postmortem run exports         # a folder of exports becomes a case, with reports",
+        "postmortem findings exports    # what every rule says of it",
+        "postmortem COMMAND --help      # options and examples of a command",
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.options import CaseArgument, FailOption, FormatOption, OutputOption, WhereOption
+from toolkit.cli.options import (
+    CaseArgument,
+    FailOption,
+    FormatOption,
+    OutputOption,
+    WhereOption,
+    examples,
+)
 from toolkit.cli.told import end_failed, write_rows
 from toolkit.errors import UsageError
 from toolkit.listing import Format, write, write_all
@@ -19,18 +26,31 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem timeline outage-2022 --where \"lane = 'status'\"",
+        "postmortem timeline outage-2022 --format csv --output timeline.csv",
+    ),
+)
 def timeline(
     path: CaseArgument,
     where: WhereOption = None,
     form: FormatOption = Format.table,
     output: OutputOption = None,
 ) -> None:
-    """Every event of every source, in order, with the interval in which it can lie."""
+    """Every event of every source, in order.
+
+    Each with the interval in which it can lie.
+    """
     listed(path, "timeline", where, form, output)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem findings outage-2022 --where \"status = 'exception'\"",
+        "postmortem findings outage-2022 --fail-on exception --format jsonl",
+    ),
+)
 def findings(
     path: CaseArgument,
     where: WhereOption = None,
@@ -44,7 +64,12 @@ def findings(
         end_failed(fail_on, frame["status"].value_counts().to_dict())
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem query outage-2022 onset",
+        "postmortem query outage-2022 protection_gap --where \"region = 'IE'\" --format csv",
+    ),
+)
 def query(
     path: CaseArgument,
     name: Annotated[str, typer.Argument(help="A relation or a saved query.")],
@@ -56,22 +81,36 @@ def query(
     listed(path, name, where, form, output)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem queries",
+        "postmortem queries outage-2022 --format md",
+    ),
+)
 def queries(
-    path: Annotated[Path | None, typer.Argument(metavar="[CASE]")] = None,
+    path: Annotated[Path | None, typer.Argument(metavar="[CASE]", help="The case folder.")] = None,
     form: FormatOption = Format.table,
     output: OutputOption = None,
 ) -> None:
-    """List the SQL catalogue: relations, rules and saved queries."""
+    """List relations, rules and saved queries.
+
+    With a case, also its own.
+    """
     from toolkit import verbs
 
     write_rows(verbs.catalogue_of_queries(path), form, output)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        'postmortem sql outage-2022 "from onset where main"',
+        "postmortem sql outage-2022 -f questions.sql --format csv",
+        "postmortem sql outage-2022 --scratch mine.duckdb",
+    ),
+)
 def sql(
     path: CaseArgument,
-    statement: Annotated[str | None, typer.Argument(metavar="[SQL]")] = None,
+    statement: Annotated[str | None, typer.Argument(metavar="[SQL]", help="Statements.")] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", help="Read the SQL here.")] = None,
     scratch: Annotated[
         Path | None,
@@ -82,10 +121,11 @@ def sql(
     form: FormatOption = Format.table,
     output: OutputOption = None,
 ) -> None:
-    """Run SQL on the case, read-only: no file, network, extension or setting can be reached.
+    """Ask a case in SQL, read-only.
 
-    Several statements are answered one after another. Without SQL, and at a terminal, a prompt
-    opens; else the SQL is read from standard input.
+    No file, network, extension or setting can be reached. Several statements are answered one after
+    another. Without SQL, and at a terminal, a prompt opens; else the SQL is read from standard
+    input.
     """
     from toolkit.case import Case
 
@@ -112,12 +152,19 @@ def sql(
     write_all(list(case.answers(str(statement), scratch=scratch, **limits)), form, output)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem snapshot outage-2022 --keep 5",
+    ),
+)
 def snapshot(
     path: CaseArgument,
     keep: Annotated[int, typer.Option(help="How many of the newest to keep.", min=1)] = 3,
 ) -> None:
-    """Publish a read-only copy of the case database, to be asked while the case is rebuilt."""
+    """Publish a read-only copy of the case database.
+
+    It can be asked while the case is rebuilt.
+    """
     from toolkit import verbs
 
     typer.echo(verbs.snapshot(path, keep=keep))

@@ -12,6 +12,7 @@ from toolkit.cli.options import (
     FailOption,
     KindOption,
     ToOption,
+    examples,
     forms_of,
     kinds_of,
 )
@@ -30,26 +31,38 @@ from toolkit.errors import UsageError
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem demo",
+        "postmortem demo cases --to html",
+    ),
+)
 def demo(
     into: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(
         "postmortem-demo"
     ),
     to: ToOption = "pdf,html",
 ) -> None:
-    """Write the sample cases below DIR and run them to their reports."""
+    """Write the sample cases below DIR, and report on them."""
     from toolkit import verbs
 
     for ran in verbs.demo(into, formats=forms_of(to)):
         say_ran(ran)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        'postmortem new outage-2022 --title "Array removal of 9 March"',
+    ),
+)
 def new(
     path: Annotated[Path, typer.Argument(metavar="CASE", help="Folder to lay out.")],
     title: Annotated[str | None, typer.Option(help="Title of the review.")] = None,
 ) -> None:
-    """Lay out an empty case folder with a commented case.toml."""
+    """Lay out an empty case folder.
+
+    Comments in its case.toml say what can be stated.
+    """
     from toolkit import verbs
 
     made = verbs.new(path, title=title)
@@ -57,7 +70,13 @@ def new(
     say(f"  postmortem run {made.path}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem ingest outage-2022",
+        "postmortem ingest outage-2022 evidence/ctl-1.log --zone America/Denver --year 2022",
+        "postmortem ingest outage-2022 --dry-run",
+    ),
+)
 def ingest(
     path: CaseArgument,
     paths: Annotated[
@@ -79,7 +98,10 @@ def ingest(
         str | None, typer.Option(metavar="TABLE|PATH", help="Table of the lake, or FORMAT:PATH.")
     ] = None,
 ) -> None:
-    """Load evidence into the case database; each file whole or not at all."""
+    """Load evidence into the case database.
+
+    Each file whole or not at all; a file that is unchanged is not read again.
+    """
     from toolkit import verbs
     from toolkit.casefile import CaseFolder
     from toolkit.ingest.reader import SourceSettings
@@ -109,12 +131,16 @@ def ingest(
             dry_run=dry_run,
             progress=progress,
         )
-    say_ingested(done)
+    say_ingested(done, None if dry_run else path)
     say_unmatched(CaseFolder.open(path))
     end_refused(done)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem rebuild outage-2022",
+    ),
+)
 def rebuild(path: CaseArgument) -> None:
     """Derive every relation and finding anew from the evidence."""
     from toolkit import verbs
@@ -123,14 +149,24 @@ def rebuild(path: CaseArgument) -> None:
     say(f"{len(made.relations)} relations, {by_status(made.findings)}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem run exports",
+        "postmortem run outage-2022 --kind audit --to pdf,json",
+        "postmortem run outage-2022 --fail-on exception",
+    ),
+)
 def run(
     path: Annotated[Path, typer.Argument(metavar="CASE|FOLDER", help="Case or plain folder.")],
     kind: KindOption = None,
     to: ToOption = "pdf,html",
     fail_on: FailOption = None,
 ) -> None:
-    """Ingest what is new, rebuild, and report; a plain folder of exports becomes a case."""
+    """Go from a case, or a folder of exports, to its reports.
+
+    Ingests what is new, rebuilds, and reports; a plain folder of exports becomes a case. Decisions
+    that files wait for are listed as TOML, to paste into case.toml.
+    """
     from toolkit import decisions, verbs
 
     with progress_bar("reading") as progress:

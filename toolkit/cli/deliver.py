@@ -16,6 +16,7 @@ from toolkit.cli.options import (
     KindOption,
     OutputOption,
     ToOption,
+    examples,
     forms_of,
     kinds_of,
 )
@@ -33,7 +34,12 @@ class Profile(StrEnum):
     redacted = "redacted"
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem report outage-2022",
+        "postmortem report outage-2022 --kind audit --to pdf,html,json,md",
+    ),
+)
 def report(
     path: CaseArgument,
     kind: KindOption = None,
@@ -47,7 +53,12 @@ def report(
     say_untranslated(path)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem export outage-2022 --to ocel",
+        "postmortem export outage-2022 --to csv --output tables",
+    ),
+)
 def export(
     path: CaseArgument,
     to: Annotated[
@@ -61,7 +72,10 @@ def export(
         bool, typer.Option("--names", help="Keep the names of people, who else appear as roles.")
     ] = False,
 ) -> None:
-    """Write a rebuilt case in the form of another tool, or of an authority."""
+    """Write a rebuilt case in the form of another tool.
+
+    Or in that of an authority; people appear as roles.
+    """
     from toolkit import verbs
 
     made = verbs.export(path, to, names=names, target=output)
@@ -71,7 +85,13 @@ def export(
         say(f"left out: {each}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem seal outage-2022 --ssh-key ~/.ssh/id_ed25519",
+        "postmortem seal outage-2022 --profile redacted",
+        "postmortem seal outage-2022/output/bag --timestamp reply.tsr",
+    ),
+)
 def seal(
     path: Annotated[Path, typer.Argument(metavar="CASE|BAG", help="A case, or a bag to sign.")],
     profile: Annotated[
@@ -84,7 +104,11 @@ def seal(
         Path | None, typer.Option(help="Keep this RFC 3161 reply for tagmanifest-sha256.txt.")
     ] = None,
 ) -> None:
-    """Make a bag that others can check and re-perform, or sign one that is made already."""
+    """Make a bag that others can check, or sign one.
+
+    It holds evidence, queries, results and reports. A bag that is made already takes further
+    signatures and time-stamps.
+    """
     from toolkit import verbs
 
     if (path / "bagit.txt").is_file():
@@ -105,7 +129,11 @@ def seal(
             say(f"added {verbs.countersign(bag, ssh_key=key, timestamp=token)}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem sign output/audit.pdf --key me.p12 --role auditor",
+    ),
+)
 def sign(
     report: Annotated[Path, typer.Argument(metavar="PDF", help="A report as PDF.")],
     key: Annotated[Path, typer.Option(help="The signer's key and certificate (PKCS#12).")],
@@ -118,7 +146,10 @@ def sign(
     ] = None,
     output: OutputOption = None,
 ) -> None:
-    """Sign a PDF report in a role; several people can sign, one after the other."""
+    """Sign a PDF report in a role.
+
+    Several people can sign, one after the other.
+    """
     from toolkit import verbs
 
     secret = _passphrase(passphrase_env, passphrase_file)
@@ -141,7 +172,13 @@ def _passphrase(variable: str | None, file: Path | None) -> bytes | None:
     return None
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem verify outage-2022/output/bag",
+        "postmortem verify bag --allowed-signers signers --format json",
+        "postmortem verify output/audit.signed.pdf --roots authority.pem",
+    ),
+)
 def verify(
     path: Annotated[Path, typer.Argument(metavar="BAG|PDF", help="A bag, or a PDF report.")],
     allowed_signers: Annotated[
@@ -153,7 +190,10 @@ def verify(
     form: FormatOption = Format.table,
     output: OutputOption = None,
 ) -> None:
-    """Check that a bag is whole, who signed it, and that its numbers come out again."""
+    """Check a bag, or a PDF report.
+
+    Whether it is whole, who signed it, and whether its numbers come out again.
+    """
     from toolkit import verbs
 
     checks = verbs.verify(path, allowed_signers=allowed_signers, roots=roots)

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from toolkit.cli.options import FormatOption, OutputOption
+from toolkit.cli.options import FormatOption, OutputOption, examples
 from toolkit.cli.told import write_rows
 from toolkit.errors import UsageError
 from toolkit.listing import Format
@@ -14,7 +14,11 @@ from toolkit.listing import Format
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem doctor",
+    ),
+)
 def doctor(form: FormatOption = Format.table, output: OutputOption = None) -> None:
     """Check what reports need: libraries, fonts, versions, space."""
     from toolkit.doctor import examine

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import FormatOption, OutputOption
+from toolkit.cli.options import FormatOption, OutputOption, examples
 from toolkit.cli.told import say, write_rows
 from toolkit.errors import UsageError, did_you_mean
 from toolkit.listing import Format, printable
@@ -17,21 +17,36 @@ mapping_app = typer.Typer(help="Draft and test mapping files for foreign headers
 app.add_typer(mapping_app, name="mapping")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem formats",
+        "postmortem formats --format md --output formats.md",
+    ),
+)
 def formats(form: FormatOption = Format.table, output: OutputOption = None) -> None:
-    """List the formats that can be read, what they fill, and where an export is had."""
+    """List the formats that can be read.
+
+    With what they fill, and where an export is had.
+    """
     from toolkit import verbs
 
     write_rows(verbs.catalogue_of_formats(), form, output)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "postmortem sniff incidents.json",
+    ),
+)
 def sniff(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An export.")],
     form: FormatOption = Format.table,
     output: OutputOption = None,
 ) -> None:
-    """Say which format a file is in, and what must be declared to read it."""
+    """Say which format a file is in.
+
+    And what must be declared to read it.
+    """
     from toolkit.ingest.load import sniff as recognise
 
     found, reader, how = recognise(file)
@@ -43,11 +58,20 @@ def sniff(
     write_rows([row], form, output)
 
 
-@mapping_app.command("init")
+@mapping_app.command(
+    "init",
+    epilog=examples(
+        "postmortem mapping init jobs.csv --output jobs.yaml",
+    ),
+)
 def mapping_init(
-    file: Annotated[Path, typer.Argument(metavar="FILE")], output: OutputOption = None
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An export.")],
+    output: OutputOption = None,
 ) -> None:
-    """Draft a mapping from a file's header and values; asks for what must not be guessed."""
+    """Draft a mapping from the header and values of a file.
+
+    It asks for what must not be guessed.
+    """
     from toolkit.ingest.archive import open_one
     from toolkit.ingest.mapping import draft_mapping
 
@@ -58,11 +82,21 @@ def mapping_init(
         output.write_text(draft, encoding="utf-8")
 
 
-@mapping_app.command("schema")
+@mapping_app.command(
+    "schema",
+    epilog=examples(
+        "postmortem mapping schema procedure",
+    ),
+)
 def mapping_schema(
-    name: Annotated[str, typer.Argument(metavar="[mapping|procedure|case]")] = "mapping",
+    name: Annotated[
+        str, typer.Argument(metavar="[mapping|procedure|case]", help="Which.")
+    ] = "mapping",
 ) -> None:
-    """Print the JSON Schema of mapping files, of procedures or of case.toml, for an editor."""
+    """Print a JSON Schema, for an editor.
+
+    That of mapping files, of procedures or of case.toml.
+    """
     from toolkit.schemas import NAMES, file_of
 
     if name not in NAMES:
@@ -70,9 +104,16 @@ def mapping_schema(
     typer.echo(file_of(name).read_text(encoding="utf-8"), nl=False)
 
 
-@mapping_app.command("test")
-def mapping_test(mapping: Annotated[Path, typer.Argument(metavar="MAPPING")]) -> None:
-    """Run the sample rows of a mapping."""
+@mapping_app.command(
+    "test",
+    epilog=examples(
+        "postmortem mapping test jobs.yaml",
+    ),
+)
+def mapping_test(
+    mapping: Annotated[Path, typer.Argument(metavar="MAPPING", help="A mapping file.")],
+) -> None:
+    """Run the sample records of a mapping."""
     from toolkit.ingest.mapping import load_mapping
 
     faults = load_mapping(mapping).test()

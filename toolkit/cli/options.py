@@ -43,6 +43,11 @@ FailOption = Annotated[
 ]
 
 
+def examples(*commands: str) -> str:
+    """What stands below the options of a command: how it is called."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
 def kinds_of(kind: list[Kind] | None) -> list[Any]:
     """The kinds of report that are asked for; all, where none is named."""
     return [each.value for each in kind or Kind]

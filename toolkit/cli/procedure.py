@@ -7,15 +7,21 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import OutputOption
+from toolkit.cli.options import OutputOption, examples
 from toolkit.cli.told import say
 from toolkit.listing import printable
 
 app = typer.Typer(help="Check procedure files, and import models as such.")
 
 
-@app.command()
-def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> None:
+@app.command(
+    epilog=examples(
+        "postmortem procedure check procedures/removal.yaml",
+    ),
+)
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Procedures.")],
+) -> None:
     """Read procedure files as a rebuild does, and say what they hold."""
     from toolkit.procedures import constraints, read
 
@@ -27,11 +33,20 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> No
         )
 
 
-@app.command("import")
+@app.command(
+    "import",
+    epilog=examples(
+        "postmortem procedure import removal.bpmn --output procedures/removal.yaml",
+    ),
+)
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE")], output: OutputOption = None
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A diagram or a model.")],
+    output: OutputOption = None,
 ) -> None:
-    """Draft a procedure from a BPMN 2.0 diagram or a DECLARE model; lists what is lost."""
+    """Draft a procedure from a BPMN 2.0 or DECLARE model.
+
+    What is not taken over is listed, here and in the draft.
+    """
     from toolkit.procedure_import import import_model
 
     draft = import_model(file)

@@ -10,10 +10,19 @@ from typing import Annotated
 
 import typer
 
+from toolkit.cli.options import examples
 from toolkit.listing import Format, printable, write
 
 app = typer.Typer(
-    help="What the board decides: findings, codes, responses, actions, signatures.",
+    help="Put down what the board decides, and show where it stands.\n\n"
+    "Findings, codes, responses, actions and signatures are entries of review.yaml. Without a "
+    "command, the state of the review is shown.",
+    epilog=examples(
+        "postmortem review outage-2022",
+        "postmortem review outage-2022 freeze --by board-1 --role Secretary",
+        "postmortem review outage-2022 accept f97b1b --by board-1 --role Chair",
+        "postmortem review outage-2022 sign --by board-2 --role Reviewer",
+    ),
     invoke_without_command=True,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,6 +52,9 @@ AtOption = Annotated[
 ]
 FindingArgument = Annotated[
     str, typer.Argument(metavar="FINDING", help="finding_id, or its first letters.")
+]
+AnswerArgument = Annotated[
+    Answer, typer.Argument(metavar="ANSWER", help="Answer of the management.")
 ]
 FindingsOption = Annotated[
     list[str] | None, typer.Option("--finding", help="A finding that it is about; repeatable.")
@@ -99,7 +111,10 @@ def conclude(
     context: typer.Context, by: ByOption, role: RoleOption = "", at: AtOption = None,
     text: TextOption = "",
 ) -> None:  # fmt: skip
-    """Put down that the board has dealt with the findings: the review can be signed."""
+    """Put down that the board has dealt with the findings.
+
+    The review can then be signed.
+    """
     _add(context, "conclude", by, role, at, text=text)
 
 
@@ -108,7 +123,10 @@ def sign(
     context: typer.Context, by: ByOption, role: RoleOption, at: AtOption = None,
     text: TextOption = "",
 ) -> None:  # fmt: skip
-    """Sign off. Whether the signer is tied to the changes under review is computed and shown."""
+    """Sign off.
+
+    Whether the signer is tied to the changes under review is computed and shown.
+    """
     _add(context, "sign", by, role, at, text=text)
 
 
@@ -117,7 +135,10 @@ def supersede(
     context: typer.Context, by: ByOption, reason: ReasonOption, role: RoleOption = "",
     at: AtOption = None,
 ) -> None:  # fmt: skip
-    """Put this version out of force; the next begins as a draft."""
+    """Put this version out of force.
+
+    The next begins as a draft.
+    """
     _add(context, "supersede", by, role, at, reason=reason)
 
 
@@ -153,7 +174,7 @@ def code(
 
 @app.command()
 def respond(
-    context: typer.Context, finding: FindingArgument, answer: Answer, by: ByOption,
+    context: typer.Context, finding: FindingArgument, answer: AnswerArgument, by: ByOption,
     text: TextOption, role: RoleOption = "", at: AtOption = None,
 ) -> None:  # fmt: skip
     """Put down the management's response to a finding."""
@@ -180,7 +201,10 @@ def action(
     by: ByOption, role: RoleOption = "", at: AtOption = None, finding: FindingsOption = None,
     verified_how: Annotated[str, typer.Option(help="How it will be seen that it works.")] = "",
 ) -> None:  # fmt: skip
-    """Put down an action; a later entry of the same ID replaces it."""
+    """Put down an action.
+
+    A later entry of the same ID replaces it.
+    """
     _add(
         context, "action", by, role, at, id=id, title=title, owner=owner, due=due,
         strength=strength.value, findings=finding or [], verified_how=verified_how,
@@ -205,7 +229,7 @@ def confirm(
     holds: Annotated[bool, typer.Option("--holds/--holds-not", help="Your judgement.")] = True,
     text: TextOption = "",
 ) -> None:  # fmt: skip
-    """Confirm, or not, that the public record discloses an item."""
+    """Confirm, or not, that an item was disclosed publicly."""
     _add(context, "confirm", by, role, at, item=item, holds=holds, text=text)
 
 

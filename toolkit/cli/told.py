@@ -31,8 +31,8 @@ def write_rows(rows: Sequence[Any], form: Format, output: Path | None) -> None:
     write(pd.DataFrame(list(rows)), form, output)
 
 
-def say_ingested(done: Ingested) -> None:
-    """What became of every file."""
+def say_ingested(done: Ingested, case: Path | None = None) -> None:
+    """What became of every file; with the case, where to see what was rejected."""
     import pandas as pd
 
     shown = [
@@ -46,6 +46,9 @@ def say_ingested(done: Ingested) -> None:
     ]  # fmt: skip
     if shown:
         typer.echo(render(pd.DataFrame(shown), Format.table), err=True, nl=False)
+    if case and (rejected := sum(row.rejected for row in done.files)):
+        told = "1 record was" if rejected == 1 else f"{rejected} records were"
+        say(f"{told} rejected; each with its reason: postmortem query {case} reject")
     for refusal in done.refusals:
         say(f"refused: {refusal}")
 
@@ -58,7 +61,7 @@ def say_unmatched(folder: CaseFolder) -> None:
 
 def say_ran(ran: Ran) -> None:
     """What a run has read, derived and written."""
-    say_ingested(ran.ingested)
+    say_ingested(ran.ingested, ran.case.path)
     say(f"{len(ran.rebuilt.relations)} relations, {by_status(ran.rebuilt.findings)}")
     for path in ran.reports:
         say(f"wrote {path}")
