@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 AXE := axe-playwright-python==0.1.8
 SYSTEM := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
-.PHONY: demo test docs setup setup-test system bench clean
+.PHONY: demo test docs setup setup-test system bench bench-page clean
 
 demo: setup
 	$(BIN)/postmortem demo postmortem-demo
@@ -24,6 +24,10 @@ bench: setup
 	mkdir -p build
 	$(BIN)/python -m benchmarks --json build/benchmarks.json --markdown build/benchmarks.md \
 	  --svg build/benchmarks.svg $(BENCH)
+
+# The same, into the page of the documentation.
+bench-page: setup
+	$(BIN)/python -m benchmarks --page docs/reference $(BENCH)
 
 docs: setup-test
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs

@@ -1,7 +1,8 @@
 """All benchmarks of speed in one table, each against the least that its work can cost.
 
     python -m benchmarks [WHAT …] [--sizes 1000000 …] [--json FILE] [--markdown FILE] [--svg FILE]
-                         [--case CASE] [--peer NAME=PYTHON] [--runs 3] [--memory-gb 4]
+                         [--page FOLDER] [--case CASE] [--peer NAME=PYTHON] [--runs 3]
+                         [--memory-gb 4]
 
 WHAT is ingest, syslog, reduction, rebuild, conformance, report or startup; all without one. Sizes
 are samples of telemetry; lines of syslog and events of operations stop at one million. Each is
@@ -11,10 +12,11 @@ their commands are found, pandas and polars where the interpreter has them or `-
 that has (`--peer polars=PYTHON`), pm4py where `--peer` names one.
 
 FILE of `--json` keeps what it holds of other sizes, so that a large one need not be measured again;
-the table, the page and the chart are made of the whole file. The bars are those that the product is
-held to, from a million on: below, what every run costs outweighs what is measured. That of
-conformance is a tenth of what pm4py needed, where it was measured. The exit code is 1 where a bar
-is missed.
+the table, the page and the chart are made of the whole file. `--page docs/reference` writes the
+page of the documentation, `benchmarks.md`, with its chart and its JSON file. The bars are those
+that the product is held to, from a million on: below, what every run costs outweighs what is
+measured. That of conformance is a tenth of what pm4py needed, where it was measured. The exit code
+is 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import chart
-from benchmarks.result import Result, machine, markdown, save, table
+from benchmarks.result import Result, described, machine, markdown, page, save, table
 
 MOST_LINES = 1_000_000
 Told = Any
@@ -203,7 +205,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE")
+    parser.add_argument("--page", type=Path, metavar="FOLDER")
     given = parser.parse_args()
+    if given.page:
+        given.json = given.json or given.page / "benchmarks.json"
+        given.svg = given.svg or given.page / "benchmarks.svg"
     if unknown := [each for each in given.what if each not in WHAT]:
         parser.error(f"{unknown[0]!r} is not measured here; known are: {', '.join(WHAT)}")
     if min(given.sizes) < 100_000:
@@ -219,10 +225,13 @@ def main() -> None:
         if given.json:  # a long run that is stopped keeps what it has
             save(given.json, results)
     whole = save(given.json, results) if given.json else results
-    told = ", ".join(f"{key} {value}" for key, value in machine().items())
-    print(f"{table(whole)}\n\n{told}")
+    print(f"{table(whole)}\n\n{described(machine())}")
     if given.markdown:
-        given.markdown.write_text(f"{markdown(whole)}\n\n{told}\n", encoding="utf-8")
+        given.markdown.write_text(
+            f"{markdown(whole)}\n\n{described(machine())}\n", encoding="utf-8"
+        )
+    if given.page:
+        (given.page / "benchmarks.md").write_text(page(given.json), encoding="utf-8")
     if given.svg:
         given.svg.write_text(chart(whole), encoding="utf-8")
     sys.exit(1 if any(result.missed for result in results) else 0)

@@ -105,7 +105,7 @@ def test_a_file_keeps_other_sizes_and_renews_its_own(tmp_path: Path) -> None:
     again = save(file, [Result("a", "rows", 99, "toolkit", 8.0)])
     assert [each.cpu for each in again] == [1.0, 8.0, 2.0]
     assert load(file) == again
-    assert {"processor", "cores", "memory_gb", "busy"} <= set(
+    assert {"processor", "cores", "memory_gb", "load"} <= set(
         json.loads(file.read_text(encoding="utf-8"))["machine"]
     )
 
@@ -123,6 +123,25 @@ def test_a_page_and_a_table_hold_every_result() -> None:
     page = markdown(results).splitlines()
     assert page[2] == "| a | rows | 1,000 | toolkit | 1.00 | 5 | 2.00 | ≤ 2.5 × | met |"
     assert len({line.count("|") for line in page}) == 1
+
+
+def test_the_page_of_the_documentation_is_made_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = Result(
+        "ingest of CSV", "samples", 10_000_000, "toolkit", 30.0, 400, 1.1, 1.25, 600, "2026-01-02"
+    )
+    save(tmp_path / "benchmarks.json", [old])
+    assert _run(monkeypatch, "ingest", "--page", str(tmp_path)) == 1
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert "Measured 2026-01-02 and 2" in page and "processor" in page
+    assert page.count("\n| ingest of CSV |") == 3
+    missed = page.partition("## What misses its bar\n\n")[2].splitlines()[0]
+    assert missed == (
+        "- ingest of CSV, 1,000,000 samples: 1.50 times the floor where 1.25 is allowed, "
+        "700 MB where 600 is allowed"
+    )
+    ET.parse(tmp_path / "benchmarks.svg")
 
 
 @pytest.mark.parametrize("sizes", [(1000,), (1000, 100_000), (1, 1)])

@@ -17,6 +17,8 @@ import pytest
 from conftest import ROOT
 from typer.main import get_command
 
+from benchmarks import result
+from benchmarks.chart import chart
 from toolkit.cli import app
 from toolkit.ingest.reader import readers
 
@@ -38,6 +40,17 @@ def test_a_generated_page_is_what_the_product_says(name: str) -> None:
     generate = _script("generate")
     written = (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
     assert written == generate.PAGES[name](), "write it anew: python docs/generate.py"
+
+
+def test_the_page_of_benchmarks_is_made_of_what_was_measured() -> None:
+    _script("generate")
+    measured = DOCS / "reference" / "benchmarks.json"
+    again = "make it anew: make bench-page"
+    assert (DOCS / "reference" / "benchmarks.md").read_text(encoding="utf-8") == result.page(
+        measured
+    ), again
+    drawn = (DOCS / "reference" / "benchmarks.svg").read_text(encoding="utf-8")
+    assert drawn == chart(result.load(measured)), again
 
 
 def test_the_man_page_is_what_the_commands_say() -> None:
