@@ -190,8 +190,14 @@ def test_rules_in_a_row_are_told_as_a_span() -> None:
 
 def test_steps_of_nearly_the_same_score_are_not_set_apart() -> None:
     scores = [6.7, 6.7, 6.5, 5.8, 5.6]
-    rows = [{"rank": no, "score": score} for no, score in enumerate(scores, start=1)]
-    assert opening._near(rows, rows[0]).startswith("2 further steps score within 1 of it,")
+    rows = [
+        {"rank": no, "score": score, "action": "stop", "target": f"db-{no}"}
+        for no, score in enumerate(scores, start=1)
+    ]
+    assert opening._near(rows, rows[0]) == (
+        "2 further steps score within 1 of it, so that the score hardly sets it apart: "
+        "stop of db-3 and stop of db-4. "
+    )
     assert opening._near(rows[:2], rows[0]) == ""
 
 

@@ -256,7 +256,7 @@ def test_attachments_carry_the_full_lists(written: Path) -> None:
         names = set(pdf.attachments)
         assert names == {
             "findings.csv", "timeline.csv", "sources.csv", "policy.csv", "queries.sql",
-            "manifest.jsonl", "attachments-sha256.txt", "queries.csv", "partners.csv",
+            "manifest.jsonl", "attachments-sha256.txt", "queries.csv", "partners.csv", "limits.csv",
         }  # fmt: skip
         for specification in pdf.Root.AF:
             assert specification.AFRelationship == pikepdf.Name.Data

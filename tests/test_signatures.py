@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import pikepdf
 import pytest
+from conftest import ROOT
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as forms
@@ -142,6 +144,24 @@ def test_an_attachment_that_was_changed_is_named(plain: Path, tmp_path: Path) ->
         opened.save(path)
     told = [check.told for check in verify(path) if check.outcome == "failed"]
     assert told == ["the attachment policy.csv is not the one that attachments-sha256.txt lists"]
+
+
+@pytest.mark.parametrize("password", ["of a reader", ""])
+def test_an_encrypted_report_gets_one_clear_line(
+    password: str, plain: Path, authority: Authority, tmp_path: Path
+) -> None:
+    path = tmp_path / "locked.pdf"
+    with pikepdf.open(plain) as document:
+        document.save(path, encryption=pikepdf.Encryption(owner="of its owner", user=password))
+    (check,) = verify(path, roots=authority.roots)
+    assert (check.outcome, check.told.count("\n")) == ("failed", 0)
+    assert "locked.pdf: the PDF is encrypted, which no report is" in check.told
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "verify", path], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (4, False)
+    with pytest.raises(UsageError, match="encrypted"):
+        sign(path, authority.signer("Gil"), "preparer", passphrase=SECRET)
 
 
 def test_with_roots_a_signature_must_lead_to_them(

@@ -292,7 +292,7 @@ class CaseFolder:
         for key, default in sorted(default_policy().items()):
             origin = "case" if key in given else "default"
             value = given.pop(key, default["value"])
-            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            text = policy_text(value)
             if isinstance(default["value"], int | float) and not _is_number(text):
                 raise UsageError(
                     f"{text!r} is no number", path=self.path / CASE_FILE, field=f"policy.{key}",
@@ -311,6 +311,11 @@ class CaseFolder:
 def default_policy() -> Mapping[str, dict[str, Any]]:
     """The thresholds as delivered: value, unit and meaning by key."""
     return tomllib.loads((resources.queries() / "policy.toml").read_text(encoding="utf-8"))
+
+
+def policy_text(value: object) -> str:
+    """The value of a threshold as the table `policy` holds it: lists with commas."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _is_number(text: str) -> bool:

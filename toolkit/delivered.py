@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from toolkit import resources, sqlfile
-from toolkit.casefile import Threshold, default_policy
+from toolkit.casefile import Threshold, default_policy, policy_text
 
 COLUMNS = {"part": "varchar", "name": "varchar", "told": "varchar"}
 MACROS, THRESHOLDS = "macros", "policy.toml"
@@ -26,12 +26,12 @@ def departures(shipped: Path, *own: Path) -> list[Departure]:
 
 
 def thresholds(policy: Iterable[Threshold]) -> list[Departure]:
-    """The same of every threshold that the case sets."""
-    usual = default_policy()
+    """The same of every threshold that the case sets to another value."""
+    usual = {key: policy_text(row["value"]) for key, row in default_policy().items()}
     return sorted(
         ("threshold", row.key, f"{row.value} {row.unit}, set by the case; as delivered "
-         f"{usual[row.key]['value']}")
-        for row in policy if row.origin != "default"
+         f"{usual[row.key]}")
+        for row in policy if row.origin != "default" and row.value != usual[row.key]
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@
 -- level = "act"
 -- severity = "high"
 -- criteria = "Every mandatory step of the procedure in force completes before the change closes."
--- effect = "What the step protects was not in place when the change was taken as finished."
+-- effect = "Nothing shows that what the step protects was in place when the change was taken as finished."
 -- recommendation = "Let the change close only when each mandatory step has a record of its own."
 -- questions = [
 --     "Was the step done by hand, or with a tool whose log is not among the evidence?",

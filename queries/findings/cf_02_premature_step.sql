@@ -6,7 +6,7 @@
 -- level = "act"
 -- severity = "critical"
 -- criteria = "A step runs only after every step that it needs has completed with success."
--- effect = "The step took effect in a state that the procedure does not foresee for it."
+-- effect = "The step ran in a state that the procedure does not foresee for it, as far as the record shows."
 -- recommendation = "Have the tool refuse a step whose prerequisites have no successful record."
 -- questions = [
 --     "Was the prerequisite met in another way, or recorded elsewhere?",

@@ -6,7 +6,7 @@
 -- level = "act"
 -- severity = "medium"
 -- criteria = "Every action under a change belongs to a step of the procedure in force."
--- effect = "The action was not covered by the approval, the impact assessment and the roll-back."
+-- effect = "Approval, impact assessment and roll-back rest on a plan that does not name the action."
 -- recommendation = "Record deviations as steps of the change, with an approval, before they run."
 -- questions = [
 --     "Was the deviation agreed on, and is that documented somewhere else?",

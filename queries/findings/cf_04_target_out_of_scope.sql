@@ -6,7 +6,7 @@
 -- level = "act"
 -- severity = "high"
 -- criteria = "Actions under a change act on the targets that the change names."
--- effect = "A target was changed for which nothing had been assessed, approved or prepared."
+-- effect = "Assessment, approval and preparation of the change do not name the target that was changed."
 -- recommendation = "Have the tool take its targets from the change, and refuse any other."
 -- questions = [
 --     "Do two systems call the same asset by different names?",

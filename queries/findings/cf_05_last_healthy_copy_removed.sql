@@ -327,7 +327,7 @@ select
         sentence(verdict.decisive.reason, verdict.judged_alike),
         'No irreversible action is on record in this operation.'
     ) as reason,
-    coalesce(verdict.evidence, []) as evidence
+    coalesce(foremost(verdict.decisive.evidence, verdict.evidence), []) as evidence
 from operation_span
 left join verdict on operation_span.operation_id = verdict.operation_id
 order by operation_span.operation_id

@@ -6,7 +6,7 @@
 -- level = "system"
 -- severity = "critical"
 -- criteria = "Nothing depends on a target any more when it is removed for good."
--- effect = "What depended on the target lost it at once, without a way back."
+-- effect = "What depended on the target could no longer use it; the action itself has no way back."
 -- recommendation = "Show the last use by each dependent at the moment of removal, and refuse while there is any."
 -- questions = [
 --     "Were the samples made by probes rather than by dependents that do work?",
@@ -166,7 +166,7 @@ select
         sentence(verdict.decisive.reason, verdict.judged_alike),
         'No irreversible action is on record in this operation.'
     ) as reason,
-    coalesce(verdict.evidence, []) as evidence
+    coalesce(foremost(verdict.decisive.evidence, verdict.evidence), []) as evidence
 from operation_span
 left join verdict on operation_span.operation_id = verdict.operation_id
 order by operation_span.operation_id

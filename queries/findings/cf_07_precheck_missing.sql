@@ -6,7 +6,7 @@
 -- level = "act"
 -- severity = "high"
 -- criteria = "Each pre-check succeeds within the age limit before every irreversible action."
--- effect = "The action rested on a state that nobody had looked at recently."
+-- effect = "No record shows that the state on which the action rested had been looked at recently."
 -- recommendation = "Tie the irreversible step to a pre-check result that expires."
 -- questions = [
 --     "Was the check made with another tool, or recorded elsewhere?",

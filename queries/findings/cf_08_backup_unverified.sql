@@ -6,7 +6,7 @@
 -- level = "organisation"
 -- severity = "high"
 -- criteria = "A copy of the target's data passes a restore or integrity test within the age limit."
--- effect = "Whether the data could be had from another copy was not known when one was removed."
+-- effect = "No recent test shows that the data could be had from another copy when one was removed."
 -- recommendation = "Test restores on a schedule, and show the age of the last test in the change."
 -- questions = [
 --     "Did a vendor or another team test the copy, with records of their own?",

@@ -6,7 +6,7 @@
 -- level = "supervision"
 -- severity = "high"
 -- criteria = "A change that carries out an irreversible step refers to a plan for falling back."
--- effect = "No way back had been prepared for the case that the step went wrong."
+-- effect = "No prepared way back is on record for the case that the step went wrong."
 -- recommendation = "Ask for the fall-back plan, or for a signed statement that there is none."
 -- questions = [
 --     "Does the procedure itself describe how to fall back?",

@@ -6,7 +6,7 @@
 -- level = "supervision"
 -- severity = "medium"
 -- criteria = "Each change refers to an impact assessment; critical targets are never of low risk."
--- effect = "The change took a lighter path of approval than its targets call for."
+-- effect = "The change can take a lighter path of approval than its targets call for."
 -- recommendation = "Derive the lowest risk that a change may have from its most critical target."
 -- questions = [
 --     "Is the assessment kept in a field or an annex that was not exported?",

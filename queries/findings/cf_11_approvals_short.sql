@@ -6,7 +6,7 @@
 -- level = "supervision"
 -- severity = "high"
 -- criteria = "The required number of independent persons approves before the first action."
--- effect = "The change began without the number of looks that it was meant to get."
+-- effect = "The change began with fewer independent approvals on record than it was meant to get."
 -- recommendation = "Let the tool refuse the first action until the approvals are complete."
 -- questions = [
 --     "Was an approval given by word of mouth and recorded later?",

@@ -6,7 +6,7 @@
 -- level = "organisation"
 -- severity = "medium"
 -- criteria = "Work follows a known version of a procedure that is in force at the first action."
--- effect = "What those who acted went by differs from what the organisation holds to be right."
+-- effect = "It is not shown that what those who acted went by is what the organisation holds to be right."
 -- recommendation = "Link the change to one version, and check at the first action that it is valid."
 -- questions = [
 --     "Does a procedure exist that was not handed over as evidence?",

@@ -6,7 +6,7 @@
 -- level = "act"
 -- severity = "high"
 -- criteria = "Guards of a tool stay in force; after a warning no irreversible action follows."
--- effect = "The tool's own check could no longer stop the action."
+-- effect = "The tool's own check or warning did not keep the action from running."
 -- recommendation = "Ask for a second person where a guard is overridden, and record the reason."
 -- questions = [
 --     "Does the tool need the flag on every run? See the base rate.",

@@ -6,7 +6,7 @@
 -- level = "system"
 -- severity = "high"
 -- criteria = "A silence set for a change keeps to the window and the targets of that change."
--- effect = "Signs of the impact were kept from those on watch while it began."
+-- effect = "Alerts on the target were silenced while the impact began."
 -- recommendation = "Derive silences from the change, with its targets, and end them with its window."
 -- questions = [
 --     "Do alerts of the same asset reach the watch on another path?",

@@ -6,7 +6,7 @@
 -- level = "supervision"
 -- severity = "medium"
 -- criteria = "Alerts on the targets of a running change are acknowledged within the limit."
--- effect = "The change went on while a sign of its effect was not looked at."
+-- effect = "The change went on while no record shows that the alert had been seen."
 -- recommendation = "Send alerts on the targets of a running change to those who carry it out."
 -- questions = [
 --     "Did someone act on the alert without acknowledging it?",

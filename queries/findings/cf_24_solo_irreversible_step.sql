@@ -6,7 +6,7 @@
 -- level = "supervision"
 -- severity = "medium"
 -- criteria = "A second person witnesses or confirms each irreversible action shortly before it."
--- effect = "Nobody else was in a position to notice a difference from the plan."
+-- effect = "No record shows that anybody else was in a position to notice a difference from the plan."
 -- recommendation = "Let the tool ask for the confirmation of a second account."
 -- questions = [
 --     "Did somebody witness the action on a call or at the same screen?",

@@ -6,7 +6,7 @@
 -- level = "act"
 -- severity = "medium"
 -- criteria = "Every mandatory verify step succeeds before the change closes."
--- effect = "What the change had done to its targets was not looked at before it was closed."
+-- effect = "No record shows that the result was looked at before the change was closed."
 -- recommendation = "Let the change close only with the record of a successful verification."
 -- questions = [
 --     "Was the verification made with another tool, or recorded elsewhere?",

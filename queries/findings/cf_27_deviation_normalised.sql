@@ -6,7 +6,7 @@
 -- level = "organisation"
 -- severity = "medium"
 -- criteria = "A deviation from the plan stays rare among changes that end well."
--- effect = "A deviation that had gone well before no longer stands out from the usual way of work."
+-- effect = "A deviation that had gone well before may no longer stand out from the usual way of work."
 -- recommendation = "Change the plan or the work, so that the two agree again, and say which."
 -- questions = [
 --     "Is the criterion out of date, and the deviation the better practice?",

@@ -6,7 +6,7 @@
 -- level = "organisation"
 -- severity = "high"
 -- criteria = "Actions decided after an earlier incident are done before the same theme returns."
--- effect = "A remedy that had been decided was not in place when the impact began."
+-- effect = "No record shows that a remedy that had been decided was in place when the impact began."
 -- recommendation = "Review open actions by theme before changes that touch the theme."
 -- questions = [
 --     "Had the remedy been put in place while the item stayed open?",

@@ -6,7 +6,7 @@
 -- level = "evidence"
 -- severity = "low"
 -- criteria = "Records are written near their event and stay as they were written."
--- effect = "The record tells what was held to be so later, not only what was seen at the time."
+-- effect = "The record may tell what was held to be so later, not only what was seen at the time."
 -- recommendation = "Keep each version of a record, with the time and the account of the edit."
 -- questions = [
 --     "Was the record entered from notes that still exist?",
@@ -69,7 +69,7 @@ judged as (
         end as status,
         compared.occurred_at,
         compared.evidence as event,
-        'The record of ' || compared.action || ' at ' || utc(compared.occurred_at) || ' was '
+        'The record of action ' || compared.action || ' at ' || utc(compared.occurred_at) || ' was '
         || case
             when compared.recorded_at is null then 'written at the time of the event'
             else 'written ' || in_words(compared.recorded_at - compared.occurred_at) || ' later'

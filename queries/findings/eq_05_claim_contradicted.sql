@@ -6,7 +6,7 @@
 -- level = "evidence"
 -- severity = "high"
 -- criteria = "What operators, wrappers and the status page state agrees with what was measured."
--- effect = "Those who relied on the statement took the protection of data to be better than it was."
+-- effect = "Those who relied on the statement could take the protection of data to be better than it was."
 -- recommendation = "Let statements of state quote the measurement that they rest on."
 -- questions = [
 --     "Did the statement speak of another part than the telemetry covers?",
@@ -395,7 +395,7 @@ degraded as (
         posted.event,
         posted.subject,
         posted.region,
-        min(onset.onset_at) as onset_at,
+        min(onset.onset_hi) as onset_hi,
         max(onset.affected) as affected,
         max(onset.population) as population,
         bool_or(
@@ -439,8 +439,9 @@ page_claim as (
             when degraded.event is not null
                 then
                     'measured protection of ' || coalesce(posted.region, 'all machines')
-                    || ' had been degraded since ' || utc(degraded.onset_at) || ' (up to '
-                    || degraded.affected || ' of ' || degraded.population || ' machines)'
+                    || ' had been degraded since ' || utc(degraded.onset_hi)
+                    || ' at the latest (up to ' || degraded.affected || ' of '
+                    || degraded.population || ' machines)'
             else
                 'no degradation of ' || coalesce(posted.region, 'all machines')
                 || ' was measured at that time'

@@ -104,6 +104,12 @@ create or replace macro gathered(status, evidence) as pointers(
     end
 );
 
+-- The same, what the reason of the finding rests on before the rest.
+create or replace macro foremost(decisive, cited) as list_concat(
+    list_sort(list_distinct(decisive)),
+    list_filter(cited, lambda pointer: not list_contains(decisive, pointer))
+);
+
 -- How many judgements have the gravest status (aggregate).
 create or replace macro gravest(status) as (
     case max(status_rank(status))

@@ -50,7 +50,8 @@ counted as (
 silences as (
     select
         evidence,
-        (epoch_us(coalesce(next_posted_at, captured_at)) - epoch_us(posted_at)) / 60e6 as minutes
+        (epoch_us(coalesce(next_posted_at, captured_at)) - epoch_us(posted_at)) / 60e6 as minutes,
+        next_posted_at is null as is_last
     from posts
     where
         (resolved_at is null or posted_at < resolved_at)
@@ -61,6 +62,8 @@ silent as (
     select
         'all' as scope,
         count(*) as gaps,
+        count(*) || if(count(*) = 1, ' interval', ' intervals') || ' between posts'
+        || if(bool_or(is_last), ', the last up to the capture of the page', '') as told,
         round(median(minutes), 6) as gap_median,
         round(quantile_cont(minutes, 0.9), 6) as gap_p90,
         round(max(minutes), 6) as gap_max,
@@ -278,7 +281,7 @@ metrics as (
         case
             when posted_at is null then 'No post on record at or after the onset.'
             else
-                'Onset ' || utc(onset_at) || ', first post ' || utc(posted_at)
+                'Onset ' || utc(onset_at) || ' (best estimate), first post ' || utc(posted_at)
                 || '; expected within ' || policy_number('status_first_post_minutes')::integer
                 || ' min.'
         end as detail,
@@ -312,8 +315,7 @@ metrics as (
         gap_median as value,
         'min' as unit,
         scope,
-        'Median of ' || gaps
-        || if(gaps = 1, ' interval', ' intervals') || ' between posts.' as detail
+        'Median of ' || told || '.' as detail
     from silent
     union all by name
     select
@@ -322,8 +324,7 @@ metrics as (
         gap_p90 as value,
         'min' as unit,
         scope,
-        'Of ' || gaps || if(gaps = 1, ' interval', ' intervals')
-        || ' between posts, interpolated.' as detail
+        'Of ' || told || '; interpolated.' as detail
     from silent
     union all by name
     select
@@ -332,8 +333,7 @@ metrics as (
         gap_max as value,
         'min' as unit,
         scope,
-        'Longest of ' || gaps || if(gaps = 1, ' interval', ' intervals')
-        || ' between posts, from the post cited.' as detail,
+        'Longest of ' || told || '; from the post cited.' as detail,
         [longest] as evidence
     from silent
     union all by name
@@ -459,7 +459,8 @@ metrics as (
         / sum(silences.minutes) as value,
         'share' as unit,
         'all' as scope,
-        'Share of the time between first and last post that lies in longer intervals.' as detail,
+        'Share of the time from the first post that lies in longer intervals'
+        || if(bool_or(silences.is_last), ', up to the capture of the page.', '.') as detail,
         list(silences.evidence order by silences.evidence) filter (
             where silences.minutes > band.minutes
         ) as evidence

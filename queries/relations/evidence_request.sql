@@ -112,27 +112,42 @@ open_result as (
     group by rule_result.rule
 ),
 
+-- Whichever of the relations that a rule reads can hold the record that would decide.
+reading as (
+    select
+        rule_catalogue.rule,
+        holding.holder,
+        min(list_position(rule_catalogue.needs, needed.need)) as place
+    from rule_catalogue
+    inner join needed on rule_catalogue.rule = needed.rule
+    inner join holding on split_part(needed.need, '|', 1) = holding.relation
+    group by rule_catalogue.rule, holding.holder
+),
+
+asked as (
+    select
+        rule,
+        string_agg(holder, ' or ' order by place) as holders
+    from reading
+    group by rule
+),
+
 undecided as (
     select
         2 as part,
         'Records that decide ' || rule_catalogue.slug || ' (' || rule_catalogue.rule || ')'
             as what,
-        coalesce(
-            first(holding.holder order by list_position(rule_catalogue.needs, needed.need)),
-            'owner of the system'
-        ) as holder,
-        open_result.subject || ': ' || open_result.reason as why,
+        coalesce(asked.holders, 'owner of the system') as holder,
+        open_result.subject || ': ' || open_result.reason
+        || if(open_result.count > 1, ' First of ' || open_result.count || ' open results.', '')
+            as why,
         [rule_catalogue.rule] as rules,
         [rule_catalogue.title] as questions,
         open_result.count,
         null::varchar as relation
     from open_result
     inner join rule_catalogue on open_result.rule = rule_catalogue.rule
-    left join needed on open_result.rule = needed.rule
-    left join holding on split_part(needed.need, '|', 1) = holding.relation
-    group by
-        rule_catalogue.rule, rule_catalogue.slug, rule_catalogue.title, open_result.subject,
-        open_result.reason, open_result.count
+    left join asked on open_result.rule = asked.rule
 ),
 
 request as (

@@ -440,15 +440,16 @@ def _explanation(
     onset: _Onset, step: Mapping[str, Any], inside: NDArray[np.int64], known: bool
 ) -> str:
     """What was counted: the first half of one sentence."""
-    at = f"{step['occurred_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+    at = f"{step['occurred_at'].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     what = step["action"] + (f" on {step['target']}" if step["target"] else "")
     counted = "what depends on its target is not on record"
     if known:
         hit, size = (int(each) for each in inside)
+        others = onset.universe - size
         counted = (
             f"{hit} of {size} machines that depend on its target fell within the "
             f"interval of the onset, and "
-            f"{onset.fallen - hit} of {onset.universe - size} others"
+            + (f"{onset.fallen - hit} of {others} others" if others else "no other is on record")
         )
     return f"{what} at {at}, {_lag(onset.lo - step['hi'], onset.hi - step['lo'])}; {counted}"
 

@@ -15,7 +15,7 @@ MANIFEST, DIGESTS = "manifest.jsonl", "attachments-sha256.txt"
 
 
 def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
-    """Findings, timeline, sources and policy as CSV, the SQL of every query, and the manifest.
+    """Findings, timeline, sources, limits, policy as CSV, the SQL of every query, the manifest.
 
     `sha256sum manifest.jsonl` gives the case digest at the foot of every page, and
     `sha256sum -c attachments-sha256.txt` checks the others.
@@ -26,6 +26,7 @@ def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
         ("sources.csv", "source", "Register of the files of evidence with their account"),
         ("partners.csv", "partner_impact", "Impact on every partner"),
         ("revisions.csv", "revision", "What later captures of the same records changed"),
+        ("limits.csv", "evidence_quality", "Every issue of the evidence with its source"),
         ("policy.csv", "policy", "Thresholds in force and where each comes from"),
     )
     found = [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from toolkit.report import board, findings, sources
 from toolkit.report.facts import CaseFacts, Row
@@ -22,7 +24,7 @@ from toolkit.report.model import (
     Text,
     columns,
 )
-from toolkit.report.words import be, cut, listed, number, plural, rule_list, span
+from toolkit.report.words import be, cut, listed, number, numbers, plural, rule_list, span
 
 
 def document(facts: CaseFacts) -> Document:
@@ -222,22 +224,22 @@ def _tests(incident: Incident) -> Section:
         "that activates it. All of it is tested; decided are those for which the evidence gives "
         "an answer.",
     )
-    reasons = sorted(
-        {
-            (row["rule"], str(row["reason"]))
-            for row in incident.findings
-            if row["status"] == "not_run"
-        },
-        key=lambda item: _rule_key(item[0]),
-    )
-    blocks: list[Block] = [table]
+    return Section("tests", "Tests", (table, *not_run(incident)), new_page=True)
+
+
+def not_run(incident: Incident) -> Iterable[Table]:
+    """Which rules could not run, by reason; nothing where all of them ran."""
+    reasons: dict[str, set[str]] = defaultdict(set)
+    for row in incident.findings:
+        if row["status"] == "not_run":
+            reasons[str(row["reason"])].add(row["rule"])
     if reasons:
-        blocks.append(
-            Table(
-                "Why rules were not run", columns("Rule {12} | Reason"), tuple(reasons), "finding"
-            )
+        yield Table(
+            "Rules that could not run",
+            columns("Why not {60} | Rules"),
+            tuple((reason, rule_list(sorted(rules))) for reason, rules in sorted(reasons.items())),
+            "finding",
         )
-    return Section("tests", "Tests", tuple(blocks), new_page=True)
 
 
 def _rule_key(rule: str) -> tuple[int, str]:
@@ -317,37 +319,68 @@ def _limits(facts: CaseFacts) -> Section:
     if rows:
         blocks.append(
             Table(
-                "Issues of the evidence, by source",
-                columns("No. {5} | Issue {19} | Subject {20} | Detail | Count {number 9}"),
-                tuple(
-                    (
-                        "" if row["source_id"] is None else str(row["source_id"]),
-                        str(row["issue"]).replace("_", " "),
-                        str(row["subject"] or ""),
-                        cut(str(row["detail"] or "") + _seconds(row), 300),
-                        "" if row["count"] is None else number(row["count"]),
-                    )
-                    for row in rows[:120]
-                ),
+                "Issues of the evidence",
+                columns("Issue {19} | Subject {20} | Sources {18} | Detail | Count {number 9}"),
+                tuple(_issue(alike) for alike in _alike(rows)),
                 "evidence_quality",
-                ""
-                if len(rows) <= 120
-                else (
-                    f"{number(len(rows) - 120)} more rows: postmortem query {facts.case_id} "
-                    "evidence_quality"
-                ),
+                "Issues that differ in their source alone share a row. Each one stands with its "
+                "source in limits.csv.",
             )
         )
     return Section("limits", "Limits of the evidence", tuple(blocks), new_page=True)
+
+
+# What may change a conclusion comes first; what says nothing by its definition comes last.
+_FIRST = ("contradiction", "sources_disagree", "clock_conflict", "clock", "clock_declared",
+          "clock_estimated", "records_missing", "export_incomplete", "reject")  # fmt: skip
+_LAST = ("skipped", "chain_of_custody_missing")
+_PLACE = re.compile(r"[,;]? first at record \d+")
+
+
+def _alike(rows: list[Row]) -> list[list[Row]]:
+    """Issues of one kind, subject and wording, whatever their source."""
+    paths = {row["subject"] for row in rows if row["issue"] == "chain_of_custody_missing"}
+    grouped: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        subject = "" if row["subject"] in paths else str(row["subject"] or "")
+        detail = _PLACE.sub("", str(row["detail"] or ""))
+        grouped[(str(row["issue"]), subject, detail, _seconds(row))].append(row)
+    order = {issue: place for place, issue in enumerate(_FIRST)}
+    order |= {issue: len(rows) + place for place, issue in enumerate(_LAST)}
+    return sorted(grouped.values(), key=lambda found: order.get(str(found[0]["issue"]), len(order)))
+
+
+def _issue(rows: list[Row]) -> tuple[Text, ...]:
+    row, many = rows[0], len(rows) > 1
+    detail = str(row["detail"] or "")
+    if many:
+        detail = _PLACE.sub("", detail)
+    file = row["issue"] == "chain_of_custody_missing"
+    subject = str(row["subject"] or "")
+    if row["issue"] == "time_flag":
+        subject = subject.replace("_", " ")
+    counts = [row["count"] for row in rows if row["count"] is not None]
+    return (
+        str(row["issue"]).replace("_", " "),
+        plural(len(rows), "file") if file and many else subject,
+        numbers(row["source_id"] for row in rows if row["source_id"] is not None),
+        cut(detail + _seconds(row), 300),
+        number(sum(counts)) if counts else "",
+    )
 
 
 def _seconds(row: Row) -> str:
     lo, hi = row.get("lo_seconds"), row.get("hi_seconds")
     if lo is None and hi is None:
         return ""
-    return (
-        f" [{span(lo) if lo is not None else 'open'} to {span(hi) if hi is not None else 'open'}]"
-    )
+    return f" [{_fine(lo)} to {_fine(hi)}]"
+
+
+def _fine(seconds: float | None) -> str:
+    """A difference between clocks: in thousandths where whole seconds would hide it."""
+    if seconds is None:
+        return "open"
+    return f"{seconds:+.3f}\u00a0s" if abs(seconds) < 60 else span(seconds)
 
 
 def request_table(facts: CaseFacts) -> Table | None:
@@ -489,7 +522,7 @@ def _sign_off(facts: CaseFacts) -> Section:
         "Sign-off and version history",
         (
             Paragraph(
-                "Signed by people who neither asked for, nor approved, nor carried out the "
+                "To be signed by people who neither asked for, nor approved, nor carried out the "
                 "operations under review. A signature covers the case digest at the foot of the "
                 "page."
             ),

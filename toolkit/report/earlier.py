@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Paragraph, Section, Status, Strong, Table, columns
-from toolkit.report.words import listed, number, plural, span
+from toolkit.report.words import be, listed, number, plural, span
 
 ROWS = 15
 _KEPT = {
@@ -90,6 +90,7 @@ def _actions(facts: CaseFacts) -> Iterable[Block]:
         )
         return
     still = [row for row in rows if row["closed_at"] is None]
+    closed = len(rows) - len(still)
     if not still:
         yield Paragraph(
             f"All {plural(len(rows), 'action')} of earlier incidents on record are closed.",
@@ -110,7 +111,7 @@ def _actions(facts: CaseFacts) -> Iterable[Block]:
             for row in sorted(still, key=lambda row: (row["due_at"] is None, str(row["due_at"])))
         ),
         "action_item",
-        f"{number(len(rows) - len(still))} of {plural(len(rows), 'action')} on record closed. "
+        f"{number(closed)} of {plural(len(rows), 'action')} on record {be(closed)} closed. "
         "Whether an action of the theme of this case was open at the onset: rule CF-28.",
     )
 

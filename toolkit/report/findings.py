@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from toolkit.report import board
@@ -67,9 +67,7 @@ def section(incident: Incident) -> Section:
         + (
             ""
             if len(pages) == len(exceptions)
-            else (
-                " Exceptions of one rule in operations that did not precede the onset share a page."
-            )
+            else (" Those of one rule outside of the operation under review share a page.")
         ),
         query="finding",
     )
@@ -87,9 +85,12 @@ def _pages(incident: Incident) -> list[tuple[Section, list[Row]]]:
     for row in rows:
         own = row["finding_id"] if row["operation_id"] in reviewed else ""
         grouped[(row["rule"], own)].append(row)
+    pages = Counter(rule for rule, _ in grouped)
     return [
         (
-            _finding(incident, found[0]) if len(found) == 1 else _shared(incident, found),
+            _finding(incident, found[0])
+            if len(found) == 1
+            else _shared(incident, found, more=pages[found[0]["rule"]] > 1),
             found,
         )
         for found in grouped.values()
@@ -114,7 +115,7 @@ def _finding(incident: Incident, row: Row) -> Section:
         ("Subject", _subject(incident, row, operation)),
         ("Criteria", _criteria(rule, operation)),
         ("Condition", (Strong(str(row["reason"])), _when(facts, row))),
-        ("Base rate", base_rate(row)),
+        ("Base rate", base_rate(row, operation["kind"] if operation else None)),
         ("Cause", _cause(incident, row)),
         *_of_rule(rule),
         *_confirmed(facts, row),
@@ -133,8 +134,11 @@ def _finding(incident: Incident, row: Row) -> Section:
     )
 
 
-def _shared(incident: Incident, rows: list[Row]) -> Section:
-    """One page for the exceptions of one rule in several operations or subjects."""
+def _shared(incident: Incident, rows: list[Row], *, more: bool) -> Section:
+    """One page for the exceptions of one rule in several operations or subjects.
+
+    `more` says that others of the rule have pages of their own.
+    """
     facts, rule = incident.facts, incident.rules.get(rows[0]["rule"], {})
     head = Facts(
         (
@@ -168,11 +172,11 @@ def _shared(incident: Incident, rows: list[Row]) -> Section:
     name = rows[0]["rule"]
     return Section(
         f"findings-{name.lower()}",
-        f"{name} {rows[0]['title']}: {plural(len(rows), 'further finding')}",
+        f"{name} {rows[0]['title']}: {plural(len(rows), 'further finding' if more else 'finding')}",
         (
             head,
             condition,
-            *_evidence(facts, rows[0]),
+            *_evidence(facts, *rows),
             _reperform(facts, "rule", name),
             *_responses(facts, rows),
         ),
@@ -244,11 +248,16 @@ def _about(row: Row) -> str:
     return str(row["subject"] or row["operation_id"] or "")
 
 
-def base_rate(row: Row) -> str:
+def base_rate(row: Row, kind: str | None = None) -> str:
     """How usual the same deviation was in earlier operations of the kind that closed well."""
     n, k = row["base_rate_n"], row["base_rate_k"]
     if n is None:
-        return "No comparison: the finding is not about an operation of a known kind."
+        return (
+            "No comparison: no action of the operation is on record, so that the earlier ones "
+            "cannot be told."
+            if kind
+            else "No comparison: the finding is not about an operation of a known kind."
+        )
     if n == 0:
         return "No earlier operation of this kind that closed as success was decided for this rule."
     return (
@@ -279,7 +288,9 @@ def _criteria(rule: Row, operation: Row | None) -> str:
 
 def _when(facts: CaseFacts, row: Row) -> str:
     when = facts.when(row["occurred_at"])
-    return "" if row["occurred_at"] is None or when in row["reason"] else f" Recorded at {when}."
+    if row["occurred_at"] is None or when in row["reason"]:
+        return ""
+    return f" Stands at {when} in the order of events."
 
 
 def _codes(rule: Row) -> Text:
@@ -287,11 +298,11 @@ def _codes(rule: Row) -> Text:
     return ", ".join(rule.get("codes") or ()) or "none"
 
 
-def _evidence(facts: CaseFacts, row: Row) -> Iterable[Block]:
-    pointers = [pointer for text in row["evidence"] or () if (pointer := Pointer.read(text))]
-    event = Pointer.read(row["event"])
-    if event is not None:
-        pointers = [event, *(pointer for pointer in pointers if pointer != event)]
+def _evidence(facts: CaseFacts, *rows: Row) -> Iterable[Block]:
+    """Records that the findings rest on; the event of each comes before what else it cites."""
+    events = [pointer for row in rows if (pointer := Pointer.read(row["event"]))]
+    cited = [Pointer.read(text) for row in rows for text in row["evidence"] or ()]
+    pointers = list(dict.fromkeys([*events, *(pointer for pointer in cited if pointer)]))
     if not pointers:
         yield Paragraph(
             "Evidence: the deviation is that no record is there; the queries name what was "

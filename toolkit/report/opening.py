@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from toolkit.report import impact
 from toolkit.report.facts import CaseFacts, Row
@@ -154,15 +154,16 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     facts, onset = incident.facts, incident.onset
     if onset is not None:
         yield "Began", _began(facts, onset), "onset"
+    yield from _irreversible(incident, board)
     machines = facts.rows("machine_impact")
     if machines:
-        yield from _of_machines(facts, machines)
+        yield from _of_machines(facts, machines, board)
     forecast = latest_forecast(facts.rows("recovery_forecast"))
     if forecast is not None:
         yield (
             "Forecast of the end",
-            f"between {_date(facts, forecast['p10_at'])} and {_late(facts, forecast)} in 8 of 10 "
-            f"draws, for {plural(forecast['remaining'], 'machine')}",
+            f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 draws, for "
+            f"{plural(forecast['remaining'], 'machine')}" + _slowest(facts, forecast),
             "recovery_forecast",
         )
     yield from _of_page(incident)
@@ -177,6 +178,28 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
         )
 
 
+def _irreversible(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
+    """What the operation under review did that cannot be undone."""
+    operation = incident.operation
+    if operation is None:
+        return
+    done: dict[str, list[str]] = {}
+    events = incident.facts.rows("operation_event")
+    for row in sorted(events, key=lambda row: (row["occurred_at"], str(row["target"]))):
+        if row["operation_id"] == operation["operation_id"] and row["is_irreversible"]:
+            targets = done.setdefault(str(row["action"]), [])
+            target = str(row["target"] or "a target not on record")
+            if target not in targets:
+                targets.append(target)
+    if done:
+        told = [
+            f"{action} of "
+            + listed([*found[:5], f"{number(len(found) - 5)} more"] if len(found) > 6 else found)
+            for action, found in done.items()
+        ]
+        yield "Cannot be undone", "; ".join(told), "operation_event"
+
+
 def _usual(rows: list[Row]) -> str:
     """How many of the deviations earlier operations that went well show too."""
     compared = [row for row in rows if row["base_rate_n"]]
@@ -184,8 +207,8 @@ def _usual(rows: list[Row]) -> str:
     if not compared:
         return "; nothing earlier to compare with"
     return (
-        f"; of {number(len(compared))} that can be compared, "
-        f"{number(usual) if usual else 'none'} also found in earlier operations that went well"
+        f"; {number(usual) if usual else 'none'} of {number(len(compared))} comparable ones also "
+        "in earlier work that went well"
     )
 
 
@@ -198,11 +221,13 @@ def _began(facts: CaseFacts, onset: Row) -> str:
     return told + estimate
 
 
-def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, str, str]]:
+def _of_machines(
+    facts: CaseFacts, machines: list[Row], board: bool
+) -> Iterable[tuple[str, str, str]]:
     struck = sum(row["onset_relation"] == "struck" for row in machines)
     others = len(machines) - struck
     apart = (
-        f"; {number(others)} more had gaps that no record ties to it: "
+        f"; {number(others)} more {be(others, 'has', 'have')} a gap that no record ties to it: "
         f"{number(len(machines))} in all"
         if struck and others
         else ""
@@ -218,7 +243,8 @@ def _of_machines(facts: CaseFacts, machines: list[Row]) -> Iterable[tuple[str, s
         for row in facts.rows("region_impact")
         if row["machines_impacted"]
     ]
-    if regions and any(row["region"] for row in facts.rows("region_impact")):
+    # The summary for partners prints the table of regions beside these figures.
+    if board and regions and any(row["region"] for row in facts.rows("region_impact")):
         yield "With a gap, by region", listed(regions), "region_impact"
     known = [row["data_at_risk_bytes"] for row in machines if row["data_at_risk_bytes"] is not None]
     part = "" if len(known) == len(machines) else f", known for {number(len(known))} of them"
@@ -239,6 +265,36 @@ def latest_forecast(rows: list[Row]) -> Row | None:
     whole = [row for row in rows if row["scope_kind"] == "all"]
     last = max(whole, key=lambda row: row["as_of_at"], default=None)
     return last if last is not None and last["p50_at"] is not None and last["remaining"] else None
+
+
+def _slowest(facts: CaseFacts, whole: Row) -> str:
+    """The region whose own forecast ends last, where that is after the forecast of the whole.
+
+    The whole supposes that capacity passes from one region to another; the part does not.
+    """
+    end = datetime.max.replace(tzinfo=UTC)
+    parts = [
+        row
+        for row in facts.rows("recovery_forecast")
+        if row["as_of_at"] == whole["as_of_at"]
+        and row["scope_kind"] == "region"
+        and row["p50_at"] is not None
+        and (row["p90_at"] or end) > (whole["p90_at"] or end)
+    ]
+    if not parts:
+        return ""
+    last = max(parts, key=lambda row: (row["p90_at"] or end, str(row["scope"])))
+    return f"; {last['scope']} alone up to {_without_year(_late(facts, last), _late(facts, whole))}"
+
+
+def _first(facts: CaseFacts, forecast: Row) -> str:
+    """The day of the earliest tenth; its year only where the latest tenth lies in another."""
+    return _without_year(_date(facts, forecast["p10_at"]), _late(facts, forecast))
+
+
+def _without_year(day: str, other: str) -> str:
+    """A day beside another one, which has told the year where it is the same."""
+    return day[:-5] if day[-5:] == other[-5:] and day[-4:].isdigit() else day
 
 
 def _late(facts: CaseFacts, forecast: Row) -> str:
@@ -315,12 +371,17 @@ def _tie(incident: Incident, board: bool) -> Text:
     by = "by time and by which machines fell"
     if (best["topology_term"] or 0) < 0.05:
         by = "by time alone; which machines fell does not speak for it"
+    step = f"{best['action']} of {best['target']}{under}"
+    alike, near = _alike(candidates, best), _near(candidates, best)
     parts: list[Inline] = [
-        "Of all steps on record, ",
-        Strong(f"{best['action']} of {best['target']}{under}"),
+        *(
+            ("Of the steps on record none stands out. By a narrow margin, ", step)
+            if alike or near
+            else ("Of all steps on record, ", Strong(step))
+        ),
         f" goes best with the onset {by}: {_counted(best)}. ",
-        _alike(candidates, best),
-        _near(candidates, best),
+        alike,
+        near,
         _chance(best, none is not None),
         " A rank is no proof, and several conditions can have had a part; whether the one led to "
         "the other is for the review board to judge",
@@ -362,19 +423,21 @@ def _shared(incident: Incident) -> Iterable[Block]:
 
 def _alike(candidates: list[Row], best: Row) -> str:
     """The steps that the printed score does not tell from the first."""
-    names = [
-        f"{row['action']} of {row['target'] or 'a target not on record'}"
+    alike = [
+        row
         for row in candidates
         if row["rank"] > 1 and round(row["score"], 1) == round(best["score"], 1)
     ]
-    if not names:
-        return ""
-    shown = [*names[:3], f"{number(len(names) - 3)} more"] if len(names) > 4 else names
-    return f"As good by score: {listed(shown)}. "
+    return f"As good by score: {_steps(alike)}. " if alike else ""
+
+
+def _steps(rows: list[Row]) -> str:
+    names = [f"{row['action']} of {row['target'] or 'a target not on record'}" for row in rows]
+    return listed([*names[:5], f"{number(len(names) - 5)} more"] if len(names) > 6 else names)
 
 
 def _near(candidates: list[Row], best: Row) -> str:
-    """How many further steps score so little less that the first is hardly set apart.
+    """The further steps that score so little less that the first is hardly set apart.
 
     The score is a log-likelihood ratio: within 1 of the first, a step is less than e times (2.7)
     less likely.
@@ -391,7 +454,7 @@ def _near(candidates: list[Row], best: Row) -> str:
     count = len(near)
     return (
         f"{plural(count, 'further step')} {'scores' if count == 1 else 'score'} within 1 of it, "
-        "so that the score hardly sets it apart. "
+        f"so that the score hardly sets it apart: {_steps(near)}. "
     )
 
 
@@ -404,6 +467,11 @@ def _counted(row: Row) -> str:
 
 def _chance(row: Row, none: bool) -> str:
     n, p = row["placebos"] or 0, row["p_value"]
+    if p is None and not n:
+        return (
+            "No comparable moment is on record to say how often chance gives as good a match: this "
+            "is a ranking only."
+        )
     if p is None:
         return (
             f"With {plural(n, 'comparable moment')} on record there are too few to say how often "

@@ -258,6 +258,11 @@ def communication(incident: Incident) -> Section:
     blocks += _disclosed(facts)
     blocks += _promises(facts)
     said = facts.rows("statement")
+    days = {
+        _place(row)
+        for row in facts.rows("time_note")
+        if row["column_name"] == "published_at" and "date_only" in str(row["flags"])
+    }
     if said:
         blocks.append(
             Table(
@@ -265,7 +270,7 @@ def communication(incident: Incident) -> Section:
                 columns("Published {time 18} | By {20} | Claim"),
                 tuple(
                     (
-                        facts.day(row["published_at"]),
+                        facts.day(row["published_at"])[: 10 if _place(row) in days else None],
                         str(row["source_name"] or "not stated"),
                         without_markup(str(row["claim"])),
                     )
@@ -276,6 +281,11 @@ def communication(incident: Incident) -> Section:
             )
         )
     return Section("communication", "Communication", tuple(blocks))
+
+
+def _place(row: Row) -> tuple[int, int]:
+    """Where the record stands; its notes on times stand under the same."""
+    return row["source_id"], row["record_no"]
 
 
 def _disclosed(facts: CaseFacts) -> Iterable[Block]:
@@ -300,7 +310,7 @@ def _disclosed(facts: CaseFacts) -> Iterable[Block]:
                 f"{row['item_no']} {row['item']}",
                 Status(str(row["status"])) if row["is_due"] else "not due",
                 facts.day(row["first_disclosed_at"]) if row["first_disclosed_at"] else "",
-                without_markup(str(row["matched_words"] or "")),
+                _whole_words(without_markup(str(row["matched_words"] or ""))),
                 _confirmed(row) if row["is_due"] else "",
                 str(row["required_elsewhere"] or ""),
             )
@@ -308,8 +318,15 @@ def _disclosed(facts: CaseFacts) -> Iterable[Block]:
         ),
         "disclosure",
         "Found by fixed wordings in English posts; a person confirms each reading. Items 13 to 15 "
-        "are due after closure. Asked for elsewhere: reports that ask the one who reports for it.",
+        "are due after closure. Asked for elsewhere: reports to authorities with a field for it.",
     )
+
+
+def _whole_words(text: str, limit: int = 120) -> str:
+    """The beginning of a passage, ended between two words."""
+    if len(text) <= limit:
+        return text
+    return text[: limit + 1].rpartition(" ")[0].rstrip() + " …"
 
 
 def _confirmed(row: Row) -> str:

@@ -217,7 +217,10 @@ def _done(facts: CaseFacts, step: Row, events: list[Row], operation: Row) -> Tex
             if row["change_id"] == operation["change_id"]
         ]
         return "\n".join(decisions) if decisions else "no decision on record"
-    found = [row for row in events if row["step"] == step["step"]]
+    found = sorted(
+        (row for row in events if row["step"] == step["step"]),
+        key=lambda row: (row["occurred_at"], row["source_id"], row["record_no"]),
+    )
     if not found:
         return "no event on record"
     lines = [

@@ -70,8 +70,22 @@ def _scenarios(facts: CaseFacts) -> Iterable[Block]:
             for row in rows
         ),
         "recovery_scenario",
-        "Machines that fell with the onset. Times run from the start of the machine's gap to its "
-        "recovery.",
+        f"{_whose(facts)} Times run from the start of the machine's gap to its recovery.",
+    )
+
+
+def _whose(facts: CaseFacts) -> str:
+    """The machines that recovery is counted over: more than fell at the very onset."""
+    there = {row["asset_id"] for row in facts.rows("machine_recovery")}
+    struck = {
+        row["asset_id"] for row in facts.rows("machine_impact") if row["onset_relation"] == "struck"
+    }
+    late = len(there - struck)
+    if not late:
+        return "Machines that fell with the onset."
+    return (
+        f"{number(len(there & struck))} machines that fell with the onset and {number(late)} more "
+        "whose gap began while it lasted."
     )
 
 
@@ -92,7 +106,7 @@ def _progress(facts: CaseFacts) -> Iterable[Block]:
     yield Table(
         f"Where recovery stands on {last:%Y-%m-%d}, by region and machine type",
         columns(
-            "Region | Machine type | Struck {number} | Seeded anew {number} | "
+            "Region | Machine type | Machines {number} | Seeded anew {number} | "
             "Linked again {number} | Recovered in all {number} | Lost {number} | Remaining {number}"
         ),
         tuple(
@@ -147,7 +161,9 @@ def _forecast(facts: CaseFacts) -> Iterable[Block]:
             "recovery_forecast",
             "Drawn from the daily throughput on record: in 8 of 10 draws the last machine is "
             "recovered between the earliest and the latest tenth. Machines recorded as lost are "
-            "left out. A stop of the work, or a change of its pace, is in no draw.",
+            "left out. A stop of the work, or a change of its pace, is in no draw. Each scope is "
+            "drawn by itself: the whole supposes that the pace of one part can pass to another, so "
+            "where it cannot, the latest part tells the end of the whole.",
         )
     without: dict[str, list[str]] = defaultdict(list)
     for row in last:

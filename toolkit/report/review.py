@@ -17,7 +17,7 @@ from toolkit.report import (
     timeline,
     trigger,
 )
-from toolkit.report.audit import request_table
+from toolkit.report.audit import not_run, request_table
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.findings import short_rate
 from toolkit.report.incident import DECIDED, Incident
@@ -36,7 +36,7 @@ from toolkit.report.words import (
     be,
     number,
     plural,
-    rule_list,
+    span,
 )
 
 
@@ -182,9 +182,7 @@ def _went_well(incident: Incident) -> Section:
         row for row in incident.facts.rows("partner_impact") if row.get("notified_at") is not None
     ]
     if told:
-        items.append(
-            f"{plural(len(told), 'affected partner')} {be(len(told), 'was', 'were')} told directly."
-        )
+        items.append(_told_directly(incident.facts, told))
     if items:
         blocks.append(Listing(tuple(items)))
     if not blocks:
@@ -205,6 +203,22 @@ def _of_all(some: int, whole: int, what: str) -> str:
     if some < whole:
         return f"{number(some) if some else 'None'} of {plural(whole, what)}"
     return f"The one {what}" if whole == 1 else f"All {plural(whole, what)}"
+
+
+def _told_directly(facts: CaseFacts, told: list[Row]) -> str:
+    """How many partners were told, of how many, and how soon: a notice weeks later is no merit."""
+    whole = len(facts.rows("partner_impact"))
+    delays = [row["notice_delay_minutes"] * 60 for row in told if row["notice_delay_minutes"]]
+    soon = (
+        f", the first {span(min(delays))} and the last {span(max(delays))} after the first impact "
+        "on it"
+        if len(delays) > 1
+        else ""
+    )
+    return (
+        f"{_of_all(len(told), whole, 'affected partner')} {be(len(told), 'was', 'were')} told "
+        f"directly{soon}."
+    )
 
 
 def _clean_operations(incident: Incident) -> tuple[int, int]:
@@ -232,21 +246,7 @@ def _untested(incident: Incident) -> Section:
                 query="finding",
             )
         )
-    if open_tests["not_run"]:
-        reasons: dict[str, list[str]] = defaultdict(list)
-        for row in incident.findings:
-            if row["status"] == "not_run":
-                reasons[str(row["reason"])].append(row["rule"])
-        blocks.append(
-            Table(
-                "Rules that could not run",
-                columns("Why not {60} | Rules"),
-                tuple(
-                    (reason, rule_list(sorted(rules))) for reason, rules in sorted(reasons.items())
-                ),
-                "finding",
-            )
-        )
+    blocks += not_run(incident)
     if not blocks:
         blocks.append(Paragraph("Every test that applies was decided.", query="finding"))
     table = request_table(incident.facts)

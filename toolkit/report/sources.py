@@ -23,6 +23,7 @@ from toolkit.report.words import (
     cut,
     listed,
     number,
+    numbers,
     plural,
 )
 
@@ -86,11 +87,16 @@ def _unread(rows: list[Row]) -> Iterable[Block]:
 
 def _register(facts: CaseFacts, sources: list[Row]) -> Table:
     narrative = _narrative(facts)
+    timed = {row["source_id"] for row in facts.rows("source_column")}
     rows: list[tuple[Text, ...]] = []
     for row in sources:
         told = [
             f"{row['format']} (reader version {row['reader_version']}, {row['detected_by']})",
-            f"zone {row['zone']}" if row["zone"] else "zone as stated in the records",
+            f"zone {row['zone']}"
+            if row["zone"]
+            else "zone as stated in the records"
+            if row["source_id"] in timed
+            else "no time read",
         ]
         if row["clock_offset_seconds"]:
             told.append(f"clock {row['clock_offset_seconds']:+g} s, {row['clock_basis']}")
@@ -218,7 +224,7 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
 def _by_word(counts: Mapping[str, Mapping[int, int]]) -> tuple[tuple[str, str, str], ...]:
     """One row per word, with its sources and their sum: many files of a kind are told once."""
     return tuple(
-        (word, ", ".join(str(no) for no in sorted(found)), number(sum(found.values())))
+        (word, numbers(found), number(sum(found.values())))
         for word, found in sorted(counts.items())
     )
 
@@ -237,7 +243,7 @@ def _times(facts: CaseFacts) -> Iterable[Block]:
                 (
                     Code(key[0]),
                     key[1].replace("_", " "),
-                    ", ".join(str(no) for no in sorted({row["source_id"] for row in rows})),
+                    numbers(row["source_id"] for row in rows),
                     number(sum(row["readings"] or 0 for row in rows)),
                     number(sum(row["deviating"] or 0 for row in rows)),
                 )
@@ -308,7 +314,8 @@ def _revisions(facts: CaseFacts) -> Iterable[Block]:
     rows = facts.rows("revision")
     if not rows:
         yield Paragraph(
-            "No record was captured twice with other content, so that no later edit shows.",
+            "No record was captured twice with other content. An edit between two captures would "
+            "show here; one before the first shows only where the record itself tells of it.",
             query="revision",
         )
         return
@@ -340,18 +347,6 @@ def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
         told = [_stated(row[name]) for name in CUSTODY[:4]]
         export = "no limit known" if row["export_complete"] else row["export_note"] or "incomplete"
         grouped[(*told, str(export))].append(row)
-    yield Table(
-        "Who obtained what, when and how",
-        columns(
-            "Sources {12} | System of record {18} | By {14} | At {time 14} | How {22} | "
-            "Export {9} | Records"
-        ),
-        tuple(
-            (", ".join(str(row["source_id"]) for row in rows), *told, _expected(rows))
-            for told, rows in grouped.items()
-        ),
-        "source",
-    )
     yield Paragraph(
         "No source states a digest taken where it was exported: the digests show that a file is "
         "the one that was read, not that it is the one that was exported."
@@ -373,6 +368,18 @@ def _custody(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
                 "alone.",
             )
         )
+    yield Table(
+        "Who obtained what, when and how",
+        columns(
+            "Sources {12} | System of record {18} | By {14} | At {time 14} | How {22} | "
+            "Export {9} | Records"
+        ),
+        tuple(
+            (numbers(row["source_id"] for row in rows), *told, _expected(rows))
+            for told, rows in grouped.items()
+        ),
+        "source",
+    )
 
 
 _CUSTODY_WORDS = {

@@ -244,8 +244,8 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
         )
     if still:
         yield (
-            f"When the {plural(len(still), 'machine')} that still had no current recovery point "
-            f"will have one{_forecast_or_not(incident.facts)}.",
+            f"When the {plural(len(still), 'machine')} without a current recovery point will have "
+            f"one{_forecast_or_not(incident.facts)}.",
             Source("machine_impact"),
         )
     others = [row for row in machines if row["onset_relation"] != "struck"]
@@ -272,7 +272,7 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
 def _forecast_or_not(facts: CaseFacts) -> str:
     rows = facts.rows("recovery_forecast")
     known = opening.latest_forecast(rows)
-    return ": the forecast above is all there is" if known else ": not on record"
+    return ": the forecast is all there is" if known else ": not on record"
 
 
 # -- what to decide ----------------------------------------------------------------------------

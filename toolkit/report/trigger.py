@@ -85,7 +85,7 @@ def _table(facts: CaseFacts, caption: str, rows: list[Row], *, scope: bool = Fal
             for row in rows
         ),
         "trigger_candidate",
-        "Rank 0 or a row without a step: no step explains the onset beyond chance (p > 0.05)."
+        "A row without a step: none explains the onset beyond chance (p > 0.05)."
         if any(row["rank"] == 0 and row["p_value"] is not None for row in rows)
         else "",
     )

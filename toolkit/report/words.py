@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import nh3
@@ -111,6 +111,20 @@ def rule_list(rules: Sequence[str]) -> str:
         else:
             runs.append([rule])
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
+
+
+def numbers(found: Iterable[int]) -> str:
+    """Numbers of sources in order, runs of three and more as ranges: `1, 3\u20135`."""
+    runs: list[list[int]] = []
+    for no in sorted(set(found)):
+        if runs and no == runs[-1][-1] + 1:
+            runs[-1].append(no)
+        else:
+            runs.append([no])
+    return ", ".join(
+        f"{run[0]}\u2013{run[-1]}" if len(run) > 2 else ", ".join(str(no) for no in run)
+        for run in runs
+    )
 
 
 def percent(share: object) -> str:

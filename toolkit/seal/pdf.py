@@ -84,10 +84,18 @@ def read(path: Path) -> Carried:
 
     try:
         reader = PdfReader(path)
+        if reader.is_encrypted:
+            # Archival PDF allows none; what a password changes is not what was sealed.
+            raise VerificationFailed(
+                "the PDF is encrypted, which no report is: give the report as it was written",
+                path=path.name,
+            )
         if len(reader.pages) > MAX_PAGES:
             raise ValueError(f"more than {MAX_PAGES} pages")
         pages = [_FOOTER.findall(page.extract_text()) for page in reader.pages]
         return Carried(pages, {name: parts[-1] for name, parts in reader.attachments.items()})
+    except VerificationFailed:
+        raise
     except Exception as error:
         # The parser of a stranger's bytes may fail in any way; every one of them means the same.
         told = f"the PDF cannot be read ({type(error).__name__}: {_one_line(str(error))[:120]})"

@@ -47,6 +47,7 @@ def sign(
     """
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign import fields, signers
 
     if role not in ROLES:
@@ -60,6 +61,11 @@ def sign(
             )
     try:
         content = io.BytesIO(report.read_bytes())
+        if PdfFileReader(content).encrypted:
+            raise UsageError(
+                "the PDF is encrypted, which no report is", path=report,
+                remedy="give the report as it was written",
+            )  # fmt: skip
         state = _fields(content)
         if state.get(role):
             raise UsageError(f"{ROLES[role]}: signed already", path=report, field="--role")

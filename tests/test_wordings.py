@@ -1,0 +1,286 @@
+"""Sentences of the reports on made-up rows: they agree, add up, and claim no more than is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from toolkit import resources, sqlfile
+from toolkit.casefile import Threshold, default_policy, policy_text
+from toolkit.delivered import thresholds
+from toolkit.report import audit, findings, opening, page, plan, recovery, review, sources
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.model import Table, plain
+from toolkit.report.words import numbers
+from toolkit.store import Store
+
+NOON = datetime(2022, 3, 9, 12, tzinfo=UTC)
+
+
+class Told(CaseFacts):
+    """The facts of a case that holds these relations and nothing else."""
+
+    def __init__(self, store: Store, **relations: list[Row]) -> None:
+        super().__init__(store)
+        self._told = relations
+
+    def rows(self, name: str) -> list[Row]:
+        return self._told.get(name, [])
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.create(None) as made:
+        yield made
+
+
+def issue(source: int, name: str, subject: str, detail: str, **others: object) -> Row:
+    return {
+        "source_id": source, "issue": name, "subject": subject, "detail": detail,
+        "lo_seconds": None, "hi_seconds": None, "count": None,
+    } | others  # fmt: skip
+
+
+def limits(store: Store, rows: list[Row]) -> Table:
+    table = audit._limits(Told(store, evidence_quality=rows)).blocks[-1]
+    assert isinstance(table, Table)
+    return table
+
+
+def test_issues_that_differ_in_their_source_alone_share_a_row(store: Store) -> None:
+    rows = [
+        issue(no, "skipped", "comment", f"Says nothing; first at record {no}.", count=no)
+        for no in range(1, 61)
+    ] + [
+        issue(no, "chain_of_custody_missing", f"evidence/{no}.csv", "Not stated: obtained at.")
+        for no in (1, 2, 3, 9)
+    ]
+    rows.append(issue(61, "contradiction", "date", "Record 6 speaks of 2012.", count=1))
+    told = [tuple(map(plain, row)) for row in limits(store, rows).rows]
+    assert told == [
+        ("contradiction", "date", "61", "Record 6 speaks of 2012.", "1"),
+        ("skipped", "comment", "1–60", "Says nothing.", "1\u00a0830"),
+        ("chain of custody missing", "4 files", "1–3, 9", "Not stated: obtained at.", ""),
+    ]
+
+
+def test_issues_with_other_words_stay_apart_and_one_alone_keeps_its_place(store: Store) -> None:
+    rows = [
+        issue(1, "reject", "JSON_SYNTAX", "Not JSON, first at record 4."),
+        issue(2, "reject", "TIME_NONE", "No time, first at record 1."),
+    ]
+    assert [plain(row[3]) for row in limits(store, rows).rows] == [
+        "Not JSON, first at record 4.", "No time, first at record 1.",
+    ]  # fmt: skip
+
+
+def test_a_clock_is_told_in_thousandths_of_a_second(store: Store) -> None:
+    rows = [issue(3, "clock", "ctl-au", "Measured.", lo_seconds=-0.049, hi_seconds=-0.011)]
+    assert plain(limits(store, rows).rows[0][3]) == "Measured. [-0.049\u00a0s to -0.011\u00a0s]"
+
+
+def test_numbers_of_sources_read_as_ranges() -> None:
+    assert numbers([3, 1, 2, 7, 8, 10]) == "1–3, 7, 8, 10"
+    assert numbers([]) == ""
+
+
+def test_a_threshold_that_the_case_sets_to_what_it_was_is_no_departure() -> None:
+    def row(key: str, value: str) -> Threshold:
+        return Threshold(key, value, "", "case", "")
+
+    usual = {key: policy_text(found["value"]) for key, found in default_policy().items()}
+    assert thresholds(row(key, value) for key, value in usual.items()) == []
+    (departed,) = thresholds([row("override_flags", "--yes")])
+    assert departed[2] == f"--yes , set by the case; as delivered {usual['override_flags']}"
+
+
+def test_an_effect_states_no_act_and_no_knowledge_that_no_record_shows() -> None:
+    """The effect of a finding is printed as a fact about each operation that the rule fires on."""
+    guesses = (
+        "nobody",
+        "not known",
+        "was not looked at",
+        "without a way back",
+        "had been prepared",
+    )
+    rules = [
+        file for file in sqlfile.catalogue(resources.queries()).values() if file.kind == "finding"
+    ]
+    assert len(rules) == 35
+    told = {file.id: str(file.meta.model_dump()["effect"]) for file in rules}
+    assert {
+        name: text for name, text in told.items() if any(guess in text for guess in guesses)
+    } == {}
+
+
+def exception(**given: object) -> Row:
+    return {
+        "rule": "CF-16", "rule_class": "D", "severity": "high", "title": "A guard was overridden",
+        "finding_id": "f1", "change_id": None, "subject": "cache-1", "operation_id": None,
+        "reason": "It ran.", "occurred_at": NOON, "event": None, "evidence": [], "level": "act",
+        "base_rate_n": None, "base_rate_k": None,
+    } | given  # fmt: skip
+
+
+def test_a_finding_without_a_time_in_its_words_is_not_said_to_be_recorded_then(
+    store: Store,
+) -> None:
+    told = findings._when(CaseFacts(store), exception())
+    assert told == " Stands at 2022-03-09 12:00:00 UTC in the order of events."
+    assert "ecorded" not in told
+
+
+def test_why_nothing_can_be_compared_is_told_as_it_is() -> None:
+    assert "no action of the operation is on record" in findings.base_rate(exception(), "capacity")
+    assert "not about an operation" in findings.base_rate(exception(), None)
+
+
+def test_exceptions_of_one_rule_are_called_further_only_beside_others_of_it(store: Store) -> None:
+    fired = [
+        exception(finding_id=f"{rule}-{no}", rule=rule, operation_id=operation)
+        for rule, operations in (("CF-16", ("own", "b", "c")), ("CF-13", ("b", "c")))
+        for no, operation in enumerate(operations)
+    ]
+    fired += [exception(finding_id=f"x{no}", rule=f"X-{no}") for no in range(findings.PAGES)]
+    incident = SimpleNamespace(
+        facts=CaseFacts(store), reviewed=[{"operation_id": "own"}], operations={}, rules={},
+        exceptions=fired, of_operation=lambda *_: [], operation_name=str,
+    )  # fmt: skip
+    titles = [section.title for section, _ in findings._pages(incident)]  # type: ignore[arg-type]
+    assert any(title.endswith("2 further findings") and "CF-16" in title for title in titles)
+    assert any(title.endswith(": 2 findings") and "CF-13" in title for title in titles)
+
+
+def test_a_shared_page_cites_the_records_of_all_its_findings(store: Store) -> None:
+    rows = [exception(event=f"5:{no}", evidence=[f"5:{no}", "9:1"]) for no in (136, 523)]
+    text = plain(next(iter(findings._evidence(Told(store), *rows))).text)  # type: ignore[union-attr]
+    assert "(3 records," in text
+
+
+def test_events_of_a_step_stand_in_the_order_of_time(store: Store) -> None:
+    events = [
+        {
+            "step": "drain", "occurred_at": NOON + timedelta(minutes=minute), "source_id": source,
+            "record_no": 1, "action": "drain", "target": target, "outcome": "success",
+            "actor": None, "basis": "explicit",
+        }
+        for minute, source, target in ((90, 3, "au"), (10, 4, "us"), (50, 5, "ie"))
+    ]  # fmt: skip
+    told = plain(plan._done(CaseFacts(store), {"step": "drain", "kind": "action"}, events, {}))
+    assert [line.split()[3] for line in told.split("\n")] == ["us:", "ie:", "au:"]
+
+
+def test_a_passage_of_a_post_ends_between_two_words() -> None:
+    assert page._whole_words("short enough") == "short enough"
+    cut = page._whole_words("some words " * 20)
+    assert cut.endswith(("words …", "some …"))
+    assert len(cut) <= 122
+
+
+def test_a_day_without_an_hour_is_not_told_with_one(store: Store) -> None:
+    said = [
+        {"source_id": 17, "record_no": no, "published_at": NOON, "source_name": "press",
+         "claim": "It was said."}
+        for no in (2, 3)
+    ]  # fmt: skip
+    note = {"source_id": 17, "record_no": 2, "column_name": "published_at", "flags": "date_only"}
+    facts = Told(store, statement=said, time_note=[note])
+
+    section = page.communication(SimpleNamespace(facts=facts))  # type: ignore[arg-type]
+    table = next(block for block in section.blocks if isinstance(block, Table))
+    assert [plain(row[0]) for row in table.rows] == ["2022-03-09", "2022-03-09 12:00"]
+
+
+def test_recovery_says_which_machines_it_counts(store: Store) -> None:
+    machines = [
+        {"asset_id": name, "onset_relation": relation}
+        for name, relation in (("a", "struck"), ("b", "struck"), ("c", "later"), ("d", "apart"))
+    ]
+    counted = [{"asset_id": name} for name in "abc"]
+    facts = Told(store, machine_impact=machines, machine_recovery=counted)
+    assert recovery._whose(facts) == (
+        "2 machines that fell with the onset and 1 more whose gap began while it lasted."
+    )
+    facts = Told(store, machine_impact=machines[:2], machine_recovery=counted[:2])
+    assert recovery._whose(facts) == "Machines that fell with the onset."
+
+
+def forecast(kind: str, scope: str, late: int | None) -> Row:
+    return {
+        "scope_kind": kind, "scope": scope, "as_of_at": NOON, "remaining": 3, "p50_at": NOON,
+        "p10_at": NOON + timedelta(days=1),
+        "p90_at": None if late is None else NOON + timedelta(days=late),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([20], "; IE alone up to 29 March"),
+        ([300], "; IE alone up to 3 January 2023"),
+        ([None], "; IE alone up to a day beyond ten years"),
+        ([5], ""),
+        ([], ""),
+    ],
+)
+def test_a_region_that_ends_after_the_whole_is_told_beside_it(
+    store: Store, parts: list[int | None], told: str
+) -> None:
+    whole = forecast("all", "all", 10)
+    rows = [whole, *(forecast("region", "IE", late) for late in parts)]
+    assert opening._slowest(Told(store, recovery_forecast=rows), whole) == told
+
+
+def test_the_first_day_of_a_band_keeps_its_year_only_where_the_last_has_another() -> None:
+    assert opening._without_year("23 April 2022", "4 May 2022") == "23 April"
+    assert opening._without_year("23 December 2022", "4 May 2023") == "23 December 2022"
+
+
+def test_steps_that_score_alike_are_named_and_none_is_set_apart(store: Store) -> None:
+    class Incident:
+        facts = CaseFacts(store)
+        scores = (6.7, 6.7, 6.3)
+
+        def candidates(self) -> list[Row]:
+            return [
+                {"rank": no, "score": score, "action": "stop", "target": f"db-{no}",
+                 "operation_id": "s", "topology_term": 0.0, "placebos": 0, "p_value": None,
+                 "explanation": "stop at noon; 1 of 2 machines fell; a ranking only."}
+                for no, score in enumerate(self.scores, start=1)
+            ]  # fmt: skip
+
+        def operation_name(self, name: str) -> str:
+            return name
+
+    told = plain(opening._tie(Incident(), board=False))  # type: ignore[arg-type]
+    assert told.startswith(
+        "Of the steps on record none stands out. By a narrow margin, stop of db-1"
+    )
+    assert "As good by score: stop of db-2." in told
+    assert "hardly sets it apart: stop of db-3." in told
+    assert "No comparable moment is on record" in told
+    Incident.scores = (6.7, 2.0, 1.0)
+    told = plain(opening._tie(Incident(), board=False))  # type: ignore[arg-type]
+    assert told.startswith("Of all steps on record, stop of db-1 goes best")
+
+
+def test_partners_told_late_or_never_are_no_merit(store: Store) -> None:
+    told = [{"notified_at": NOON, "notice_delay_minutes": minutes} for minutes in (60, 1440 * 12)]
+    facts = Told(store, partner_impact=[*told, {"notified_at": None}])
+    assert review._told_directly(facts, told) == (
+        "2 of 3 affected partners were told directly, the first 1\u00a0h and the last 12\u00a0d "
+        "after the first impact on it."
+    )
+
+
+def test_that_nothing_was_captured_twice_is_not_said_to_show_that_nothing_was_edited(
+    store: Store,
+) -> None:
+    (said,) = sources._revisions(Told(store))
+    text = json.dumps(plain(said.text))  # type: ignore[union-attr]
+    assert "no later edit shows" not in text
+    assert "only where the record itself tells of it" in text
