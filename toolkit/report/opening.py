@@ -154,7 +154,7 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     facts, onset = incident.facts, incident.onset
     if onset is not None:
         yield "Began", _began(facts, onset), "onset"
-    yield from _irreversible(incident, board)
+    yield from _irreversible(incident)
     machines = facts.rows("machine_impact")
     if machines:
         yield from _of_machines(facts, machines, board)
@@ -178,7 +178,7 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
         )
 
 
-def _irreversible(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
+def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
     """What the operation under review did that cannot be undone."""
     operation = incident.operation
     if operation is None:
@@ -186,7 +186,9 @@ def _irreversible(incident: Incident, board: bool) -> Iterable[tuple[str, str, s
     done: dict[str, list[str]] = {}
     events = incident.facts.rows("operation_event")
     for row in sorted(events, key=lambda row: (row["occurred_at"], str(row["target"]))):
-        if row["operation_id"] == operation["operation_id"] and row["is_irreversible"]:
+        if row["operation_id"] != operation["operation_id"] or row["outcome"] == "failure":
+            continue
+        if row["is_irreversible"]:
             targets = done.setdefault(str(row["action"]), [])
             target = str(row["target"] or "a target not on record")
             if target not in targets:

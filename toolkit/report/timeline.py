@@ -258,6 +258,12 @@ def _phases(incident: Incident) -> Iterable[Block]:
             "machines depended on; that it lies near does not show that it brought the onset about."
             if incident.trigger is not None
             else ""
+        )
+        + (
+            " Latent names the first irreversible event of the same operation, whatever it acted "
+            "on."
+            if "latent" in names
+            else ""
         ),
     )
 
