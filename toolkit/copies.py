@@ -13,7 +13,7 @@ another source tells the components of that update, and is told of that update w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from toolkit.relations import BY_NAME, Relation
 from toolkit.store import Store, columns_of
@@ -126,11 +126,12 @@ _COMPONENTS_OF_ANOTHER = """(
 )"""
 
 
-def find(store: Store) -> None:
+def find(store: Store) -> frozenset[str]:
     """Write the table `record_copy`: records that another source already holds.
 
     One row per record that is left out, with the record that stands for it. The n-th of equal
-    records of one source is the copy of the n-th of the other.
+    records of one source is the copy of the n-th of the other. Returns the relations that have such
+    records.
     """
     store.load(
         "record_copy",
@@ -140,8 +141,13 @@ def find(store: Store) -> None:
         },
         [],
     )  # fmt: skip
-    for name, subject in _SUBJECTS.items():
-        pairs = _overlapping(store, name, subject)
+    several = ", ".join(
+        f"(select min(source_id) < max(source_id) from evidence.{name})" for name in _SUBJECTS
+    )
+    for (name, subject), some in zip(
+        _SUBJECTS.items(), store.value(f"select [{several}]"), strict=True
+    ):
+        pairs = _overlapping(store, name, subject) if some else []
         if pairs:
             store.execute(_copies(BY_NAME[name], pairs))
     store.execute(_TOLD_WITHOUT_ID)
@@ -157,13 +163,19 @@ def find(store: Store) -> None:
             "of_record_no": "The record that stands for it.",
         },
     )
+    return frozenset(
+        row["relation"] for row in store.rows("select distinct relation from record_copy")
+    )
 
 
-def current(store: Store, relation: Relation) -> str:
-    """The statement that selects what counts of a relation of evidence."""
+def current(relation: Relation, copied: Collection[str]) -> str:
+    """The statement that selects what counts of a relation of evidence.
+
+    `copied` are the relations with copies, as `find` returns them; to ask the others stays cheap.
+    """
     columns = ", ".join(f'"{name}"' for name, _ in columns_of(relation))
+    kept = _without_copies(relation.name, "held") if relation.name in copied else ""
     if relation.name in _KEYS:
-        kept = _without_copies(store, relation.name, "held")
         alike = _ALIKE.get(relation.name) or ", ".join([*relation.key, str(relation.at)])
         captured = "captured_at" if "captured_at" in relation.by_column else "null::timestamptz"
         return (
@@ -171,27 +183,22 @@ def current(store: Store, relation: Relation) -> str:
             "source.obtained_at as timestamptz) from source where source.source_id = "
             "held.source_id)) as seen_at, row_number() over (partition by source_id, "
             f"{alike} order by record_no) as nth "
-            f"from {_held(store, relation.name)} as held{kept}) "
+            f"from {_held(relation.name, copied)} as held{kept}) "
             f"qualify row_number() over (partition by {_KEYS[relation.name]} "
             "order by seen_at desc nulls last, source_id desc, record_no desc) = 1"
         )
-    kept = _without_copies(store, relation.name, "held")
     return f"select {columns} from evidence.{relation.name} as held{kept}"
 
 
-def _held(store: Store, name: str) -> str:
+def _held(name: str, copied: Collection[str]) -> str:
     """What is on record of a relation, components under the update that stands for theirs."""
-    if name == "status_component" and store.value(
-        "select count(*) from record_copy where relation = 'status_update'"
-    ):
+    if name == "status_component" and "status_update" in copied:
         return _COMPONENTS_OF_ANOTHER
     return f"evidence.{name}"
 
 
-def _without_copies(store: Store, name: str, held: str) -> str:
-    """The join that leaves out copies: views are cheap to ask, so only where there are some."""
-    if not store.value("select count(*) from record_copy where relation = ?", [name]):
-        return ""
+def _without_copies(name: str, held: str) -> str:
+    """The join that leaves out copies."""
     return (
         " anti join (select source_id, record_no from record_copy where relation = "
         f"'{name}') as copy on {held}.source_id = copy.source_id "

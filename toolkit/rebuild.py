@@ -232,9 +232,9 @@ def _load_review(store: Store, case: CaseFolder) -> None:
 
 def _expose_evidence(store: Store) -> None:
     """Put what counts of every evidence relation into the main schema."""
-    copies.find(store)
+    copied = copies.find(store)
     for relation in RELATIONS:
-        select = copies.current(store, relation)
+        select = copies.current(relation, copied)
         store.execute(f'create or replace view "{relation.name}" as {select}')
     counts = " union all ".join(
         f"select '{relation.name}' as relation, count(*) as row_count from \"{relation.name}\""

@@ -21,15 +21,19 @@ def letters(number: int) -> str:
     return text
 
 
+_KEPT = {ord("\n"): None, ord("\t"): None}
+
+
 def visible(text: str) -> str:
     """Show control and direction characters instead of obeying them; keep line ends and tabs."""
-    if text.isprintable():
+    text = text.replace("\r\n", "\n")
+    if text.translate(_KEPT).isprintable():
         return text
     return "".join(
         letter
         if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn")
         else f"\\u{ord(letter):04x}"
-        for letter in text.replace("\r\n", "\n")
+        for letter in text
     )
 
 
