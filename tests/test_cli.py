@@ -211,29 +211,70 @@ def test_bad_input_ends_in_one_line_and_an_exit_code(
     assert done.stdout == ""
 
 
+# What an analyst's statement must not do: each ends in an error. `{out}` is a folder to write to.
 HOSTILE = [
-    "copy maintenance_event to '/tmp/x.csv'", "export database '/tmp/x'", "attach '/tmp/x.db'",
-    "install httpfs", "load httpfs", "select * from read_csv('/etc/passwd')",
-    "select * from read_text('/etc/passwd')", "select * from glob('/*')",
-    "select * from '/etc/passwd'", "insert into policy values (1)", "delete from source",
-    "update source set path = ''", "drop table source", "create table x as select 1",
-    "set memory_limit = '100GB'", "set lock_configuration = false", "reset all",
-    "set enable_external_access = true", "pragma threads = 8", "call pragma_version(); set x = 1",
-    "create secret s (type s3)", "vacuum", "checkpoint", "alter table source add column x int",
-    "create macro m() as 1", "comment on table source is 'x'", "truncate source",
-    "select * from read_json('/proc/self/environ')", "select * from read_parquet('/tmp/*')",
-    "copy (select 1) to '/dev/stdout'", "detach case", "import database '/tmp'",
-]  # fmt: skip
-
-
-HOSTILE += [
-    "select 1; drop table source", "select 1; copy source to '/tmp/x.csv'", "use evidence",
-    "select * from read_blob('/etc/passwd')", "select getenv('HOME')", "call dbgen(sf => 1)",
-    "prepare p as select 1", "execute p", "set variable a = 1", "begin; drop table source; commit",
-    "select * from query('drop table source')", "create temp table t as select 1",
-    "with x as (select 1) insert into policy select * from x", "attach ':memory:' as m",
-    "select * from sniff_csv('/etc/passwd')", "select * from read_duckdb('/tmp/x.duckdb')",
-    "/* */ ; drop table source",
+    # files, written and read
+    "copy maintenance_event to '{out}/x.csv'", "copy (select 1) to '/dev/stdout'",
+    "copy source from '/etc/passwd'", "copy from database case to x", "export database '{out}/x'",
+    "import database '{out}'", "explain analyze copy (select 1) to '{out}/x'",
+    "select * from read_csv('/etc/passwd')", "select * from read_csv_auto('/etc/passwd')",
+    "select * from read_single_csv_file('/etc/passwd')", "select * from sniff_csv('/etc/passwd')",
+    "select * from read_text('/etc/passwd')", "select * from read_blob('/etc/passwd')",
+    "select * from read_json('/proc/self/environ')", "from read_json_objects('/etc/passwd')",
+    "select * from read_parquet('/tmp/*')", "from parquet_metadata('/etc/passwd')",
+    "from parquet_kv_metadata('/etc/passwd')", "from read_duckdb('{out}/x.duckdb')",
+    "select * from glob('/*')", "select * from '/etc/passwd'", 'from "/etc/passwd"',
+    "summarize '/etc/passwd'", "describe '/etc/passwd'", "pivot '/etc/passwd' on column0",
+    "select * from policy union all by name from glob('/*')",
+    "select (select content from read_text('/etc/passwd'))",
+    "with x as materialized (from read_text('/etc/passwd')) from x",
+    "explain analyze select * from read_text('/etc/passwd')",
+    # the network, extensions, secrets, the environment
+    "from 'https://example.org/x.csv'", "from read_csv('s3://bucket/x.csv')", "install httpfs",
+    "load httpfs", "load '{out}/x.duckdb_extension'", "force install httpfs", "update extensions",
+    "create secret s (type s3)", "create persistent secret s (type s3)", "drop secret s",
+    "from duckdb_secrets()", "from which_secret('s3://bucket', 's3')",
+    "from create_external_resource('x')", "select getenv('HOME')", "values (getenv('PATH'))",
+    # other databases
+    "attach '{out}/x.db'", "attach ':memory:' as m", "attach if not exists '{out}/x.db' as y",
+    "attach or replace '{out}/x.db' as case", "detach case", "use evidence",
+    # settings
+    "set memory_limit = '100GB'", "set global threads = 64", "set lock_configuration = false",
+    "set enable_external_access = true", "set variable a = 1", "reset all",
+    "reset enable_external_access", "pragma threads = 8", "pragma enable_profiling",
+    "pragma disable_checkpoint_on_shutdown", "from enable_profiling(save_location := '{out}/x')",
+    "from enable_logging('QueryLog', storage_path := '{out}/x')", "from disable_logging()",
+    # the case itself
+    "insert into policy values (1)", "delete from source", "truncate source", "drop table source",
+    "update source set path = ''", "create table x as select 1", "create view x as select 1",
+    "create or replace macro m() as 1", "create schema x", "create sequence x",
+    "create type x as int", "create temp table t as select 1", "create index i on source (path)",
+    "drop schema evidence cascade", "alter table source add column x int",
+    "comment on table source is 'x'", "vacuum", "analyze", "checkpoint", "force checkpoint",
+    "from force_checkpoint()", "select nextval('x')",
+    "merge into policy using source on true when matched then delete",
+    "insert into policy select * from policy returning *",
+    "with x as (select 1) insert into policy select * from x",
+    "with x as (delete from policy returning *) from x", "explain analyze delete from policy",
+    "explain analyze create table x as select 1",
+    # a statement behind another, or in the guise of one
+    "select 1; drop table source", "select 1; copy source to '{out}/x.csv'",
+    "; ; drop table source", "/* */ ; drop table source", "-- select\ndrop table source",
+    "select 1 /* ; */; delete from source", "begin; drop table source; commit", "rollback",
+    "prepare p as select 1", "execute p", "deallocate p", "call dbgen(sf => 1)",
+    "call pragma_version(); set x = 1", "select * from query('drop table source')",
+    "from query('copy source to ''{out}/x.csv''')", "from query('select 1; drop table source')",
+    "from query('from read_text(''/etc/passwd'')')", "from query_table('/etc/passwd')",
+    "from query_table(['/etc/passwd'])",
+    "from json_execute_serialized_sql("
+    "json_serialize_sql('select * from read_text(''/etc/passwd'')'))",
+    # memory that the engine's part for Python would read from where it is told
+    "from pandas_scan(140000000)", "from arrow_scan(140000000, 2, 3)",
+    "from python_arrow_scan(1, 2)", "from arrow_scan_dumb(1::pointer, 2::pointer, 3::pointer)",
+    "from seq_scan('source')",
+    # what a shell understands
+    ".shell id", ".read /etc/passwd", ".open {out}/x.db", ".output {out}/x", ".import x y",
+    "\\! id", "\\copy source to '{out}/x'", "!id", "source /etc/passwd", "",
 ]  # fmt: skip
 
 
@@ -249,45 +290,76 @@ def files_of(folder: Path) -> dict[str, str]:
 def test_hostile_statements_get_nothing_but_an_error(
     scratch: bool, case: Path, tmp_path: Path
 ) -> None:
+    assert len(set(HOSTILE)) == len(HOSTILE) > 100
     own = tmp_path / "own.duckdb" if scratch else None
+    out = tmp_path / "out"
+    out.mkdir()
     before = files_of(case)
-    harmless = {"create temp table t as select 1"} if scratch else set()
+    # What is the analyst's own anyway, where they may write at all.
+    harmless = {"create temp table t as select 1", "deallocate p"} if scratch else set()
     allowed = []
     with Store.sandbox(case / "case.duckdb", scratch=own) as store:
         for statement in HOSTILE:
             try:
-                list(store.answers(statement, writes=scratch))
+                list(store.answers(statement.replace("{out}", str(out)), writes=scratch))
                 allowed.append(statement)
             except ToolkitError as error:
                 assert str(error).isprintable()
+                assert "root:" not in str(error)
     assert set(allowed) == harmless
     assert files_of(case) == before
+    assert not list(out.iterdir())
 
 
-@pytest.mark.parametrize(
-    "statement", [HOSTILE[0], HOSTILE[2], HOSTILE[6], HOSTILE[12], "select 1; drop table source"]
-)
-def test_a_hostile_statement_ends_the_command_in_one_line(statement: str, case: Path) -> None:
+@pytest.mark.parametrize("way", ["argument", "file", "piped"])
+@pytest.mark.parametrize("start", ["copy maintenance_event", "attach '", ".shell"])
+def test_a_hostile_statement_ends_the_command_in_one_line(
+    start: str, way: str, case: Path, tmp_path: Path
+) -> None:
+    hostile = next(each for each in HOSTILE if each.startswith(start))
+    statement = "select 1;\n" + hostile.replace("{out}", str(tmp_path))
     before = files_of(case)
-    done = postmortem("sql", case, statement, ok=False)
+    command = [sys.executable, "-m", "toolkit", "sql", str(case)]
+    if way == "argument":
+        command.append(statement)
+    elif way == "file":
+        (tmp_path / "statement.sql").write_text(statement)
+        command += ["-f", str(tmp_path / "statement.sql")]
+    given = statement if way == "piped" else ""
+    done = subprocess.run(command, input=given, capture_output=True, text=True)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
     assert files_of(case) == before
 
 
-def test_a_statement_without_end_is_stopped(case: Path) -> None:
-    endless = "with recursive x(n) as (select 1 union all select n + 1 from x) select max(n) from x"
+@pytest.mark.parametrize(
+    "endless",
+    [
+        "with recursive x(n) as (select 1 union all select n + 1 from x) select max(n) from x",
+        "select count(*) from range(1000000000000) a where a.range % 7 = 8",
+        # One call, within which the engine does not look at its own clock.
+        "select sleep_ms(600000)",
+    ],
+)
+def test_a_statement_without_end_is_stopped(endless: str, case: Path) -> None:
     done = postmortem("sql", case, endless, "--seconds", "1", ok=False)
     assert done.returncode == 2
+    assert done.stderr.endswith(
+        "the statement took longer than 1 s; ask for less, or give it more time\n"
+    )
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_statement_that_asks_for_too_much_memory_is_stopped(case: Path) -> None:
-    wide = "select list(a.range) from range(100000) a, range(10000) b"
-    done = postmortem("sql", case, wide, "--memory-gb", "0.1", ok=False)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+    for wide in (
+        "select list(a.range) from range(100000) a, range(10000) b",
+        "with recursive x(t) as (select repeat('x', 100000) union all select t || t from x) from x",
+    ):
+        done = postmortem("sql", case, wide, "--memory-gb", "0.1", ok=False)
+        assert done.returncode == 2
+        assert "Out of Memory" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_several_statements_are_answered_one_after_another(case: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -27,6 +28,8 @@ _QUESTIONS = frozenset(["SELECT", "EXPLAIN"])
 _WRITES = frozenset(["CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER", "MERGE_INTO"])
 SCHEMA_VERSION = 3
 _LOAD_MEMORY = "400MB"
+# By how much the second clock of a confined statement is behind the engine's own.
+_GRACE_SECONDS = 0.5
 
 # How the rows of a source are accounted for, and what was noted while they were read.
 BOOKKEEPING = """
@@ -102,6 +105,7 @@ class Store:
         self._connection = connection
         self.path = path
         self._depth = 0
+        self._seconds: float | None = None
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -166,6 +170,7 @@ class Store:
         run(f"set max_temp_directory_size = '{float(spill_gb)}GB'")
         run(f"set max_execution_time = {int(seconds * 1000)}")
         run("set lock_configuration = true")
+        self._seconds = seconds
 
     @property
     def file(self) -> Path:
@@ -230,7 +235,7 @@ class Store:
 
     def execute(self, sql: str, values: Sequence[object] | None = None) -> None:
         """Run a statement for its effect."""
-        self._run(sql, values).fetchall()
+        self._run(sql, values)
 
     def checkpoint(self) -> None:
         """Write everything into the one file of the database."""
@@ -238,9 +243,8 @@ class Store:
 
     def rows(self, sql: str, values: Sequence[object] | None = None) -> list[dict[str, Any]]:
         """The rows of a query as dictionaries, in the query's order."""
-        result = self._run(sql, values)
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        names, found = self._run(sql, values)
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     def questions(self, sql: str) -> pd.DataFrame:
         """Answer an analyst's SQL: one statement that asks, and does nothing else."""
@@ -287,21 +291,19 @@ class Store:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as error:
             raise QueryError(_first_lines(error)) from error
-        return [(str(each.type).rpartition(".")[2], each.query) for each in statements]
+        return [(_kind(each), each.query) for each in statements]
 
     def value(self, sql: str, values: Sequence[object] | None = None) -> Any:
         """The first value of the first row, or None where there is no row."""
-        found = self._run(sql, values).fetchall()
+        _, found = self._run(sql, values)
         return found[0][0] if found else None
 
     def table(self, sql: str, values: Sequence[object] | None = None) -> pa.Table:
         """The rows of a query as an Arrow table."""
-        try:
+        with self._in_time():
             return self._connection.sql(
                 sql, params=list(values) if values else None
             ).to_arrow_table()
-        except duckdb.Error as error:
-            raise QueryError(_first_lines(error)) from error
 
     def write_parquet(self, sql: str, path: Path) -> None:
         """Write the rows of a query to a file."""
@@ -311,11 +313,38 @@ class Store:
         """The rows of a query as a DataFrame; see `toolkit.frames` for its types."""
         return from_arrow(self.table(sql, values))
 
-    def _run(self, sql: str, values: Sequence[object] | None) -> duckdb.DuckDBPyConnection:
+    def _run(
+        self, sql: str, values: Sequence[object] | None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of the columns of an answer, and its rows."""
+        with self._in_time():
+            result = self._connection.execute(sql, list(values) if values else None)
+            return [column[0] for column in result.description or ()], result.fetchall()
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Statements of the engine, whose errors become QueryError; a confined one ends in time.
+
+        The engine's own clock is not looked at within one long call, `sleep_ms(…)` for one, so a
+        second one interrupts it from outside.
+        """
+        watch = None
+        if self._seconds is not None:
+            watch = Timer(self._seconds + _GRACE_SECONDS, self._connection.interrupt)
+            watch.daemon = True
+            watch.start()
         try:
-            return self._connection.execute(sql, list(values) if values else None)
+            yield
         except duckdb.Error as error:
+            if self._seconds is not None and isinstance(error, duckdb.InterruptException):
+                raise QueryError(
+                    f"the statement took longer than {self._seconds:g} s",
+                    remedy="ask for less, or give it more time",
+                ) from error
             raise QueryError(_first_lines(error)) from error
+        finally:
+            if watch is not None:
+                watch.cancel()
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
@@ -548,6 +577,14 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """A text, as it stands in a statement."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _kind(statement: duckdb.Statement) -> str:
+    """The kind of a statement; the engine knows some that its part for Python has no name for."""
+    try:
+        return str(statement.type).rpartition(".")[2]
+    except ValueError:
+        return "This statement"
 
 
 def _first_lines(error: Exception) -> str:
