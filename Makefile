@@ -17,7 +17,7 @@ demo: setup
 	@ls postmortem-demo/*/output/*.pdf postmortem-demo/*/output/*.html
 
 test: setup-test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # Every cost beside the least that it can be, at a million samples; BENCH="--sizes 10000000" for more.
 bench: setup

@@ -277,7 +277,7 @@ def test_files_that_no_reader_took_are_listed_with_the_reason(tmp_path: Path) ->
     rebuild(store, case)
     text = _told(store, "audit")
     assert "7 files were read, 3 were not." in text
-    assert "ignored: case.toml names it as no evidence" in text
+    assert "left out: case.toml names it as no evidence" in text
     assert hashlib.sha256((evidence / "notes.txt").read_bytes()).hexdigest() in text
     # What is read after all stands no longer among the unread, and the rest stays.
     (evidence / "strange.bin").unlink()

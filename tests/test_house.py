@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import LONGEST, ROOT
 
 BIN = Path(sys.executable).parent
 TOOLS = {
@@ -79,3 +79,7 @@ def test_the_map_shows_the_layers_that_the_linters_hold_and_places_that_are_ther
     places = re.findall(r"`(\w+/[\w/.]+)`", text)
     assert len(places) > 12
     assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_the_files_that_begin_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / f"{name}.py").exists()] == []

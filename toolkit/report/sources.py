@@ -62,6 +62,10 @@ def section(facts: CaseFacts) -> Section:
     )
 
 
+# A report keeps the word for what people do; here a file is meant.
+_UNREAD = {"ignored": "left out"}
+
+
 def _unread(rows: list[Row]) -> Iterable[Block]:
     """The files of the case that no reader took: they are in no number of these papers."""
     if rows:
@@ -74,13 +78,13 @@ def _unread(rows: list[Row]) -> Iterable[Block]:
                         Strong(str(row["path"])),
                         *(("\n", Code(row["sha256"])) if row["sha256"] else ()),
                     ),
-                    f"{row['outcome']}: {row['reason']}",
+                    f"{_UNREAD.get(row['outcome'], row['outcome'])}: {row['reason']}",
                     "not known" if row["bytes"] is None else number(row["bytes"]),
                 )
                 for row in rows
             ),
             "unread_file",
-            "Ignored: as the case file says; refused: no record of it was taken; repeated: its "
+            "Left out: as the case file says; refused: no record of it was taken; repeated: its "
             "bytes are those of another file.",
         )
 
