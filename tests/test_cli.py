@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import hashlib
 import io
 import json
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -376,6 +381,88 @@ def test_what_is_piped_in_is_run(case: Path) -> None:
     asked = "select count(*) as n from maintenance_event"
     done = postmortem("sql", case, "--format", "csv", given=asked)
     assert done.stdout == "n\n2\n"
+
+
+class Terminal:
+    """A command at a terminal: what is typed, and what is on the screen since then."""
+
+    def __init__(self, state: Path, *arguments: object) -> None:
+        self._end, inner = pty.openpty()
+        environment = os.environ | {"XDG_STATE_HOME": str(state), "TERM": "dumb", "INPUTRC": "/"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "toolkit", *map(str, arguments)], stdin=inner, stdout=inner,
+            stderr=inner, env=environment, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(inner)
+
+    def until(self, words: str, typed: str = "") -> str:
+        """Type, and give what is printed until the words."""
+        os.write(self._end, typed.encode())
+        seen = ""
+        ends = time.monotonic() + 120
+        while words not in seen:
+            assert time.monotonic() < ends, seen
+            if select.select([self._end], [], [], 1)[0]:
+                seen += os.read(self._end, 4096).decode()
+        return seen
+
+    def ends(self, typed: str) -> int:
+        """Type, and give the exit code."""
+        os.write(self._end, typed.encode())
+        return self.process.wait(timeout=120)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+
+PROMPT = "postmortem> "
+
+
+def test_a_prompt_answers_and_goes_on_after_errors_and_ctrl_c(case: Path, tmp_path: Path) -> None:
+    before = files_of(case)
+    with Terminal(tmp_path, "sql", case) as at:
+        assert "semicolon" in at.until(PROMPT)
+        assert "42" in at.until(PROMPT, "select 6 * 7 as answer;\n")
+        assert "42" in at.until(PROMPT, "select\n6 * 7\nas answer;\n")
+        told = at.until(PROMPT, "select nothing from nowhere;\n")
+        assert "nowhere does not exist" in told and "Traceback" not in told
+        assert "not a question" in at.until(PROMPT, "drop table source;\n")
+        # Ctrl-C gives up what is half typed, and stops what runs.
+        at.until("... ", "select 'half\n")
+        at.until(PROMPT, "\x03")
+        assert "43" in at.until(PROMPT, "select 40 + 3;\n")
+        at.until("\n", "select sleep_ms(600000);\n")
+        time.sleep(3)
+        assert "interrupted" in at.until(PROMPT, "\x03")
+        assert "44" in at.until(PROMPT, "select 40 + 4;\n")
+        assert at.ends("\x04") == 0
+    assert files_of(case) == before
+
+
+def test_a_prompt_completes_names_and_remembers(case: Path, tmp_path: Path) -> None:
+    pytest.importorskip("readline")
+    with Terminal(tmp_path, "sql", case) as at:
+        at.until(PROMPT)
+        at.until("maintenance_event", "select 40 + count(*) from maintenance_ev\t")
+        assert "42" in at.until(PROMPT, ";\n")
+        assert "timeline" in at.until(PROMPT, "\\d\n")
+        assert "occurred_at" in at.until(PROMPT, "\\d timeline\n")
+        assert "between_times" in at.until(PROMPT, "\\m\n")
+        assert "leaves" in at.until(PROMPT, "\\nothing\n")
+        assert at.ends("\\q\n") == 0
+    assert "maintenance_event;" in (tmp_path / "postmortem" / "sql_history").read_text()
+    with Terminal(tmp_path, "sql", case) as at:
+        at.until(PROMPT)
+        # Back past \q, \nothing, \m and two \d to the statement of the time before.
+        at.until("maintenance_event;", "\x10" * 6)
+        assert "42" in at.until(PROMPT, "\n")
+        assert at.ends("\x04") == 0
 
 
 def test_an_analyst_keeps_tables_in_a_database_of_their_own(case: Path, tmp_path: Path) -> None:

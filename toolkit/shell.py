@@ -64,6 +64,9 @@ def run(case: Case, scratch: Path | None, limits: Mapping[str, float], form: For
                 return
             if not pending and line.startswith("\\"):
                 pending = _shorthand(line.strip())
+                if not pending:
+                    print(HELP)
+                    continue
             else:
                 pending += line + "\n"
             if not pending.rstrip().endswith(";"):
@@ -84,12 +87,12 @@ def run(case: Case, scratch: Path | None, limits: Mapping[str, float], form: For
 
 
 def _shorthand(line: str) -> str:
-    """The statement that a backslash stands for."""
+    """The statement that a backslash stands for; nothing where it stands for none."""
     word, _, name = line.partition(" ")
     if word == "\\d" and name:
         return _COLUMNS.format(literal(name.strip())) + ";"
     statement = {"\\d": _RELATIONS, "\\m": _MACROS}.get(word)
-    return statement + ";" if statement else f"select {literal(HELP)} as help;"
+    return statement + ";" if statement else ""
 
 
 def _with_completion(case: Case) -> Path | None:

@@ -342,6 +342,11 @@ class Store:
                     remedy="ask for less, or give it more time",
                 ) from error
             raise QueryError(_first_lines(error)) from error
+        except RuntimeError as error:
+            # What the engine's part for Python makes of Ctrl-C while a statement runs.
+            if str(error) == "Query interrupted":
+                raise KeyboardInterrupt from None
+            raise
         finally:
             if watch is not None:
                 watch.cancel()
