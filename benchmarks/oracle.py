@@ -457,9 +457,11 @@ class Oracle:
     def _usual(self) -> None:
         fired: dict[str, set[str]] = defaultdict(set)
         doubtful: dict[str, set[str]] = defaultdict(set)
+        either: dict[str, set[str]] = defaultdict(set)
+        kept = {"exception": fired, "undetermined": doubtful, "open": either}
         for (rule, name), verdict in self.verdicts.items():
             if rule.startswith("CF-") and rule not in INDICATORS:
-                (fired if verdict == "exception" else doubtful)[name].add(rule)
+                kept[verdict][name].add(rule)
         for change in self.registered:
             first = change.first
             if first is None:
@@ -472,10 +474,13 @@ class Oracle:
                 ]  # fmt: skip
                 sure = sum(rule in fired[other.id] for other in earlier)
                 perhaps = sum(rule in doubtful[other.id] for other in earlier)
+                vague = sum(rule in either[other.id] for other in earlier)
                 if sure >= 2:
                     self.say("CF-27", change, "exception")
                 elif sure + perhaps >= 2:
                     self.say("CF-27", change, "undetermined")
+                elif sure + perhaps + vague >= 2:
+                    self.say("CF-27", change, "open")
 
     def _items(self) -> None:
         whole = self.onsets.get(("all", "all"))
