@@ -32,8 +32,7 @@ from toolkit.lake import cluster as clusters
 from toolkit.lake.portable import stages
 
 START = datetime(2022, 3, 1, tzinfo=UTC)
-# What tells how and where evidence was read; all other relations are the same.
-OF_SOURCES = {"evidence_quality", "replication_sample", "reduced_run", "reduced_span"}
+# From the inventory to the findings; what follows from these reads no more of the lake.
 COMPARED = (
     "known_asset", "replication_run", "age_profile", "use_span", "span_use", "dependent_use",
     "state_interval", "protection_gap", "onset", "machine_gap", "machine_impact",
@@ -155,7 +154,9 @@ def test_a_case_with_a_lake_is_the_case_with_the_files(server: str, tmp_path: Pa
     (source,) = loaded.files
     assert (source.outcome, source.format, source.records_read) == ("loaded", "lake", 900)
     assert any("900 records" in line for line in said)
-    found = derived(folder)
+    found = derived(folder, (*COMPARED, "evidence_quality"))
+    issues = {row["issue"]: row for row in found["evidence_quality"]}
+    assert issues["samples_elsewhere"]["count"] == 900
     assert files["span_use"] and files["age_profile"] and files["protection_gap"]
     for name in COMPARED:
         assert found[name] == files[name], name
@@ -369,3 +370,9 @@ def test_a_function_that_spark_lacks_is_refused_before_it_is_asked() -> None:
         stages("select time_bucket_odd(a) from t", {})
     (stage,) = stages("select epoch_us(a) as b from t order by b", {})
     assert stage.sql == "SELECT UNIX_MICROS(a) AS b FROM t ORDER BY b NULLS LAST"
+
+
+def test_to_ask_for_a_table_that_is_not_there_does_not_end_a_transaction() -> None:
+    with Store.create() as store, store.transaction():
+        assert not store.has("no_such_table")
+        assert store.has("source")

@@ -488,6 +488,15 @@ class Store:
 
     def has(self, table: str) -> bool:
         """Whether a table or view of that name stands in the main schema."""
+        if self._depth:
+            # A statement that fails would take the whole transaction with it.
+            return bool(
+                self.value(
+                    "select count(*) from information_schema.tables "
+                    "where table_schema = 'main' and table_name = ?",
+                    [table],
+                )
+            )
         name = table.replace('"', '""')
         try:
             # To look it up in the listing of all tables takes several times as long.

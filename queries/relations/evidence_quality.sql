@@ -6,7 +6,7 @@
 -- limitations = "Says what the records show of themselves; whether a system altered them before their export cannot be seen."
 -- [columns]
 -- source_id = "The source; NULL where the issue belongs to none."
--- issue = "`reject`, `skipped`, `time_flag`, `value_note`, `sources_disagree`, `time_unknown`, `export_incomplete`, `records_missing`, `chain_of_custody_missing`, `clock`, `clock_declared`, `clock_estimated`, `clock_conflict`, `undetermined_order`, `contradiction`, `unknown_asset`."
+-- issue = "`reject`, `skipped`, `time_flag`, `value_note`, `sources_disagree`, `time_unknown`, `export_incomplete`, `records_missing`, `samples_elsewhere`, `chain_of_custody_missing`, `clock`, `clock_declared`, `clock_estimated`, `clock_conflict`, `undetermined_order`, `contradiction`, `unknown_asset`."
 -- subject = "What it is about: a code, column, flag, host, incident or asset."
 -- detail = "What is on record, in one sentence."
 -- lo_seconds = "Least difference, in seconds (clock: recorded less true); NULL where it is no difference."
@@ -207,6 +207,16 @@ issues as (
         expected_records - records_read as records
     from source
     where expected_records <> records_read
+    union all by name
+    select
+        source_id,
+        'samples_elsewhere' as issue,
+        path as subject,
+        'The samples lie in a lake, which has reduced and counted them; here are those that are '
+        || 'cited.' as detail,
+        accepted as records
+    from source
+    where reader = 'lake'
     union all by name
     select
         source_id,

@@ -332,7 +332,8 @@ def _limits(facts: CaseFacts) -> Section:
 
 # What may change a conclusion comes first; what says nothing by its definition comes last.
 _FIRST = ("contradiction", "sources_disagree", "clock_conflict", "clock", "clock_declared",
-          "clock_estimated", "records_missing", "export_incomplete", "reject")  # fmt: skip
+          "clock_estimated", "records_missing", "export_incomplete", "samples_elsewhere",
+          "reject")  # fmt: skip
 _LAST = ("skipped", "chain_of_custody_missing")
 _PLACE = re.compile(r"[,;]? first at record \d+")
 
