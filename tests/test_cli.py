@@ -511,6 +511,14 @@ def test_macros_answer_what_analysts_ask(case: Path) -> None:
     assert count("select count(*) from around('1:2', '1 minute')") == 2
     assert count("select count(*) from around('1:2', '10 seconds')") == 1
     assert count("select overlap(1, 3, 3, 4)::int + surely_before(1, 1)::int") == 1
+    # What is turned about, not there or not known holds no event, and decides nothing.
+    assert count("select count(*) from between_times('2022-03-10', '2022-03-09')") == 0
+    assert count("select count(*) from between_times(null, '2022-03-10')") == 0
+    assert count("select count(*) from around('9:9', '1 year')") == 0
+    assert count("select count(*) from around(null, '1 year')") == 0
+    assert count("select count(*) from around('1:2', '0 seconds') where apart = '0 s'") == 1
+    assert count("select (overlap(null, 3, 1, 2) is null and surely_before(1, null) is null)::int")
+    assert count("select count(*) from as_seen_at(null)") == 0
     described = Case.open(case).sql(
         "select comment from duckdb_functions() where function_name = 'around' and not internal"
     )
@@ -539,6 +547,8 @@ def test_the_page_is_shown_as_it_was_at_a_time(tmp_path: Path) -> None:
     assert seen("2022-03-09T10:01:00Z") == [("investigating", "first words", True)]
     assert seen("2022-03-09T11:00:00Z") == [("investigating", "first words", False)]
     assert seen("2022-03-09T13:00:00Z") == [("resolved", "all well", False)]
+    assert seen("2022-03-09T12:00:00Z") == [("resolved", "all well", True)]
+    assert seen("2022-03-09T11:59:59.999999Z") == [("investigating", "first words", False)]
 
 
 def test_a_condition_cannot_reach_out_of_the_sandbox(case: Path) -> None:
