@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from enum import EnumType
 from itertools import takewhile
@@ -18,15 +19,17 @@ from typing import Any, get_args
 
 from typer.main import get_command
 
-from toolkit import __version__, errors, resources, sqlfile
+from toolkit import Case, __version__, errors, resources, sqlfile
 from toolkit.analysis import steps
-from toolkit.casefile import default_policy
+from toolkit.casefile import CASE_FILE, CaseFolder, default_policy
 from toolkit.cli import app
 from toolkit.ingest.load import shipped_mappings
 from toolkit.ingest.mapping import load_mapping
 from toolkit.ingest.reader import Reader, readers
+from toolkit.rebuild import rebuild
 from toolkit.relations import RELATIONS
 from toolkit.schemas import file_of, schemas
+from toolkit.store import Store
 
 FOLDER = Path(__file__).with_name("reference")
 MAN = Path(__file__).with_name("postmortem.1")
@@ -144,7 +147,25 @@ def relations() -> str:
     for name, title, grain, columns in sorted(_derived(), key=lambda each: each[0]):
         text += f"\n### {name}\n\n{_sentence(title)} {_sentence(grain)}\n\n"
         text += _table(("column", "what it holds"), columns.items())
+    text += "\n## Given\n\nWhat the case states, how its files were read, and what was run.\n"
+    for name, grain, columns in _given():
+        text += f"\n### {name}\n\n{_sentence(grain)}\n\n"
+        text += _table(("column", "kind", "what it holds"), columns)
     return text
+
+
+def _given() -> Iterator[tuple[str, str, list[tuple[str, str, str]]]]:
+    """What stands in every case beside evidence and relations, as an empty one shows it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, CASE_FILE).write_text('title = "Nothing"\n', encoding="utf-8")
+        case = CaseFolder.open(Path(folder))
+        with Store.create(case.database) as store:
+            rebuild(store, case)
+        empty = Case(case)
+        found = empty.relations().query("kind == 'given'")
+        for name, grain in zip(found["name"], found["description"], strict=True):
+            columns = empty.columns(name).fillna("")
+            yield name, grain, [tuple(row) for row in columns.itertuples(index=False)]
 
 
 def _derived() -> Iterator[tuple[str, str, str, Mapping[str, str]]]:

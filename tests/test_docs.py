@@ -167,6 +167,28 @@ def test_the_commands_of_the_pages_print_what_is_shown(tmp_path: Path) -> None:
         assert written == console.run(page, folder), "look, then: python docs/console.py"
 
 
+def test_pages_written_by_hand_name_what_is_there() -> None:
+    """Commands, rules, and every word_with_underscores stand in the reference too."""
+    generated = _script("generate").PAGES
+    reference = "".join(
+        (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8") for name in generated
+    )
+    known = set(re.findall(r"[\w-]+", reference))
+    commands = {name for name, _ in _all_commands()}
+    written = [path for path in DOCS.rglob("*.md") if path.stem not in generated]
+    for path in [*written, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        text = path.read_text(encoding="utf-8")
+        prose = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.S | re.M)
+        for span in re.findall(r"`([^`\n]+)`", prose):
+            if re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", span):
+                assert span in known, f"{path.name}: {span}"
+        for rule in re.findall(r"\b(?:CF|EQ)-\d\d\b", prose):
+            assert rule in known, f"{path.name}: {rule}"
+        for words in re.findall(r"(?:^|`|\$ )(postmortem(?: [a-z][a-z-]*)+)", text, re.M):
+            first = words.split()[:2]
+            assert " ".join(first) in commands, f"{path.name}: {words}"
+
+
 def test_every_page_that_shows_a_command_is_run() -> None:
     console = _script("console")
     for page in sorted(DOCS.rglob("*.md")):

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from toolkit.bookkeeping import BOOKKEEPING, COLUMNS, COMMENTS
 from toolkit.errors import CaseLocked, ToolkitError, UsageError
 from toolkit.frames import from_arrow
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
@@ -30,72 +31,6 @@ SCHEMA_VERSION = 3
 _LOAD_MEMORY = "400MB"
 # By how much the second clock of a confined statement is behind the engine's own.
 _GRACE_SECONDS = 0.5
-
-# How the rows of a source are accounted for, and what was noted while they were read.
-BOOKKEEPING = """
-create schema evidence;
-create table schema_version (version integer);
-create table source (
-    source_id usmallint primary key,
-    sha256 varchar not null,
-    path varchar not null,
-    container_sha256 varchar,
-    format varchar not null,
-    reader varchar not null,
-    reader_version integer not null,
-    detected_by varchar not null,
-    zone varchar,
-    year integer,
-    asset_id varchar,
-    mapping varchar,
-    mapping_sha256 varchar,
-    declaration_sha256 varchar not null,
-    bytes bigint not null,
-    encoding varchar not null,
-    records_read bigint not null,
-    accepted bigint not null,
-    continued bigint not null,
-    skipped bigint not null,
-    rejected bigint not null,
-    first_at timestamptz,
-    last_at timestamptz,
-    clock_offset_seconds double not null,
-    clock_basis varchar not null,
-    export_complete boolean not null,
-    export_note varchar,
-    system_of_record varchar,
-    obtained_by varchar,
-    obtained_at varchar,
-    obtained_how varchar,
-    expected_records bigint,
-    check (records_read = accepted + continued + skipped + rejected)
-);
-create table reject (
-    source_id usmallint, record_no bigint, byte_offset bigint, field varchar, code varchar,
-    reason varchar, raw blob
-);
-create table skipped (source_id usmallint, reason varchar, records bigint, first_record_no bigint);
-create table time_note (
-    source_id usmallint, record_no bigint, column_name varchar, raw varchar, basis varchar,
-    flags varchar, lo timestamptz, hi timestamptz
-);
-create table value_note (
-    source_id usmallint, record_no bigint, column_name varchar, code varchar, raw varchar
-);
-create table source_column (
-    source_id usmallint, relation varchar, column_name varchar, format varchar, basis varchar,
-    readings bigint, deviating bigint
-);
-"""
-COMMENTS = {
-    "schema_version": "One row: the version of the layout of this database.",
-    "source": "One row per file of evidence, with its account and chain of custody.",
-    "reject": "One row per record that could not be read, with its bytes.",
-    "skipped": "One row per source and reason for which records say nothing by definition.",
-    "time_note": "One row per time that was not read in the way usual for its source and column.",
-    "value_note": "One row per word or value that was accepted, but not as it stood.",
-    "source_column": "One row per source and time column: how its times were read.",
-}
 
 
 class Store:
@@ -193,7 +128,7 @@ class Store:
                 self.execute(statement)
         self.execute("insert into schema_version values (?)", [SCHEMA_VERSION])
         for table, comment in COMMENTS.items():
-            self.comment(table, comment)
+            self.describe(table, comment=comment, comments=COLUMNS.get(table, {}))
         for relation in RELATIONS:
             columns = ", ".join(f"{name} {kind}" for name, kind in columns_of(relation))
             self.execute(f"create table evidence.{relation.name} ({columns})")
