@@ -20,10 +20,10 @@ from toolkit.store import Store
 CASES = Path(__file__).parent / "cases"
 
 
-@pytest.fixture
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """The rebuilt case that the test is given by name."""
-    folder = tmp_path / request.param
+@pytest.fixture(scope="module")
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The rebuilt case that the test is given by name; the tests of one case share it."""
+    folder = tmp_path_factory.mktemp("made") / request.param
     shutil.copytree(CASES / request.param, folder)
     case = CaseFolder.open(folder)
     store = Store.create()
