@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -110,6 +110,22 @@ def message_row(
         return {**row, "action": "log", "message": (message if shown is None else shown) or None}
     # An outcome outside of the vocabulary becomes `unknown`, with a note, in the sink.
     return {**row, **words}
+
+
+def mostly_lines(file: EvidenceFile, fits: Callable[[str], bool]) -> bool:
+    """Whether at least half of the lines seen across a file fit.
+
+    A line that is set in belongs to the one before it, and does not count.
+    """
+    if file.is_parquet:
+        return False
+    known = seen = 0
+    for record in file.spread:
+        if record.raw[:1] in (b" ", b"\t"):
+            continue
+        seen += 1
+        known += fits(record.raw.decode("utf-8", errors="replace"))
+    return known > 0 and known * 2 >= seen
 
 
 def line_text(record: Record, sink: Sink) -> str | None:

@@ -114,7 +114,10 @@ def items(value: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
 
 
 def listed(file: EvidenceFile, value: Mapping[str, Any], field: str) -> list[Any]:
-    """A list that the file's structure rests on; refuses the file where it is something else."""
+    """A list that the file's structure rests on; refuses the file where it is something else.
+
+    Compatible pages write an empty one as null or leave it out.
+    """
     found = value.get(field)
     if found is None:
         return []

@@ -6,7 +6,7 @@ import re
 
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile
-from toolkit.ingest.keyvalue import line_text
+from toolkit.ingest.keyvalue import line_text, mostly_lines
 from toolkit.ingest.reader import Reader, Sink, SourceSettings, Value
 from toolkit.timestamps import Instant, TimeError, TimeRule, parse
 
@@ -46,15 +46,7 @@ class PostgresLogReader(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        if file.is_parquet:
-            return False
-        known = seen = 0
-        for record in file.spread:
-            if record.raw[:1] in (b" ", b"\t"):
-                continue
-            seen += 1
-            known += _LINE.fullmatch(record.raw.decode("utf-8", errors="replace")) is not None
-        return known > 0 and known * 2 >= seen
+        return mostly_lines(file, lambda line: _LINE.fullmatch(line) is not None)
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         rule = TimeRule(zone=settings.zone)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record, parse_json
 from toolkit.ingest.reader import Reader, Row, Sink, SourceSettings
+from toolkit.ingest.statuspages import listed
 from toolkit.relations import COMPONENT_STATUS, UPDATE_STATES
 from toolkit.timestamps import TimeError, parse
 
@@ -76,7 +77,7 @@ class Statuspage(Reader):
         value = _parsed(file)
         elements = list(_updates(file, value))
         if isinstance(value, dict):
-            elements += [{"component": each} for each in _list(file, value, "components")]
+            elements += [{"component": each} for each in listed(file, value, "components")]
         for record, element in file.elements(elements):
             if "component" in element:
                 sink.skip(record, "undated state of a component at the time of the export")
@@ -106,27 +107,12 @@ def _parsed(file: EvidenceFile) -> dict[str, Any] | list[Any]:
     return value
 
 
-def _list(file: EvidenceFile, value: Mapping[str, Any], key: str) -> list[Any]:
-    """A list of the answer; compatible pages write an empty one as null or leave it out."""
-    found = value.get(key)
-    if found is None:
-        return []
-    if not isinstance(found, list):
-        raise EvidenceRefused(
-            "not a list",
-            path=file.path,
-            field=key,
-            remedy="give the answer of the page's API, unchanged",
-        )
-    return found
-
-
 def _updates(file: EvidenceFile, value: dict[str, Any] | list[Any]) -> Iterator[dict[str, Any]]:
     """Every update with the incident that it belongs to, in the order of the file."""
     if isinstance(value, list):
         groups = [("incidents", value)]
     else:
-        groups = [(key, _list(file, value, key)) for key in LISTS]
+        groups = [(key, listed(file, value, key)) for key in LISTS]
         if value.get("incident") is not None:
             groups.append(("incidents", [value["incident"]]))
     for key, incidents in groups:

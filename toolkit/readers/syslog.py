@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record
-from toolkit.ingest.keyvalue import PayloadError, flagged, line_text, message_row
+from toolkit.ingest.keyvalue import PayloadError, flagged, line_text, message_row, mostly_lines
 from toolkit.ingest.reader import Reader, Sink, SourceSettings, Value
 from toolkit.ingest.stampedlines import MONTH_DAYS, MONTHS, Block, Flags, Ints, blocks
 from toolkit.timestamps import Instant, TimeError, TimeRule, parse, unwrap_years
@@ -85,16 +85,8 @@ class SyslogReader(Reader):
     )
 
     def matches(self, file: EvidenceFile) -> bool:
-        if file.is_parquet:
-            return False
-        known = seen = 0
-        for record in file.spread:
-            if record.raw[:1] in (b" ", b"\t"):
-                continue
-            seen += 1
-            line = record.raw.decode("utf-8", errors="replace")
-            known += any(form.fullmatch(line) is not None for form in (_OLD, _ISO, _NEW))
-        return known > 0 and known * 2 >= seen
+        forms = (_OLD, _ISO, _NEW)
+        return mostly_lines(file, lambda line: any(form.fullmatch(line) for form in forms))
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
         lines = _Lines(_Years(file, settings), settings, sink)
