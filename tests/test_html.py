@@ -21,6 +21,9 @@ import pytest
 from tests import golden
 from tests.browser import Browser, Page, chromium
 from toolkit import report
+from toolkit.casefile import CaseFolder
+from toolkit.ingest.load import ingest
+from toolkit.rebuild import rebuild
 from toolkit.report import model
 from toolkit.report.brand import Brand
 from toolkit.report.cited import anchors, pointers
@@ -382,6 +385,27 @@ def test_no_barrier_is_found_in_a_sample(
         assert opened.run("document.documentElement.scrollWidth <= innerWidth"), kind
         assert opened.complaints() == []
         assert opened.requests() == [path.as_uri()]
+        opened.close()
+
+
+@needs_axe
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["status-only", "telemetry-only", "went-well"])
+def test_no_barrier_is_found_where_much_is_absent(
+    browser: Browser, name: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / name
+    shutil.copytree(Path(__file__).parent / "cases" / name, folder)
+    case = CaseFolder.open(folder)
+    with Store.create() as store:
+        ingest(store, case)
+        rebuild(store, case)
+        told = report.build(store)
+    for kind in report.KINDS:
+        [path] = report.write(told, kind, ["html"], tmp_path)
+        opened = browser.page(path)
+        assert _violations(opened) == [], kind
+        assert opened.complaints() == []
         opened.close()
 
 
