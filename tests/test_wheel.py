@@ -38,11 +38,13 @@ def test_a_wheel_works_without_the_checkout(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(installed)!r})\n"
         "import toolkit.resources as r, toolkit.cli\n"
         f"assert str(r.queries()).startswith({str(installed)!r}), r.queries()\n"
-        f"sys.argv = ['postmortem', 'run', {str(case)!r}]\n"
+        "sys.argv = ['postmortem', *sys.argv[1:]]\n"
         "toolkit.cli.main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert (case / "output" / "review.pdf").read_bytes().startswith(b"%PDF-1.7")
+    pdf = case / "output" / "review.pdf"
+    for command in (["run", case], ["verify", pdf], ["export", case, "--to", "timesketch"]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *command], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (command, done.stderr)
+    assert pdf.read_bytes().startswith(b"%PDF-1.7")
