@@ -20,7 +20,7 @@ FILES = sqlfile.catalogue(resources.queries())
 GIVEN = {
     *BY_NAME, "source", "reject", "skipped", "time_note", "value_note", "source_column",
     "case_info", "policy", "component_region", "procedure", "procedure_step", "procedure_rule",
-    "record_copy", "review_entry", "review_snapshot", "relation_state", "rule_catalogue",
+    "record_copy", "review_entry", "review_snapshot", "relation_state", "rule_catalogue", "update_number",
     "rule_result",
     # All revisions of a record, where the relation itself holds the current one.
     *(f"evidence.{name}" for name in BY_NAME),

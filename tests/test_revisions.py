@@ -246,3 +246,27 @@ def test_alike_rows_of_two_files_are_one_record_only_where_they_say_of_what(
     files = {"a.csv": EVENTS + row, "b.csv": EVENTS + row.replace("\n", "\n\n")}
     with rebuilt(tmp_path, files) as store:
         assert store.value("select count(*) from maintenance_event") == counted
+
+
+def test_an_update_without_id_on_several_components_is_one_update(tmp_path: Path) -> None:
+    head = "posted_at,incident_id,state,title,body,component,region,component_status\n"
+    one = "2022-03-09T09:00:00Z,i1,investigating,Backups,Looking,Cloud {r},{r},major_outage\n"
+    lines = [
+        one.format(r="US"), one.format(r="EU"),  # one update on two components
+        "2022-03-09T09:30:00Z,i1,identified,Backups,Found,Cloud US,US,major_outage\n",
+        "2022-03-09T10:00:00Z,i1,update,Backups,Still,,,\n",
+        "2022-03-09T10:00:00Z,i1,update,Backups,Still,,,\n",  # a true repeat
+    ]  # fmt: skip
+    with rebuilt(tmp_path, {"status_update.csv": head + "".join(lines)}) as store:
+        assert [row["body"] for row in store.rows(
+            "select body from status_update order by posted_at, body"
+        )] == ["Looking", "Found", "Still", "Still"]  # fmt: skip
+        assert store.value("select count(*) from status_component") == 3
+        assert store.value("select value from communication where metric = 'posts'") == 4
+        assert store.value("select count(*) from timeline") == 4
+        assert store.value("select count(*) from revision") == 0
+        said = store.rows(
+            "select posted_at, component from status_region where component is not null "
+            "order by all"
+        )
+        assert len(said) == 3

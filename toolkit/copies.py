@@ -47,6 +47,48 @@ _SUBJECTS: Mapping[str, str] = {
     "clock_probe": "host",
 }
 
+# A table holds a row per update and component: rows with the same words that tell of different
+# components are one update; rows that are alike in these too are true repeats, and several.
+_UPDATE_NUMBERS = """
+    insert into update_number
+    with told as (
+        select source_id, record_no, list_sort(list([component, region])) as components
+        from evidence.status_component
+        group by all
+    ),
+    alike as (
+        select
+            held.source_id, held.record_no, held.incident_id, held.update_id, held.posted_at,
+            held.state, held.title, held.body, held.kind, held.impact,
+            row_number() over (
+                partition by
+                    held.source_id, held.incident_id, held.update_id, held.posted_at, held.state,
+                    held.title, held.body, held.kind, held.impact, told.components
+                order by held.record_no
+            ) as repeat
+        from evidence.status_update as held
+        left join told on held.source_id = told.source_id and held.record_no = told.record_no
+    ),
+    first as (
+        select
+            *,
+            min(record_no) over (
+                partition by
+                    source_id, incident_id, update_id, posted_at, state, title, body, kind, impact,
+                    repeat
+            ) as first_no
+        from alike
+    )
+    select
+        source_id,
+        record_no,
+        dense_rank() over (
+            partition by source_id, incident_id, update_id, posted_at order by first_no
+        ) as nth
+    from first
+    order by all
+"""
+
 # Of several updates that it can be: the one with the same words, else the one in its place, for a
 # feed tells of the newest first. No more of them are left out than there are updates with ids.
 _TOLD_WITHOUT_ID = r"""
@@ -141,6 +183,22 @@ def find(store: Store) -> frozenset[str]:
         },
         [],
     )  # fmt: skip
+    store.load(
+        "update_number",
+        {"source_id": "usmallint", "record_no": "bigint", "nth": "bigint"},
+        [],
+    )
+    store.execute(_UPDATE_NUMBERS)
+    store.describe(
+        "update_number",
+        comment="Which update of a status page a record tells of. One row per record.",
+        comments={
+            "source_id": "Source of the record.",
+            "record_no": "The record.",
+            "nth": "The how-manieth update that the source has of that incident, id "
+            "and time; records with the same words on different components tell of one.",
+        },
+    )
     several = ", ".join(
         f"(select min(source_id) < max(source_id) from evidence.{name})" for name in _SUBJECTS
     )
@@ -176,14 +234,19 @@ def current(relation: Relation, copied: Collection[str]) -> str:
     columns = ", ".join(f'"{name}"' for name, _ in columns_of(relation))
     kept = _without_copies(relation.name, "held") if relation.name in copied else ""
     if relation.name in _KEYS:
-        alike = _ALIKE.get(relation.name) or ", ".join([*relation.key, str(relation.at)])
+        held, nth = f"{_held(relation.name, copied)} as held", ""
+        if relation.name == "status_update":
+            held += " left join update_number using (source_id, record_no)"
+        elif relation.name in _ALIKE:
+            nth = (
+                f", row_number() over (partition by source_id, {_ALIKE[relation.name]} "
+                "order by record_no) as nth"
+            )
         captured = "captured_at" if "captured_at" in relation.by_column else "null::timestamptz"
         return (
-            f"select {columns} from (select held.*, coalesce({captured}, (select try_cast("
+            f"select {columns} from (select *, coalesce({captured}, (select try_cast("
             "source.obtained_at as timestamptz) from source where source.source_id = "
-            "held.source_id)) as seen_at, row_number() over (partition by source_id, "
-            f"{alike} order by record_no) as nth "
-            f"from {_held(relation.name, copied)} as held{kept}) "
+            f"held.source_id)) as seen_at{nth} from {held}{kept}) "
             f"qualify row_number() over (partition by {_KEYS[relation.name]} "
             "order by seen_at desc nulls last, source_id desc, record_no desc) = 1"
         )

@@ -2,7 +2,7 @@
 -- id = "revision"
 -- title = "Revisions of records"
 -- grain = "One row per record, later copy and column that it changed."
--- reads = ["evidence.action_item", "evidence.alert", "evidence.change", "evidence.status_component", "evidence.status_update", "evidence.ticket_event", "source"]
+-- reads = ["evidence.action_item", "evidence.alert", "evidence.change", "evidence.status_component", "evidence.status_update", "evidence.ticket_event", "source", "update_number"]
 -- limitations = "A change between two exports is seen, not when it was made nor what stood between; copies in other formats are not compared, since they print the same value in other ways."
 -- [columns]
 -- relation = "The relation of the record."
@@ -16,12 +16,11 @@
 -- ///
 with numbered as (
     select
-        *,
-        row_number() over (
-            partition by source_id, incident_id, update_id, posted_at
-            order by record_no
-        ) as nth
-    from evidence.status_update
+        held.*,
+        update_number.nth
+    from evidence.status_update as held
+    inner join update_number
+        on held.source_id = update_number.source_id and held.record_no = update_number.record_no
 ),
 
 tickets as (
