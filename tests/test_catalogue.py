@@ -20,8 +20,8 @@ FILES = sqlfile.catalogue(resources.queries())
 GIVEN = {
     *BY_NAME, "source", "reject", "skipped", "time_note", "value_note", "source_column",
     "case_info", "policy", "component_region", "procedure", "procedure_step", "procedure_rule",
-    "record_copy", "review_entry", "review_snapshot", "relation_state", "rule_catalogue", "update_number",
-    "rule_result",
+    "record_copy", "review_entry", "review_snapshot", "relation_state", "rule_catalogue",
+    "rule_result", "update_number",
     # All revisions of a record, where the relation itself holds the current one.
     *(f"evidence.{name}" for name in BY_NAME),
     *(name for step in steps().values() for name in step.writes),
