@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toolkit.errors import ToolkitError
 
 __all__ = ["Case", "ToolkitError", "__version__"]
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOMES = {"Case": "toolkit.case", "ToolkitError": "toolkit.errors"}
 
