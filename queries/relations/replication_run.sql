@@ -27,7 +27,7 @@
 with
 
 -- What a lake has reduced is added below; the samples that are kept of it are not all that it holds.
-sample as (
+sample as not materialized (
     select *
     from replication_sample
     where source_id not in (select reduced_run.source_id from reduced_run)

@@ -48,6 +48,7 @@ def stages(sql: str, policy: Mapping[str, float]) -> Sequence[Stage]:
             found.append(Stage(part.alias, query.sql(dialect="spark")))
             part.pop()
         else:
+            part.set("materialized", None)  # Spark never holds one, and has no word for that
             before.append(part)
     return [*found, Stage(None, tree.sql(dialect="spark"))]
 
