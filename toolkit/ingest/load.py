@@ -183,7 +183,7 @@ def _note_unread(
     if store.has("unread_file") and not whole:
         told = {row["path"]: list(row.values()) for row in store.rows("from unread_file")}
     for each in outcomes:
-        told.pop(each.path, None)
+        told.pop(_storable(each.path), None)
     for each in outcomes:
         # What has the bytes of another file says nothing that this one does not say.
         reason = reasons.get(each.path) or (each.reason if each.outcome == "unchanged" else None)
@@ -191,8 +191,9 @@ def _note_unread(
             continue
         path = case.path / each.path
         inside = path.is_file() and path.resolve().is_relative_to(case.path.resolve())
-        told[each.path] = [
-            each.path,
+        name = _storable(each.path)
+        told[name] = [
+            name,
             "repeated" if each.outcome == "unchanged" else each.outcome,
             one_line(reason),
             path.stat().st_size if inside else None,
@@ -208,6 +209,11 @@ def _note_unread(
                 [told[name] for name in sorted(told)],
             )
             store.comment("unread_file", "One row per file that no reader took, with the reason.")
+
+
+def _storable(name: str) -> str:
+    """A path with the bytes that are no UTF-8 written out, for the database holds nothing else."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _sha256_of(path: Path) -> str:

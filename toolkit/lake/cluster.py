@@ -250,7 +250,8 @@ def _session(target: str, address: str) -> Any:
         # Any server of this protocol would do so far; only one of Spark knows its version.
         asked = AnalyzePlanRequest(session_id="00000000-0000-4000-8000-000000000000")
         asked.spark_version.SetInParent()
-        stub = SparkConnectServiceStub(channel)
+        stub_of: Any = SparkConnectServiceStub  # generated without types
+        stub = stub_of(channel)
         stub.AnalyzePlan(asked, timeout=_FIRST_ANSWER_SECONDS, metadata=builder.metadata())
     except grpc.FutureTimeoutError:
         raise _unreachable(

@@ -62,7 +62,8 @@ def _translated(node: exp.Expression, policy: Mapping[str, float]) -> exp.Expres
     if name in _NAMES.values():
         return node
     if name == "POINTER":
-        return values[1]
+        record: exp.Expression = values[1]
+        return record
     if name == "POLICY_NUMBER":
         return exp.cast(exp.Literal.string(repr(policy[values[0].name])), "double")
     raise UsageError(
