@@ -313,6 +313,12 @@ def default_policy() -> Mapping[str, dict[str, Any]]:
     return tomllib.loads((resources.queries() / "policy.toml").read_text(encoding="utf-8"))
 
 
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def policy_text(value: object) -> str:
     """The value of a threshold as the table `policy` holds it: lists with commas."""
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -6,7 +6,6 @@ giving it changes what becomes of the file. Trials load into a database of their
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import tomllib
@@ -17,7 +16,15 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from toolkit.casefile import CASE_FILE, DATABASE, EVIDENCE, OUTPUT, PROCEDURES, CaseFolder
+from toolkit.casefile import (
+    CASE_FILE,
+    DATABASE,
+    EVIDENCE,
+    OUTPUT,
+    PROCEDURES,
+    CaseFolder,
+    file_sha256,
+)
 from toolkit.errors import EvidenceRefused, UsageError
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.load import ingest, shipped_mappings
@@ -157,7 +164,7 @@ def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> 
     with Store.create() as store:
         for refusal in refusals:
             path = Path(str(refusal.path))
-            digest = _sha256(path)
+            digest = file_sha256(path)
             if digest in seen:
                 continue
             need = _need(store, case, path, refusal)
@@ -365,11 +372,6 @@ def _name(case: CaseFolder, path: Path) -> str:
     if path.is_relative_to(case.path):
         return path.relative_to(case.path).as_posix()
     return path.as_posix()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _quoted(text: str) -> str:

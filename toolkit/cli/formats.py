@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.options import FormatOption, OutputOption, examples
-from toolkit.cli.told import say, write_rows
+from toolkit.cli.told import say, write_draft, write_rows
 from toolkit.errors import UsageError, did_you_mean
-from toolkit.listing import Format, printable
+from toolkit.listing import Format
 
 app = typer.Typer()
 mapping_app = typer.Typer(help="Draft and test mapping files for foreign headers.")
@@ -75,11 +75,7 @@ def mapping_init(
     from toolkit.ingest.archive import open_one
     from toolkit.ingest.mapping import draft_mapping
 
-    draft = draft_mapping(open_one(file))
-    if output is None:
-        typer.echo(printable(draft), nl=False)
-    else:
-        output.write_text(draft, encoding="utf-8")
+    write_draft(draft_mapping(open_one(file)), output)
 
 
 @mapping_app.command(

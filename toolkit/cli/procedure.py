@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.options import OutputOption, examples
-from toolkit.cli.told import say
-from toolkit.listing import printable
+from toolkit.cli.told import say, write_draft
 
 app = typer.Typer(help="Check procedure files, and import models as such.")
 
@@ -50,9 +49,6 @@ def import_(
     from toolkit.procedure_import import import_model
 
     draft = import_model(file)
-    if output is None:
-        typer.echo(printable(draft.text), nl=False)
-    else:
-        output.write_text(draft.text, encoding="utf-8")
+    write_draft(draft.text, output)
     for each in draft.left_out:
         say(f"not taken over: {each}")

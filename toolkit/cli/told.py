@@ -31,6 +31,14 @@ def write_rows(rows: Sequence[Any], form: Format, output: Path | None) -> None:
     write(pd.DataFrame(list(rows)), form, output)
 
 
+def write_draft(text: str, output: Path | None) -> None:
+    """A file to go on from, on stdout or to where it is wanted."""
+    if output is None:
+        typer.echo(printable(text), nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
 def say_ingested(done: Ingested, case: Path | None = None) -> None:
     """What became of every file; with the case, where to see what was rejected."""
     import pandas as pd

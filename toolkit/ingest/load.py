@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration
+from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration, file_sha256
 from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean, one_line
 from toolkit.ingest import archive
 from toolkit.ingest.bulk import Trust, Unfit
@@ -197,7 +197,7 @@ def _note_unread(
             "repeated" if each.outcome == "unchanged" else each.outcome,
             one_line(reason),
             path.stat().st_size if inside else None,
-            _sha256_of(path) if inside else None,
+            file_sha256(path) if inside else None,
         ]
     with store.transaction():
         store.execute("drop table if exists unread_file")
@@ -214,11 +214,6 @@ def _note_unread(
 def _storable(name: str) -> str:
     """A path with the bytes that are no UTF-8 written out, for the database holds nothing else."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Meter:

@@ -105,30 +105,27 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 def rule_list(rules: Sequence[str]) -> str:
     """Ids of rules by commas, three or more in a row as `CF-01 to CF-03`; they must be sorted."""
-    runs: list[list[str]] = []
-    for rule in rules:
-        kind, _, no = rule.rpartition("-")
-        last = runs[-1][-1].rpartition("-") if runs else None
-        follows = last is not None and last[0] == kind and last[2].isdigit() and no.isdigit()
-        if last is not None and follows and int(no) == int(last[2]) + 1:
-            runs[-1].append(rule)
-        else:
-            runs.append([rule])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
+    return _in_runs([(*rule.rpartition("-")[::2], rule) for rule in rules], " to ")
 
 
 def numbers(found: Iterable[int]) -> str:
     """Numbers of sources in order, runs of three and more as ranges: `1, 3\u20135`."""
-    runs: list[list[int]] = []
-    for no in sorted(set(found)):
-        if runs and no == runs[-1][-1] + 1:
-            runs[-1].append(no)
+    return _in_runs([("", str(no), str(no)) for no in sorted(set(found))], "\u2013")
+
+
+def _in_runs(told: Iterable[tuple[str, str, str]], to: str) -> str:
+    """Names by commas, three or more in a row from the first to the last; each with its kind and
+    number."""
+    runs: list[list[str]] = []
+    before: tuple[str, int | None] = "", None
+    for kind, no, name in told:
+        here = kind, int(no) if no.isdigit() else None
+        if before[1] is not None and here == (before[0], before[1] + 1):
+            runs[-1].append(name)
         else:
-            runs.append([no])
-    return ", ".join(
-        f"{run[0]}\u2013{run[-1]}" if len(run) > 2 else ", ".join(str(no) for no in run)
-        for run in runs
-    )
+            runs.append([name])
+        before = here
+    return ", ".join(f"{run[0]}{to}{run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
 
 
 def percent(share: object) -> str:

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from toolkit.casefile import file_sha256
 from toolkit.errors import VerificationFailed
 
 DECLARATION = "bagit.txt"
@@ -30,6 +31,8 @@ PAYLOAD = "data"
 _DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S[^\x00-\x1f\x7f]*)")
 MAX_MANIFEST_BYTES = 1 << 26
+# How every file of a bag is told from another.
+digest = file_sha256
 MAX_FILES = 200_000
 
 
@@ -169,12 +172,6 @@ def safe(name: str) -> bool:
         and not any(letter in name for letter in "\\\0")
         and not re.match(r"[A-Za-z]:", name)
     )
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _walk(bag: Path) -> list[str]:
