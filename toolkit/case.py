@@ -272,14 +272,12 @@ class Case:
 
     @staticmethod
     def _require_known(store: Store, name: str, saved: Iterable[str]) -> None:
-        if store.has(name):
+        known = store.names()
+        if name in known:
             return
-        known = store.rows(
-            "select table_name as name from information_schema.tables where table_schema = 'main'"
-        )
         raise UsageError(
             f"no relation or query is named {name!r}",
-            remedy=did_you_mean(name, [*(row["name"] for row in known), *saved]),
+            remedy=did_you_mean(name, [*known, *saved]),
         )
 
     def _open(self) -> Store:

@@ -44,8 +44,9 @@ _ASKED = (
 def lines(store: Store) -> list[Line]:
     """(part, key, value) of all that a freeze fixes, sorted."""
     found: list[Line] = []
+    known = store.names()
     for relation, sql in _ASKED:
-        if store.has(relation):
+        if relation in known:
             for row in store.rows(sql):
                 part, key, value = ("" if each is None else str(each) for each in row.values())
                 found.append((part, key, value))

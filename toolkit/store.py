@@ -421,24 +421,22 @@ class Store:
     def comment(self, table: str, text: str, *, kind: str = "table") -> None:
         self.execute(f"comment on {kind} {quoted(table)} is {literal(text)}")
 
-    def has(self, table: str) -> bool:
-        """Whether a table or view of that name stands in the main schema."""
-        if self._depth:
-            # A statement that fails would take the whole transaction with it.
-            return bool(
-                self.value(
-                    "select count(*) from information_schema.tables "
-                    "where table_schema = 'main' and table_name = ?",
-                    [table],
-                )
+    def names(self) -> frozenset[str]:
+        """The tables and views of the main schema."""
+        return frozenset(
+            row["name"]
+            for row in self.rows(
+                "select table_name as name from information_schema.tables "
+                "where table_schema = 'main'"
             )
-        name = table.replace('"', '""')
-        try:
-            # To look it up in the listing of all tables takes several times as long.
-            self._connection.execute(f'select 1 from main."{name}" limit 0')
-        except duckdb.CatalogException:
-            return False
-        return True
+        )
+
+    def has(self, table: str) -> bool:
+        """Whether a table or view of that name stands in the main schema.
+
+        Whoever asks for many asks for `names` once: the engine goes through all tables to answer.
+        """
+        return table in self.names()
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table or view, in order."""

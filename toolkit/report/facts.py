@@ -158,6 +158,8 @@ class CaseFacts:
         self.names = names
         self._originals = originals
         self._read: dict[str, list[Row]] = {}
+        # What a report is made of does not change while it is made.
+        self._known = store.names()
         info = self._raw("case_info")
         case = info[0] if info else {}
         self.case_id: str = visible(str(case.get("case_id") or "case"))
@@ -179,17 +181,17 @@ class CaseFacts:
         return [self._shown(row) for row in self._store.rows(sql)]
 
     def _raw(self, relation: str) -> list[Row]:
-        if not self._store.has(relation):
+        if relation not in self._known:
             return []
         return self._store.rows(f'select * from "{relation}"')
 
     def has(self, relation: str) -> bool:
         """Whether the database knows a relation, be it empty."""
-        return self._store.has(relation)
+        return relation in self._known
 
     def count(self, relation: str) -> int:
         """Rows of a relation, without reading them."""
-        if not self._store.has(relation):
+        if relation not in self._known:
             return 0
         return int(self._store.value(f'select count(*) from "{relation}"'))
 
@@ -223,7 +225,7 @@ class CaseFacts:
     @cached_property
     def _relations_with_evidence(self) -> list[str]:
         names = [row["relation"] for row in self._raw("relation_state") if row["row_count"]]
-        return [name for name in names if name != "procedure" and self._store.has(name)]
+        return [name for name in names if name != "procedure" and name in self._known]
 
     @property
     def has_telemetry(self) -> bool:
@@ -250,7 +252,7 @@ class CaseFacts:
             return Pseudonyms((), {}, ())
         first: dict[str, datetime] = {}
         for relation, at, columns in _ACTORS:
-            if not self._store.has(relation):
+            if relation not in self._known:
                 continue
             for column in columns:
                 for row in self._store.rows(
@@ -284,7 +286,7 @@ class CaseFacts:
     def _kept_words(self) -> set[str]:
         words: set[str] = set()
         for relation, columns in _WORDS:
-            if not self._store.has(relation):
+            if relation not in self._known:
                 continue
             for column in columns:
                 words |= {
@@ -418,8 +420,9 @@ def case_manifest(store: Store) -> bytes:
             "from case_info",
         ),
     )
+    known = store.names()
     for relation, sql in asked:
-        if store.has(relation):
+        if relation in known:
             for row in store.rows(sql):
                 lines.append(["" if value is None else str(value) for value in row.values()])
     told = sorted(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
