@@ -26,16 +26,13 @@ with
 
 hit as (
     select
+        operation_event.evidence as event,
         operation_event.operation_id,
-        operation_event.basis,
-        operation_event.occurred_at,
-        operation_event.occurred_lo,
-        operation_event.occurred_hi,
-        operation_event.action,
         operation_event.target,
         asset_name(operation_event.target) as asset,
-        operation_event.is_irreversible,
-        operation_event.evidence as event
+        operation_event.occurred_at,
+        operation_event.occurred_lo,
+        operation_event.occurred_hi
     from operation_event
     where
         coalesce(operation_event.is_irreversible, true)
@@ -121,32 +118,29 @@ dependent as (
         and coalesce(edge.valid_to > looked_at.occurred_lo, true)
 ),
 
-job_run as (
+run_in_use as (
     select
         lower(replication_run.asset_id) as asset,
-        replication_run.state in ('success', 'running', 'connected') as is_use,
         replication_run.started_at,
         replication_run.last_sample_at,
-        replication_run.asset_id,
         replication_run.evidence,
         replication_run.last_evidence
     from replication_run
+    where replication_run.state in ('success', 'running', 'connected')
 ),
 
 run_end as (
     select
-        job_run.asset,
-        job_run.started_at as recorded_at,
-        job_run.evidence
-    from job_run
-    where job_run.is_use
+        run_in_use.asset,
+        run_in_use.started_at as recorded_at,
+        run_in_use.evidence
+    from run_in_use
     union
     select
-        job_run.asset,
-        job_run.last_sample_at as recorded_at,
-        job_run.last_evidence as evidence
-    from job_run
-    where job_run.is_use
+        run_in_use.asset,
+        run_in_use.last_sample_at as recorded_at,
+        run_in_use.last_evidence as evidence
+    from run_in_use
 ),
 
 -- The ends of a run are samples; what lies between them is looked up below where it matters.
@@ -162,18 +156,17 @@ by_run as (
         any_value(dependent.occurred_lo) as occurred_lo,
         any_value(dependent.occurred_hi) as occurred_hi,
         bool_or(
-            job_run.last_sample_at >= dependent.occurred_lo
-            or job_run.started_at < dependent.since_hi
+            run_in_use.last_sample_at >= dependent.occurred_lo
+            or run_in_use.started_at < dependent.since_hi
         ) as spans,
         max(run_end.recorded_at) as used_at,
         arg_max(run_end.evidence, (run_end.recorded_at, run_end.evidence)) as evidence
     from dependent
-    left join job_run
+    left join run_in_use
         on
-            dependent.asset = job_run.asset
-            and job_run.is_use
-            and dependent.occurred_hi >= job_run.started_at
-            and dependent.since_lo <= job_run.last_sample_at
+            dependent.asset = run_in_use.asset
+            and dependent.occurred_hi >= run_in_use.started_at
+            and dependent.since_lo <= run_in_use.last_sample_at
     left join run_end
         on
             dependent.asset = run_end.asset
