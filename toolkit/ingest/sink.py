@@ -21,51 +21,16 @@ import pyarrow.compute as pc
 from toolkit.errors import ToolkitError, one_line
 from toolkit.ingest.bulk import ORDERED, EngineRead, Trust, Unfit, read_by_engine
 from toolkit.ingest.container import EvidenceFile, Record
+from toolkit.ingest.holding import ARROW, INSTANT, NOTES, Holding, Note, plainly
 from toolkit.ingest.reader import Row, SourceSettings, Value
-from toolkit.ingest.values import Unreadable, is_blank, read_value
+from toolkit.ingest.values import Unreadable, is_blank, read_value, read_values
 from toolkit.relations import BY_NAME, SQL_TYPE, Column, Relation
-from toolkit.store import Store, columns_of
+from toolkit.store import Store
 from toolkit.timestamps import Instant, TimeError, TimeRule, parse
 
-BATCH_ROWS = 1 << 16
 _MAX_INSTANTS = 1 << 17
-_INSTANT = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_ARROW = {
-    "TIMESTAMPTZ": _INSTANT,
-    "VARCHAR": pa.string(),
-    "DOUBLE": pa.float64(),
-    "BIGINT": pa.int64(),
-    "BOOLEAN": pa.bool_(),
-    "USMALLINT": pa.uint16(),
-}
-# The tables of notes, column by column.
-_NOTES: dict[str, dict[str, pa.DataType]] = {
-    "reject": {
-        "source_id": pa.uint16(), "record_no": pa.int64(), "byte_offset": pa.int64(),
-        "field": pa.string(), "code": pa.string(), "reason": pa.string(), "raw": pa.binary(),
-    },
-    "skipped": {
-        "source_id": pa.uint16(), "reason": pa.string(), "records": pa.int64(),
-        "first_record_no": pa.int64(),
-    },
-    "time_note": {
-        "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
-        "raw": pa.string(), "basis": pa.string(), "flags": pa.string(), "lo": _INSTANT,
-        "hi": _INSTANT,
-    },
-    "value_note": {
-        "source_id": pa.uint16(), "record_no": pa.int64(), "column_name": pa.string(),
-        "code": pa.string(), "raw": pa.string(),
-    },
-    "source_column": {
-        "source_id": pa.uint16(), "relation": pa.string(), "column_name": pa.string(),
-        "format": pa.string(), "basis": pa.string(), "readings": pa.int64(),
-        "deviating": pa.int64(),
-    },
-}  # fmt: skip
-_Note = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -114,16 +79,12 @@ class EvidenceSink:
         self.source_id = source_id
         self.settings = settings
         self.account = Account()
-        self.first_reject: _Note | None = None
+        self.first_reject: Note | None = None
         self._store = store
         self._trust = trust
         self._engine: EngineRead | None = None
         self._shift = timedelta(seconds=settings.clock_offset_seconds)
-        self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        self._tables: dict[str, list[pa.Table]] = defaultdict(list)
-        self._notes: dict[str, list[_Note]] = {name: [] for name in _NOTES}
-        self._time_notes: list[pa.Table] = []
-        self._held = 0
+        self._held = Holding(source_id, store)
         self._rules: dict[str, TimeRule] = {}
         self._instants: dict[str, dict[str, Instant]] = defaultdict(dict)
         self._usual: dict[tuple[str, str], str] = {}
@@ -148,9 +109,9 @@ class EvidenceSink:
                 self._keep_instant(reading.relation, column, instant, raw, record.number)
             for name, word in reading.words:
                 self.note(record, name, "UNKNOWN_WORD", word)
-            self._rows[reading.relation.name].append(reading.values)
+            self._held.add_row(reading.relation.name, reading.values)
         self.account.accepted += 1
-        self._hold(len(found))
+        self._held.grew(len(found))
         return True
 
     def accept_columns(
@@ -170,7 +131,7 @@ class EvidenceSink:
             if column.kind == "instant":
                 read[column.name] = self._read_instants(column, raws, faults)
             else:
-                read[column.name] = _read_values(column, raws, faults, words)
+                read[column.name] = read_values(column, raws, faults, words)
         for index, fault in sorted(faults.items()):
             self.reject(records[index], fault.code, fault.reason, field=fault.field)
         kept: Sequence[int] = range(len(records))
@@ -182,7 +143,7 @@ class EvidenceSink:
         for column in form.columns:
             values = read[column.name]
             if column.kind != "instant":
-                arrays[column.name] = pa.array(values, _ARROW[SQL_TYPE[column.kind]])
+                arrays[column.name] = pa.array(values, ARROW[SQL_TYPE[column.kind]])
                 continue
             raws = columns.get(column.name) or [None] * len(records)
             self._keep_instants(form, column, numbers, values, [raws[index] for index in kept])
@@ -194,7 +155,7 @@ class EvidenceSink:
             if index not in faults:
                 self.note(records[index], name, "UNKNOWN_WORD", word)
         self.account.accepted += len(kept)
-        self._keep_table(relation, arrays, len(kept))
+        self._held.add_columns(relation, arrays, len(kept))
 
     def accept_table(self, relation: str, rows: pa.Table, notes: pa.Table | None = None) -> None:
         """Take many records at once: one row each, columns typed as the relation demands, with
@@ -213,7 +174,7 @@ class EvidenceSink:
             if column.name not in arrays or not rows.num_rows:
                 continue
             if column.default is not None:
-                filled = _plainly(arrays[column.name], pa.string())
+                filled = plainly(arrays[column.name], pa.string())
                 arrays[column.name] = pc.fill_null(filled, column.default)
             if column.kind == "instant":
                 place = relation, column.name
@@ -228,7 +189,7 @@ class EvidenceSink:
             if extent["min"] is not None:
                 self._extend(extent["min"], extent["max"])
         self.account.accepted += rows.num_rows
-        self._keep_table(relation, arrays, rows.num_rows)
+        self._held.add_columns(relation, arrays, rows.num_rows)
 
     accept_timed = accept_table
 
@@ -276,9 +237,9 @@ class EvidenceSink:
         fault = (self.source_id, record.number, record.offset, named, code, said, record.raw)
         if self.first_reject is None or record.number < self.first_reject[1]:
             self.first_reject = fault
-        self._notes["reject"].append(fault)
+        self._held.notes["reject"].append(fault)
         self.account.rejected += 1
-        self._hold(1 + len(record.raw) // 256)
+        self._held.grew(1 + len(record.raw) // 256)
 
     def rule(self, column: str, rule: TimeRule) -> None:
         """State how the times of a column are read."""
@@ -289,7 +250,7 @@ class EvidenceSink:
         """Keep a value that was accepted, but not as it stood."""
         # What a note quotes was not checked as a value is: no text column holds half a pair.
         said = raw.encode("utf-8", "backslashreplace").decode("utf-8")
-        self._notes["value_note"].append((self.source_id, record.number, column, code, said))
+        self._held.notes["value_note"].append((self.source_id, record.number, column, code, said))
 
     def counted_elsewhere(
         self, accepted: int, rejected: int, first_at: datetime | None, last_at: datetime | None
@@ -310,47 +271,28 @@ class EvidenceSink:
     # -- what is written -----------------------------------------------------------------------
 
     @property
-    def rejects(self) -> list[_Note]:
+    def rejects(self) -> list[Note]:
         """The rejects that are held."""
-        return self._notes["reject"]
+        return self._held.notes["reject"]
 
     @property
-    def value_notes(self) -> list[_Note]:
+    def value_notes(self) -> list[Note]:
         """The notes on values that are held, in the order of the file."""
-        return sorted(self._notes["value_note"], key=lambda note: note[1])
+        return self._held.told("value_note")
 
     @property
-    def time_notes(self) -> list[_Note]:
+    def time_notes(self) -> list[Note]:
         """The notes on times that are held, in the order of the file."""
-        rows = [row for table in self._time_notes for row in table.to_pylist()]
-        held = [tuple(row[name] for name in _NOTES["time_note"]) for row in rows]
-        return sorted([*self._notes["time_note"], *held], key=lambda note: note[1])
+        return self._held.told("time_note")
 
     def tables(self) -> Iterable[tuple[str, pa.Table]]:
         """The rows that are held, by relation and in the order of the file."""
-        for relation, rows in self._joined_tables():
+        for relation, rows in self._held.tables():
             yield relation, rows.sort_by("record_no")
-
-    def _joined_tables(self) -> Iterable[tuple[str, pa.Table]]:
-        for relation in list(self._rows):
-            self._flush_rows(relation)
-        for relation, parts in self._tables.items():
-            yield relation, _joined(parts)
 
     def flush(self) -> None:
         """Write what is held to the store."""
-        if self._store is None:
-            return
-        for relation, rows in self._joined_tables():
-            self._store.append(f"evidence.{relation}", rows)
-        self._tables.clear()
-        for rows in self._time_notes:
-            self._store.append("time_note", rows)
-        self._time_notes.clear()
-        for name, notes in self._notes.items():
-            self._store.append(name, _note_table(name, notes))
-            notes.clear()
-        self._held = 0
+        self._held.flush()
 
     def close(self) -> None:
         """Write all that remains, after the last record.
@@ -362,11 +304,11 @@ class EvidenceSink:
                 place = self._engine.relation, name
                 if times.readings and self._usual.setdefault(place, times.basis) != times.basis:
                     raise Unfit(f"{name} is usually read otherwise")
-        self._notes["skipped"] += self.skips()
-        self._notes["source_column"] += self.source_columns()
+        self._held.notes["skipped"] += self.skips()
+        self._held.notes["source_column"] += self.source_columns()
         self.flush()
 
-    def source_columns(self) -> list[_Note]:
+    def source_columns(self) -> list[Note]:
         """How each time column was read."""
         found = []
         for (relation, column), basis in sorted(self._usual.items()):
@@ -379,7 +321,7 @@ class EvidenceSink:
             )  # fmt: skip
         return found
 
-    def skips(self) -> list[_Note]:
+    def skips(self) -> list[Note]:
         """Why records were skipped, with how many and the first of them."""
         return [
             (self.source_id, reason, count, first)
@@ -508,7 +450,7 @@ class EvidenceSink:
         if flags or instant.basis != usual:
             self._deviating[place] += 1
             text = raw if isinstance(raw, str) else instant.at.isoformat()
-            self._notes["time_note"].append(
+            self._held.notes["time_note"].append(
                 (
                     self.source_id, number, column.name, text, instant.basis, ",".join(flags),
                     instant.lo, instant.hi,
@@ -528,13 +470,12 @@ class EvidenceSink:
         arrays: dict[str, Any] = {
             "source_id": pa.repeat(pa.scalar(self.source_id, pa.uint16()), notes.num_rows)
         }
-        for name, kind in _NOTES["time_note"].items():
+        for name, kind in NOTES["time_note"].items():
             if name in ("lo", "hi"):
                 arrays[name] = self._shifted(notes.column(name))
             elif name != "source_id":
-                arrays[name] = _plainly(notes.column(name), kind)
-        self._time_notes.append(pa.table(arrays))
-        self._held += notes.num_rows
+                arrays[name] = plainly(notes.column(name), kind)
+        self._held.add_time_notes(pa.table(arrays))
         names = notes.column("column_name").cast(pa.string())
         for counted in pc.value_counts(names).to_pylist():
             place = relation, counted["values"]
@@ -546,74 +487,12 @@ class EvidenceSink:
     def _shifted(self, times: Any) -> Any:
         if not self._shift:
             return times
-        return pc.subtract(times.cast(_INSTANT), pa.scalar(self._shift, pa.duration("us")))
-
-    # -- holding rows --------------------------------------------------------------------------
-
-    def _keep_table(self, relation: str, arrays: Mapping[str, Any], rows: int) -> None:
-        if not rows:
-            return
-        self._flush_rows(relation)
-        self._tables[relation].append(self._table(relation, arrays, rows))
-        self._hold(rows)
-
-    def _flush_rows(self, relation: str) -> None:
-        rows = self._rows.pop(relation, None)
-        if rows:
-            names = [name for name, _ in columns_of(BY_NAME[relation])]
-            columns = {name: [row.get(name) for row in rows] for name in names}
-            self._tables[relation].append(self._table(relation, columns, len(rows)))
-
-    def _table(self, relation: str, columns: Mapping[str, Any], rows: int) -> pa.Table:
-        arrays = {}
-        for name, sql_type in columns_of(BY_NAME[relation]):
-            kind = _ARROW[sql_type]
-            held = columns.get(name)
-            if name == "source_id":
-                arrays[name] = pa.repeat(pa.scalar(self.source_id, kind), rows)
-            elif held is None:
-                arrays[name] = pa.nulls(rows, kind)
-            else:
-                arrays[name] = (
-                    pa.array(held, kind) if isinstance(held, list) else _plainly(held, kind)
-                )
-        return pa.table(arrays)
-
-    def _hold(self, rows: int) -> None:
-        self._held += rows
-        if self._store is not None and self._held >= BATCH_ROWS:
-            self.flush()
+        return pc.subtract(times.cast(INSTANT), pa.scalar(self._shift, pa.duration("us")))
 
     def _extend(self, first: datetime, last: datetime) -> None:
         account = self.account
         account.first_at = min(account.first_at or first, first)
         account.last_at = max(account.last_at or last, last)
-
-
-def _read_values(
-    column: Column,
-    values: Sequence[Value],
-    faults: dict[int, Unreadable],
-    words: list[tuple[int, str, str]],
-) -> list[Any]:
-    """Values of one column; equal texts are read once."""
-    known: dict[str, tuple[object, str | None]] = {}
-    read = []
-    for index, raw in enumerate(values):
-        found = known.get(raw) if isinstance(raw, str) else None
-        if found is None:
-            try:
-                found = read_value(column, raw)
-            except Unreadable as fault:
-                faults.setdefault(index, fault)
-                found = None, None
-            else:
-                if isinstance(raw, str):
-                    known[raw] = found
-        read.append(found[0])
-        if found[1] is not None:
-            words.append((index, column.name, found[1]))
-    return read
 
 
 def _refuse_unknown(relation: Relation, names: Collection[str]) -> None:
@@ -627,34 +506,4 @@ def _instants(times: Sequence[datetime | None]) -> pa.Array:
     for time in set(times):
         if time is not None:
             known[time] = (time - _EPOCH) // _MICROSECOND
-    return pa.array([known[time] for time in times], pa.int64()).cast(_INSTANT)
-
-
-def _joined(parts: Sequence[pa.Table]) -> pa.Table:
-    """Tables below one another, with their dictionaries where all have the same."""
-    schema = parts[0].schema
-    if any(part.schema != schema for part in parts):
-        plain = [
-            pa.field(each.name, each.type.value_type) if pa.types.is_dictionary(each.type) else each
-            for each in schema
-        ]
-        schema = pa.schema(plain)
-        parts = [part.cast(schema) for part in parts]
-    return pa.concat_tables(parts)
-
-
-def _plainly(values: Any, kind: pa.DataType) -> Any:
-    """Values of a type; a dictionary of texts stays one, because a file holds it as well."""
-    if pa.types.is_dictionary(values.type) and pa.types.is_string(kind):
-        return values
-    return values.cast(kind)
-
-
-def _note_table(name: str, notes: Sequence[_Note]) -> pa.Table:
-    layout = _NOTES[name]
-    columns = list(zip(*notes, strict=True)) or [()] * len(layout)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, layout.values(), strict=True)]
-    return pa.table(arrays, names=list(layout))
-
-
-assert set(_ARROW) >= set(SQL_TYPE.values())
+    return pa.array([known[time] for time in times], pa.int64()).cast(INSTANT)

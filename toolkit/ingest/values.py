@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from toolkit.relations import Column
 
@@ -83,3 +85,29 @@ def _number(column: Column, text: str) -> float | int:
     if whole is None or not -(2**63) <= whole < 2**63:
         raise Unreadable("NUMBER_NOT_WHOLE", f"{text!r} is no whole number", column.name)
     return whole
+
+
+def read_values(
+    column: Column,
+    values: Sequence[object],
+    faults: dict[int, Unreadable],
+    words: list[tuple[int, str, str]],
+) -> list[Any]:
+    """Values of one column; equal texts are read once."""
+    known: dict[str, tuple[object, str | None]] = {}
+    read = []
+    for index, raw in enumerate(values):
+        found = known.get(raw) if isinstance(raw, str) else None
+        if found is None:
+            try:
+                found = read_value(column, raw)
+            except Unreadable as fault:
+                faults.setdefault(index, fault)
+                found = None, None
+            else:
+                if isinstance(raw, str):
+                    known[raw] = found
+        read.append(found[0])
+        if found[1] is not None:
+            words.append((index, column.name, found[1]))
+    return read
