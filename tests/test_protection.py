@@ -8,8 +8,10 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from derive import at, derive, hourly, samples
+from derived import run
 
 from toolkit import analysis, resources, sqlfile
+from toolkit.store import Store
 
 STEADY = hourly("other", 0, 48)  # a machine whose record goes on to the end
 
@@ -517,3 +519,27 @@ def test_without_telemetry_there_is_no_row_and_no_error() -> None:
     for relation in ("machine_impact", "region_impact", "partner_impact", "onset"):
         with derive(relation) as store:
             assert store.value(f"select count(*) from {relation}") == 0
+
+
+def test_a_target_is_told_with_the_machines_that_have_no_other() -> None:
+    store = Store.create()
+    store.load(
+        "machine_impact", {"asset_id": "varchar", "onset_relation": "varchar"},
+        [["m1", "struck"], ["m2", "struck"], ["m3", "apart"]],
+    )  # fmt: skip
+    store.load(
+        "replication_run",
+        {"asset_id": "varchar", "job_kind": "varchar", "target_asset": "varchar"},
+        [["m1", "replicate", "vault"], ["m1", "replicate", "vault"], ["m2", "replicate", "vault"],
+         ["m2", "replicate", "far"], ["m3", "replicate", "vault"], ["m4", "replicate", "vault"],
+         ["m4", "replicate", "other"], ["m1", "seed", "other"], ["m3", "replicate", None]],
+    )  # fmt: skip
+    store.load(
+        "protection_gap", {"asset_id": "varchar", "error": "varchar"},
+        [["m1", "z"], ["m1", "a"], ["m2", None], ["m2", None], ["m2", None], ["m3", "other"]],
+    )  # fmt: skip
+    run(store, "shared_target")
+    assert [tuple(row.values()) for row in store.rows("from shared_target")] == [
+        ("far", 2, 0, 0, 3, None, None),
+        ("vault", 2, 1, 2, 5, "a", 1),
+    ]

@@ -11,7 +11,7 @@ from toolkit.report import impact
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Inline, Paragraph, Ref, Source, Strong, Text
-from toolkit.report.words import be, cut, listed, number, percent, plural, size, span
+from toolkit.report.words import be, cut, listed, number, percent, plural, size, some, span
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -194,11 +194,7 @@ def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
             if target not in targets:
                 targets.append(target)
     if done:
-        told = [
-            f"{action} of "
-            + listed([*found[:5], f"{number(len(found) - 5)} more"] if len(found) > 6 else found)
-            for action, found in done.items()
-        ]
+        told = [f"{action} of " + some(found) for action, found in done.items()]
         yield "Cannot be undone", "; ".join(told), "operation_event"
 
 
@@ -395,32 +391,21 @@ def _tie(incident: Incident, board: bool) -> Text:
 def _shared(incident: Incident) -> Iterable[Block]:
     """The one target of all machines that fell, where no operation tells more, and what their
     jobs reported of it."""
-    facts = incident.facts
-    struck = {
-        row["asset_id"] for row in facts.rows("machine_impact") if row["onset_relation"] == "struck"
-    }
-    targets: dict[str, set[str]] = {}
-    for row in facts.rows("replication_run"):
-        if row["job_kind"] == "replicate" and row["target_asset"]:
-            targets.setdefault(row["asset_id"], set()).add(row["target_asset"])
-    common = {frozenset(targets.get(name, ())) for name in struck}
-    if len(struck) < 2 or len(common) != 1 or len(only := next(iter(common))) != 1:
+    rows = incident.facts.rows("shared_target")
+    one = next((row for row in rows if 1 < row["struck"] == row["struck_here"]), None)
+    if one is None:
         return
-    (target,) = only
-    others = sum(target in found for name, found in targets.items() if name not in struck)
-    gaps = [row for row in facts.rows("protection_gap") if row["asset_id"] in struck]
-    errors = Counter(row["error"] for row in gaps if row["error"])
+    others = one["others_here"]
     told = (
-        f"All {number(len(struck))} machines that fell replicate to {target}; of the others, "
-        f"{number(others) if others else 'none'} {be(others or 1, 'does', 'do')}."
+        f"All {number(one['struck'])} machines that fell replicate to {one['target_asset']}; of "
+        f"the others, {number(others) if others else 'none'} {be(others or 1, 'does', 'do')}."
     )
-    if errors:
-        error, count = errors.most_common(1)[0]
+    if one["error"]:
         told += (
-            f" In {number(count)} of {plural(len(gaps), 'gap')} their jobs report "
-            f"“{cut(error, 120)}”. This is quoted; why it was so is not on record."
+            f" In {number(one['error_gaps'])} of {plural(one['gaps'], 'gap')} their jobs report "
+            f"“{cut(one['error'], 120)}”. This is quoted; why it was so is not on record."
         )
-    yield Paragraph(told, query="machine_impact, replication_run, protection_gap")
+    yield Paragraph(told, query="shared_target")
 
 
 def _alike(candidates: list[Row], best: Row) -> str:
@@ -434,8 +419,7 @@ def _alike(candidates: list[Row], best: Row) -> str:
 
 
 def _steps(rows: list[Row]) -> str:
-    names = [f"{row['action']} of {row['target'] or 'a target not on record'}" for row in rows]
-    return listed([*names[:5], f"{number(len(names) - 5)} more"] if len(names) > 6 else names)
+    return some([f"{row['action']} of {row['target'] or 'a target not on record'}" for row in rows])
 
 
 def _near(candidates: list[Row], best: Row) -> str:

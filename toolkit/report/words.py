@@ -103,6 +103,11 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" {last} " + words[-1]
 
 
+def some(names: Sequence[str]) -> str:
+    """Names as a list; of more than six the first five and how many more there are."""
+    return listed([*names[:5], f"{number(len(names) - 5)} more"] if len(names) > 6 else names)
+
+
 def rule_list(rules: Sequence[str]) -> str:
     """Ids of rules by commas, three or more in a row as `CF-01 to CF-03`; they must be sorted."""
     return _in_runs([(*rule.rpartition("-")[::2], rule) for rule in rules], " to ")
