@@ -407,6 +407,23 @@ class Terminal:
                 seen += os.read(self._end, 4096).decode()
         return seen
 
+    def interrupt(self, words: str) -> str:
+        """Press Ctrl-C as a person does, again where nothing comes of it, until the words.
+
+        Between the moment when Python prints a prompt and the moment when it waits for keys, it takes
+        note of a signal only at the next key or signal.
+        """
+        seen = ""
+        for _ in range(12):
+            os.write(self._end, b"\x03")
+            ends = time.monotonic() + 10
+            while time.monotonic() < ends:
+                if select.select([self._end], [], [], 1)[0]:
+                    seen += os.read(self._end, 4096).decode()
+                if words in seen:
+                    return seen
+        raise AssertionError(seen)
+
     def ends(self, typed: str) -> int:
         """Type, and give the exit code."""
         os.write(self._end, typed.encode())
@@ -435,11 +452,11 @@ def test_a_prompt_answers_and_goes_on_after_errors_and_ctrl_c(case: Path, tmp_pa
         assert "not a question" in at.until(PROMPT, "drop table source;\n")
         # Ctrl-C gives up what is half typed, and stops what runs.
         at.until("... ", "select 'half\n")
-        at.until(PROMPT, "\x03")
+        at.interrupt(PROMPT)
         assert "43" in at.until(PROMPT, "select 40 + 3;\n")
         at.until("\n", "select sleep_ms(600000);\n")
         time.sleep(10)  # until it runs, on a machine that is busy too
-        assert "interrupted" in at.until(PROMPT, "\x03")
+        assert "interrupted" in at.interrupt(PROMPT)
         assert "44" in at.until(PROMPT, "select 40 + 4;\n")
         assert at.ends("\x04") == 0
     assert files_of(case) == before
