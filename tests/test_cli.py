@@ -410,8 +410,8 @@ class Terminal:
     def interrupt(self, words: str) -> str:
         """Press Ctrl-C as a person does, again where nothing comes of it, until the words.
 
-        Between the moment when Python prints a prompt and the moment when it waits for keys, it takes
-        note of a signal only at the next key or signal.
+        Between the moment when Python prints a prompt and the moment when it waits for keys, it
+        takes note of a signal only at the next key or signal.
         """
         seen = ""
         for _ in range(12):

@@ -18,7 +18,7 @@ from openpyxl import Workbook
 from test_ingest import EVENTS, GOOD, load, make_case
 
 from toolkit.casefile import CaseFolder
-from toolkit.errors import EvidenceRefused
+from toolkit.errors import EvidenceRefused, UsageError
 from toolkit.ingest import archive
 from toolkit.ingest.load import Loaded, sniff
 from toolkit.report import original_lines
@@ -105,6 +105,20 @@ def test_a_member_may_have_a_longer_name_than_a_file(tmp_path: Path) -> None:
     with (case.path / "case.toml").open("a") as stream:
         stream.write(f'[[source]]\npath = "evidence/b.zip!{name}"\nformat = "table"\n')
     assert f"evidence/b.zip!{name}" in outcomes(load(CaseFolder.open(case.path)).files)
+
+
+def test_a_member_with_a_longer_name_than_a_file_can_be_refused(tmp_path: Path) -> None:
+    name = "one" + "x" * 300 + ".csv"
+    case = make_case(tmp_path / "case", {"b.zip": zipped({name: b"\0\1\2", "y.csv": SAMPLES})})
+    assert list(outcomes(load(case).files).values()) == ["refused", "loaded"]
+
+
+def test_the_name_of_a_mapping_can_be_too_long(tmp_path: Path) -> None:
+    case = make_case(tmp_path / "case", {"y.csv": SAMPLES})
+    with (case.path / "case.toml").open("a") as stream:
+        stream.write(f'[[source]]\npath = "evidence/y.csv"\nmapping = "{"x" * 300}.toml"\n')
+    with pytest.raises(UsageError, match="no such mapping"):
+        load(CaseFolder.open(case.path))
 
 
 def test_a_member_that_is_gone_is_withdrawn_and_the_others_stay(tmp_path: Path) -> None:

@@ -313,6 +313,14 @@ def default_policy() -> Mapping[str, dict[str, Any]]:
     return tomllib.loads((resources.queries() / "policy.toml").read_text(encoding="utf-8"))
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; names of members and of patterns can be too long for one."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
@@ -414,6 +422,6 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     """The one file of that name, else what the pattern matches."""
     literal = folder / pattern
     try:
-        return [literal] if literal.is_file() else list(folder.glob(pattern))
-    except OSError:  # The name of a member of an archive can be longer than a file's.
+        return [literal] if is_file(literal) else list(folder.glob(pattern))
+    except OSError:
         return []

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration, file_sha256
+from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration, file_sha256, is_file
 from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean, one_line
 from toolkit.ingest import archive
 from toolkit.ingest.bulk import Trust, Unfit
@@ -190,7 +190,7 @@ def _note_unread(
         if reason is None or each.outcome == "withdrawn":
             continue
         path = case.path / each.path
-        inside = path.is_file() and path.resolve().is_relative_to(case.path.resolve())
+        inside = is_file(path) and path.resolve().is_relative_to(case.path.resolve())
         name = _storable(each.path)
         told[name] = [
             name,
@@ -372,7 +372,7 @@ def _mapping(case: CaseFolder, name: str) -> Path:
         raise UsageError(
             "the mapping lies outside of the case", path=name, remedy="copy it into the case folder"
         )
-    if not mapping.is_file():
+    if not is_file(mapping):
         raise UsageError(
             "no such mapping", path=case.path / name, remedy=did_you_mean(name, shipped)
         )
