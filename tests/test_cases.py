@@ -102,6 +102,7 @@ def test_a_region_is_closed_by_the_posts_on_it(made: Store) -> None:
         row["scope"]: (f"{row['started_at']:%m-%d %H:%M}", row["evidence"].rpartition(":")[2])
         for row in made.rows("select * from incident_phase where phase = 'closed'")
     }
+    assert "by the posts that name it, or no region" in _told(made, "review")
     # The page resolved both regions on 6 May, and took up the South again the day after.
     assert closed == {
         "all": ("05-08 16:30", "8"), "North": ("05-06 13:40", "6"), "South": ("05-08 16:30", "8"),
@@ -164,6 +165,9 @@ def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
         assert "in brackets the rule" not in text  # no decision names one
     assert "What the page said" not in _told(made, "summary")  # it said nothing
     text = _told(made, "review")
+    assert "Carried out by: Operator C" in text.replace("*", "").replace("\u00a0", " ")
+    assert "Witnessed or confirmed by" in text
+    assert "Closed as success: Remove array-1 (implementer: Operator C)" in text
     assert "10 events lie in the window; the table shows all of them" in text
     plan = text.partition("## Plan against execution")[2].partition("## Contributing")[0]
     assert plan.count("no deviation on record") == 4  # one row per step
@@ -243,6 +247,9 @@ def test_working_papers_read_as_a_sentence(made: Store) -> None:
         "records to expect for any of the 7 sources. For these, integrity rests"
     ) in text
     assert "1 operation: 1 registered change and no session of events without one" in text
+    assert "3 accounts stand as roles" in text  # whether of people, no record says
+    assert re.search(r"soc2:CC4\.2.*Nothing to test; CF\\?-28 not run", text)
+    assert re.search(r"iso27001:A\.5\.37.*No exception; CF\\?-23 not run", text)
     assert "in the records; 2025-08-30 12:00 | C |" in text  # one instant, not a span
     assert "Text of people" in text
     assert "was not" not in text.partition("## Source register")[0]
@@ -256,6 +263,9 @@ def test_what_is_absent_is_said_as_absent(made: Store) -> None:
     assert "no procedure version on file" in text
     assert "no account of a person is on record" in text
     assert "Text of people" not in text  # there is none
+    tests = text.partition("## Tests")[2].partition("Rules that could not run")[0]
+    assert "| 0 |" not in tests  # what a rule that did not run would have counted is not known
+    assert "no step of an operation" not in text.lower()
 
 
 def test_files_that_no_reader_took_are_listed_with_the_reason(tmp_path: Path) -> None:

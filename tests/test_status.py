@@ -331,6 +331,9 @@ def test_edits_after_posting_and_resolutions_taken_back_are_counted() -> None:
     found = measures(status_update=said)
     assert (found["retroactive_edits", "all"]["value"], found["posts", "all"]["value"]) == (1, 4)
     assert found["premature_resolved", "all"]["evidence"] == ["1:2"]
+    for post in said:
+        post.pop("edited_at", None)
+    assert measures(status_update=said)["retroactive_edits", "all"]["value"] is None
 
 
 def test_a_resolution_while_machines_are_in_a_gap_is_premature() -> None:

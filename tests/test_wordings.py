@@ -106,6 +106,8 @@ def test_an_effect_states_no_act_and_no_knowledge_that_no_record_shows() -> None
         "was not looked at",
         "without a way back",
         "had been prepared",
+        "could no longer use",
+        "can no longer be read",
     )
     rules = [
         file for file in sqlfile.catalogue(resources.queries()).values() if file.kind == "finding"
@@ -244,13 +246,18 @@ def test_steps_that_score_alike_are_named_and_none_is_set_apart(store: Store) ->
     class Incident:
         facts = CaseFacts(store)
         scores = (6.7, 6.7, 6.3)
+        gains = (0.0, 0.0, 0.0)  # what the steps gain as such that cannot be undone
+        onset = None
 
         def candidates(self) -> list[Row]:
             return [
                 {"rank": no, "score": score, "action": "stop", "target": f"db-{no}",
                  "operation_id": "s", "topology_term": 0.0, "placebos": 0, "p_value": None,
+                 "time_term": score - gain, "occurred_at": NOON + timedelta(minutes=no),
                  "explanation": "stop at noon; 1 of 2 machines fell; a ranking only."}
-                for no, score in enumerate(self.scores, start=1)
+                for no, (score, gain) in enumerate(
+                    zip(self.scores, self.gains, strict=True), start=1
+                )
             ]  # fmt: skip
 
         def operation_name(self, name: str) -> str:
@@ -262,7 +269,24 @@ def test_steps_that_score_alike_are_named_and_none_is_set_apart(store: Store) ->
     )
     assert "As good by score: stop of db-2." in told
     assert "hardly sets it apart: stop of db-3." in told
+    assert "goes best with the onset by time alone" in told
+    assert "In the interval of the onset" not in told
     assert "No comparable moment is on record" in told
+    # The first is so by its kind alone: another one goes better with the onset, and one lies in it.
+    Incident.gains = (1.6, 1.6, 0.0)
+    Incident.onset = {
+        "onset_lo": NOON + timedelta(minutes=3),
+        "onset_hi": NOON + timedelta(hours=1),
+    }
+    told = plain(opening._tie(Incident(), board=False))  # type: ignore[arg-type]
+    assert "goes best" not in told
+    assert (
+        "stop of db-1 ranks first, since a step that cannot be undone has more weight in the "
+        "score; without that weight, stop of db-3 would. Which machines fell does not speak for "
+        "the first: 1 of 2 machines fell."
+    ) in told
+    assert "In the interval of the onset itself lies stop of db-3. " in told
+    Incident.gains = (0.0, 0.0, 0.0)
     Incident.scores = (6.7, 2.0, 1.0)
     told = plain(opening._tie(Incident(), board=False))  # type: ignore[arg-type]
     assert told.startswith("Of all steps on record, stop of db-1 goes best")
@@ -284,3 +308,35 @@ def test_that_nothing_was_captured_twice_is_not_said_to_show_that_nothing_was_ed
     text = json.dumps(plain(said.text))  # type: ignore[union-attr]
     assert "no later edit shows" not in text
     assert "only where the record itself tells of it" in text
+
+
+def test_the_zone_of_times_that_no_record_states_is_not_said_to_stand_in_the_records(
+    store: Store,
+) -> None:
+    read = [
+        {"source_id": 1, "readings": 2}, {"source_id": 2, "readings": 2},
+        {"source_id": 3, "readings": 1},
+    ]  # fmt: skip
+    notes = [
+        *({"source_id": 1, "flags": "file_name_time"} for _ in range(2)),
+        {"source_id": 2, "flags": "captured_at_used"},  # the other one stands in its record
+        {"source_id": 3, "flags": "captured_at_used"},
+    ]
+    facts = Told(store, source_column=read, time_note=notes)
+    assert sources._from_elsewhere(facts) == {
+        1: "time from its name", 3: "time of its capture",
+    }  # fmt: skip
+
+
+def test_who_only_watched_did_not_carry_the_operation_out() -> None:
+    facts = SimpleNamespace(policy={"witness_actions": "witness, confirm"}.get)
+    events = [
+        {"actor": "Operator A", "action": "Confirm"},
+        {"actor": "Operator B", "action": "stop"},
+    ]
+    told = plan._hands(facts, {"actors": ["Operator A", "Operator B"]}, events)  # type: ignore[arg-type]
+    assert dict(told) == {
+        "Carried out by": "Operator B", "Witnessed or confirmed by": "Operator A",
+    }  # fmt: skip
+    alone = plan._hands(facts, {"actors": ["Operator B"]}, events[1:])  # type: ignore[arg-type]
+    assert dict(alone) == {"Carried out by": "Operator B"}

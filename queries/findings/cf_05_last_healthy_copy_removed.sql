@@ -6,7 +6,7 @@
 -- level = "system"
 -- severity = "critical"
 -- criteria = "A redundancy group keeps its minimum of healthy members after an irreversible action."
--- effect = "Data that only the removed member still held can no longer be read from the group."
+-- effect = "Data that only the removed member still held may no longer be readable from the group."
 -- recommendation = "Check the health of the remaining members at the moment of removal, by machine."
 -- questions = [
 --     "Did another copy exist outside the redundancy group on record?",

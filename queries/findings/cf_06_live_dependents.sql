@@ -6,7 +6,7 @@
 -- level = "system"
 -- severity = "critical"
 -- criteria = "Nothing depends on a target any more when it is removed for good."
--- effect = "What depended on the target could no longer use it; the action itself has no way back."
+-- effect = "The action could take from its dependents what they still used; by its kind it cannot be undone."
 -- recommendation = "Show the last use by each dependent at the moment of removal, and refuse while there is any."
 -- questions = [
 --     "Were the samples made by probes rather than by dependents that do work?",

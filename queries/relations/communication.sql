@@ -38,6 +38,7 @@ counted as (
             where posts.evidence is not null
         ) as post_evidence,
         count(*) filter (where posts.edited_at > posts.posted_hi) as edits,
+        count(posts.edited_at) as edits_known,
         list(posts.evidence order by posts.posted_at, posts.evidence) filter (
             where posts.edited_at > posts.posted_hi
         ) as edit_evidence
@@ -376,10 +377,14 @@ metrics as (
     select
         'retroactive_edits' as metric,
         11 as metric_no,
-        edits as value,
+        if(edits_known = 0, null, edits) as value,
         'posts' as unit,
         scope,
-        'Updates that were edited after they had been posted.' as detail,
+        if(
+            edits_known = 0,
+            'No update states when it was last edited.',
+            'Updates that were edited after they had been posted.'
+        ) as detail,
         edit_evidence as evidence
     from counted
     union all by name

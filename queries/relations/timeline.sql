@@ -118,7 +118,9 @@ events as (
         closed_at as occurred_at,
         change_id as subject,
         implementer as actor,
-        concat_ws(' ', 'Closed', outcome || ':', title) as summary,
+        concat_ws(
+            ' ', if(outcome <> 'unknown', 'Closed as ' || outcome || ':', 'Closed:'), title
+        ) as summary,
         source_id,
         record_no,
         change_id,
@@ -203,7 +205,20 @@ events as (
         ended_at as occurred_at,
         asset_id as asset,
         asset_id as subject,
-        concat_ws(' ', 'Gap of', asset_id, 'to ' || target_asset, 'ends by', ended_by) as summary,
+        concat_ws(
+            ' ',
+            'Gap of',
+            asset_id,
+            'to ' || target_asset,
+            case ended_by
+                when 'job' then 'ends: the job succeeds again'
+                when 'seed' then 'ends: seeded anew'
+                when 'relink' then 'ends: linked again'
+                when 'continued' then 'ends: a later job goes on'
+                when 'retired' then 'ends: no longer in service'
+                else 'ends'
+            end
+        ) as summary,
         split_part(end_evidence, ':', 1)::usmallint as source_id,
         split_part(end_evidence, ':', 2)::bigint as record_no
     from gaps
@@ -245,7 +260,12 @@ events as (
         if(scope_kind = 'region', scope, null) as stated_region,
         scope as subject,
         concat_ws(
-            ' ', 'Onset in', scope || ':', affected, 'of', population, 'machines in a gap'
+            ' ',
+            if(scope_kind = 'all', 'Onset:', 'Onset in ' || scope || ':'),
+            affected,
+            'of',
+            population,
+            'machines in a gap'
         ) as summary
     from onset
     where scope_kind in ('all', 'region')

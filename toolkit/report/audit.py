@@ -56,7 +56,7 @@ _PAPERS = (
     ("WP-B", "Sources, reconciliation, custody", "sources", "Sources"),
     ("WP-C", "Timeline with evidence", "", "timeline.csv; drawn in the review"),
     ("WP-D", "Tests: population, result, exceptions", "tests", "Tests"),
-    ("WP-E", "Impact", "", "relations machine_impact, region_impact; partners.csv"),
+    ("WP-E", "Impact", "", "relations machine_impact, region_impact"),
     ("WP-F", "Communication", "", "relations communication, disclosure; shown in the review"),
     ("WP-G", "Findings", "findings", "Findings"),
     ("WP-H", "Responses and actions", "findings", "at each finding; actions in the review"),
@@ -98,9 +98,9 @@ def _scope(incident: Incident) -> Section:
                 ),
                 (
                     "People",
-                    f"{plural(len(facts.people), 'account')} of "
-                    f"{be(len(facts.people), 'a person stands as a role', 'people stand as roles')}"
-                    ", numbered by first appearance in the evidence"
+                    f"{plural(len(facts.people), 'account')} "
+                    f"{be(len(facts.people), 'stands as a role', 'stand as roles')}, numbered by "
+                    "first appearance in the evidence"
                     if len(facts.people)
                     else "no account of a person is on record",
                 ),
@@ -110,7 +110,7 @@ def _scope(incident: Incident) -> Section:
             "Index of the working papers",
             columns("Paper {9} | What {43} | Where"),
             tuple(
-                (name, what, Ref(where, target) if target else where)
+                (name, what, Ref(where, target) if target else where + _listed_in(facts, name))
                 for name, what, target, where in _PAPERS
             ),
         ),
@@ -143,6 +143,11 @@ def _scope(incident: Incident) -> Section:
             )
         )
     return Section("scope", "Scope and criteria", tuple(blocks), new_page=True)
+
+
+def _listed_in(facts: CaseFacts, paper: str) -> str:
+    """The attached list of a working paper, where there is one."""
+    return "; partners.csv" if paper == "WP-E" and facts.rows("partner_impact") else ""
 
 
 def _or_no(count: int, what: str) -> str:
@@ -194,35 +199,41 @@ def _counts(incident: Incident) -> dict[str, Counter[str]]:
     return counts
 
 
+_UNKNOWN = "–"
+
+
 def _tests(incident: Incident) -> Section:
     counts = _counts(incident)
     rows: list[tuple[Text, ...]] = []
     for rule, found in sorted(counts.items(), key=lambda item: _rule_key(item[0])):
         title = str(incident.rules.get(rule, {}).get("title", ""))
         population = found["exception"] + found["ok"] + found["undetermined"]
+        # What a rule that did not run would have counted is not known.
+        counted = (
+            population,
+            found["exception"] + found["ok"],
+            found["exception"],
+            found["undetermined"],
+            found["not_applicable"],
+        )
         rows.append(
             (
                 (Strong(rule), " ", title),
-                number(population),
-                number(found["exception"] + found["ok"]),
-                number(found["exception"]),
-                number(found["undetermined"]),
-                number(found["not_applicable"]),
-                "yes" if found["not_run"] else "",
+                *(_UNKNOWN if found["not_run"] else number(count) for count in counted),
                 conclusion(found),
             )
         )
     table = Table(
         "Tests: one row per rule",
         columns(
-            "Rule {30} | Population {number 10} | Decided {number 9} | Exceptions {number 10} | "
-            "Open {number 7} | Not applicable {number 10} | Not run {7} | Conclusion"
+            "Rule {37} | Population {number 10} | Decided {number 9} | Exceptions {number 10} | "
+            "Open {number 7} | Not applicable {number 10} | Conclusion"
         ),
         tuple(rows),
         "finding, rule_catalogue",
         "Open: undetermined. The population of a rule is every operation or subject on record "
         "that activates it. All of it is tested; decided are those for which the evidence gives "
-        "an answer.",
+        "an answer. A rule that did not run has counted nothing.",
     )
     return Section("tests", "Tests", (table, *not_run(incident)), new_page=True)
 
@@ -260,13 +271,17 @@ def _controls(incident: Incident) -> Section:
         total: Counter[str] = Counter()
         for name in names:
             total += counts.get(name, Counter())
+        unrun = [name for name in sorted(names, key=_rule_key) if counts[name]["not_run"]]
+        ran = len(unrun) < len(names)
+        if ran:
+            del total["not_run"]
         rows.append(
             (
                 Code(control),
                 ", ".join(sorted(names, key=_rule_key)),
-                number(total["exception"]),
-                number(total["undetermined"]),
-                conclusion(total),
+                number(total["exception"]) if ran else _UNKNOWN,
+                number(total["undetermined"]) if ran else _UNKNOWN,
+                conclusion(total) + (f"; {listed(unrun)} not run" if unrun and ran else ""),
             )
         )
     return Section(
@@ -530,5 +545,6 @@ def _sign_off(facts: CaseFacts) -> Section:
             *(board.signatures(facts) if signed else (form,)),
             *board.history(facts),
         ),
-        new_page=True,
+        new_page=signed,
+        kept=not signed,
     )

@@ -80,7 +80,7 @@ def section(incident: Incident) -> Section:
         )
         return Section(
             "decisions", "Decisions and actions", (first, _decision_form(), _action_form()),
-            new_page=True,
+            kept=True,
         )  # fmt: skip
     blocks: list[Block] = [*_standing(facts), *_since_freeze(facts)]
     blocks += _decided(incident)

@@ -39,7 +39,7 @@ def section(incident: Incident) -> Section:
             "was none.",
             query="finding",
         )
-        return Section("findings", "Findings", (none,), new_page=True)
+        return Section("findings", "Findings", (none,))
     pages = _pages(incident)
     anchors = {row["finding_id"]: page.id for page, rows in pages for row in rows}
     register = Table(

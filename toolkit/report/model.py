@@ -328,6 +328,7 @@ class Section:
     blocks: tuple[Block, ...] = ()
     sections: tuple[Section, ...] = ()
     new_page: bool = False
+    kept: bool = False  # on one page, where it is no longer than that
 
 
 @dataclass(frozen=True, slots=True)

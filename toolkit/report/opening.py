@@ -352,8 +352,8 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
     contradicted = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
     if contradicted:
         order += (
-            f" {plural(len(contradicted), 'claim')} of operators, tools or the status page "
-            f"{be(len(contradicted))} contradicted by other records (EQ-05)."
+            f" {plural(len(contradicted), 'claim')} on record {be(len(contradicted))} contradicted "
+            "by other records (EQ-05)."
         )
     if order:
         yield Paragraph(order.strip(), query="operation_event, onset, finding")
@@ -366,26 +366,66 @@ def _tie(incident: Incident, board: bool) -> Text:
     if best is None:
         return "No step of an operation is on record that could be compared with the onset."
     under = f" under {incident.operation_name(best['operation_id'])}" if board else ""
-    by = "by time and by which machines fell"
-    if (best["topology_term"] or 0) < 0.05:
-        by = "by time alone; which machines fell does not speak for it"
     step = f"{best['action']} of {best['target']}{under}"
     alike, near = _alike(candidates, best), _near(candidates, best)
+    close = bool(alike or near)
     parts: list[Inline] = [
         *(
             ("Of the steps on record none stands out. By a narrow margin, ", step)
-            if alike or near
+            if close
             else ("Of all steps on record, ", Strong(step))
         ),
-        f" goes best with the onset {by}: {_counted(best)}. ",
+        f" {_fit(candidates, best)}: {_counted(best)}. ",
         alike,
         near,
+        _within(candidates, best, incident.onset) if close else "",
         _chance(best, none is not None),
         " A rank is no proof, and several conditions can have had a part; whether the one led to "
         "the other is for the review board to judge",
     ]
     parts += [" (", Ref("candidates", "trigger"), ")."] if board else ["."]
     return tuple(parts)
+
+
+def _fit(candidates: list[Row], best: Row) -> str:
+    """What speaks for the first step. Where that it cannot be undone alone puts it first, another
+    goes better with the onset, and it is named."""
+    speaks = (best["topology_term"] or 0) >= 0.05
+    better = max((row for row in candidates if row["rank"]), key=_bare)
+    if _bare(better) > _bare(best):
+        told = (
+            "ranks first, since a step that cannot be undone has more weight in the score; without "
+            f"that weight, {_steps([better])} would. Which machines fell "
+        )
+        return told + ("speaks for the first too" if speaks else "does not speak for the first")
+    return (
+        "goes best with the onset by time and by which machines fell"
+        if speaks
+        else "goes best with the onset by time alone; which machines fell does not speak for it"
+    )
+
+
+def _bare(row: Row) -> float:
+    """The score of a candidate by time and by which machines fell, whatever kind of step it is."""
+    return round((row["time_term"] or 0) + (row["topology_term"] or 0), 1)
+
+
+def _within(candidates: list[Row], best: Row, onset: Row | None) -> str:
+    """The other steps that lie in the interval of the onset itself."""
+    if onset is None:
+        return ""
+    inside = [
+        row
+        for row in candidates
+        if row["rank"] > 1
+        and row["occurred_at"] is not None
+        and onset["onset_lo"] <= row["occurred_at"] <= onset["onset_hi"]
+    ]
+    if not inside:
+        return ""
+    return (
+        f"In the interval of the onset itself {be(len(inside), 'lies', 'lie')} {_steps(inside)}. "
+    )
 
 
 def _shared(incident: Incident) -> Iterable[Block]:

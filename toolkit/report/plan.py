@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
@@ -114,7 +115,7 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
         ("Title", str(operation.get("title") or "not stated")),
         ("Kind", str(operation["kind"] or "not stated")),
         ("Asked for by", str(operation.get("requested_by") or "not stated")),
-        ("Carried out by", listed([str(actor) for actor in operation["actors"] or ()])),
+        *_hands(facts, operation, events),
         (
             "Planned window",
             f"{facts.when(operation.get('window_start'))} to "
@@ -190,6 +191,16 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
         )
     title = incident.operation_name(name)
     return Section(f"plan-{_slug(name)}", title[:1].upper() + title[1:], tuple(blocks))
+
+
+def _hands(facts: CaseFacts, operation: Row, events: list[Row]) -> Iterable[tuple[str, str]]:
+    """Who carried it out, and apart from them who is on record as a witness alone."""
+    watching = {word.strip() for word in (facts.policy("witness_actions") or "").split(",")}
+    at_work = {row["actor"] for row in events if str(row["action"]).lower() not in watching}
+    actors = [str(actor) for actor in operation["actors"] or ()]
+    yield "Carried out by", listed([actor for actor in actors if actor in at_work]) or "not stated"
+    if seen := [actor for actor in actors if actor not in at_work]:
+        yield "Witnessed or confirmed by", listed(seen)
 
 
 def _slug(text: str) -> str:

@@ -87,8 +87,8 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
             "No single point is on record: no dependency is registered whose loss alone would take "
             "down the protection of another machine."
             if facts.count("dependency")
-            else "No register of dependencies is among the evidence, so single points, such as a "
-            "target that several machines share, are not told.",
+            else "No register of dependencies is among the evidence, so single points cannot be "
+            "told.",
             query="blast_radius",
         )
         return

@@ -92,11 +92,14 @@ def _unread(rows: list[Row]) -> Iterable[Block]:
 def _register(facts: CaseFacts, sources: list[Row]) -> Table:
     narrative = _narrative(facts)
     timed = {row["source_id"] for row in facts.rows("source_column")}
+    elsewhere = _from_elsewhere(facts)
     rows: list[tuple[Text, ...]] = []
     for row in sources:
         told = [
             f"{row['format']} (reader version {row['reader_version']}, {row['detected_by']})",
-            f"zone {row['zone']}"
+            elsewhere[row["source_id"]]
+            if row["source_id"] in elsewhere
+            else f"zone {row['zone']}"
             if row["zone"]
             else "zone as stated in the records"
             if row["source_id"] in timed
@@ -223,6 +226,29 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
             _by_word(omitted),
             "skipped",
         )
+
+
+def _from_elsewhere(facts: CaseFacts) -> dict[int, str]:
+    """What the times of a source rest on where none of its records states one."""
+    read: dict[int, int] = defaultdict(int)
+    for row in facts.rows("source_column"):
+        read[row["source_id"]] += row["readings"] or 0
+    flagged: dict[str, dict[int, int]] = {flag: defaultdict(int) for flag in _ELSEWHERE}
+    for row in facts.rows("time_note"):
+        for flag in set(str(row["flags"] or "").split(",")) & set(_ELSEWHERE):
+            flagged[flag][row["source_id"]] += 1
+    return {
+        source: told
+        for flag, told in _ELSEWHERE.items()
+        for source, count in flagged[flag].items()
+        if count == read[source]
+    }
+
+
+_ELSEWHERE = {
+    "captured_at_used": "time of its capture",
+    "file_name_time": "time from its name",
+}
 
 
 def _by_word(counts: Mapping[str, Mapping[int, int]]) -> tuple[tuple[str, str, str], ...]:

@@ -174,7 +174,8 @@ def section(incident: Incident) -> Section:
             f"{_shown(curated)} Squares mark irreversible events, events "
             "with a deviation, and the onset; circles mark all others; a bar through a sign "
             "spans the times that the record leaves open; small signs without a number are "
-            "events that the table leaves out.",
+            "events that the table leaves out. Where more signs meet than a lane has room for, "
+            "the later ones are not drawn.",
             query="timeline",
         )
     ]
@@ -248,8 +249,8 @@ def _phases(incident: Incident) -> Iterable[Block]:
         "Start of each phase as the record shows it, and in brackets the source and record; a "
         "phase without a record is empty."
         + (
-            " Closed is when the page closed the last incident in review that names the region, "
-            "which can be later than its last post on that region."
+            " Closed is when the page closed the last incident in review; for a region by the "
+            "posts that name it, or no region."
             if "closed" in names
             else ""
         )
@@ -400,8 +401,11 @@ def _moment(facts: CaseFacts, row: Row) -> str:
 
 def _what(row: Row) -> str:
     text = without_markup(str(row["summary"] or row["kind"]))
-    who = f" ({row['actor']})" if row["actor"] and str(row["actor"]) not in text else ""
-    return cut(text, 300) + who
+    if not row["actor"] or str(row["actor"]) in text:
+        return cut(text, 300)
+    # A register of changes names who carries one out, not who opened or closed it.
+    role = "implementer: " if row["kind"] in ("window_start", "window_end", "closed") else ""
+    return f"{cut(text, 300)} ({role}{row['actor']})"
 
 
 def _claim(row: Row, curated: Curated) -> Text:

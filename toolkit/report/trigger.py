@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Code, Paragraph, Section, Strong, Table, Text, columns
-from toolkit.report.words import number, plural
+from toolkit.report.words import be, number, plural
 
 STEPS = 6  # candidates printed for the whole; all of them stand in trigger_candidate
 
@@ -48,7 +48,12 @@ def _blocks(incident: Incident, rows: list[Row]) -> Iterable[Block]:
     )
     whole = incident.candidates()
     if whole:
-        yield _table(facts, "Candidates for the whole, best first", whole[: STEPS + 1])
+        yield _table(
+            facts,
+            "Candidates for the whole, best first",
+            whole[: STEPS + 1],
+            more=len(whole) - STEPS - 1,
+        )
         best = next((row for row in whole if row["rank"] == 1), None)
         if best is not None:
             yield Paragraph((Strong("Rank 1. "), f"{best['explanation']}"), "trigger_candidate")
@@ -63,7 +68,9 @@ def _blocks(incident: Incident, rows: list[Row]) -> Iterable[Block]:
     yield Paragraph(_missing(whole or rows), "trigger_candidate", "note")
 
 
-def _table(facts: CaseFacts, caption: str, rows: list[Row], *, scope: bool = False) -> Table:
+def _table(
+    facts: CaseFacts, caption: str, rows: list[Row], *, scope: bool = False, more: int = 0
+) -> Table:
     first = "Region {9}" if scope else "Rank {number 6}"
     return Table(
         caption,
@@ -85,9 +92,20 @@ def _table(facts: CaseFacts, caption: str, rows: list[Row], *, scope: bool = Fal
             for row in rows
         ),
         "trigger_candidate",
-        "A row without a step: none explains the onset beyond chance (p > 0.05)."
-        if any(row["rank"] == 0 and row["p_value"] is not None for row in rows)
-        else "",
+        " ".join(
+            told
+            for told, holds in (
+                (
+                    "A row without a step: none explains the onset beyond chance (p > 0.05).",
+                    any(row["rank"] == 0 and row["p_value"] is not None for row in rows),
+                ),
+                (
+                    f"{number(more)} more {be(more, 'stands', 'stand')} in trigger_candidate.",
+                    more > 0,
+                ),
+            )
+            if holds
+        ),
     )
 
 
