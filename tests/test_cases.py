@@ -247,6 +247,7 @@ def test_working_papers_read_as_a_sentence(made: Store) -> None:
         "records to expect for any of the 7 sources. For these, integrity rests"
     ) in text
     assert "1 operation: 1 registered change and no session of events without one" in text
+    assert "No test gave an exception; 4 of 26 that apply did not decide." in text
     assert "3 accounts stand as roles" in text  # whether of people, no record says
     assert re.search(r"soc2:CC4\.2.*Nothing to test; CF\\?-28 not run", text)
     assert re.search(r"iso27001:A\.5\.37.*No exception; CF\\?-23 not run", text)

@@ -13,7 +13,7 @@ from toolkit import resources, sqlfile
 from toolkit.casefile import Threshold, default_policy, policy_text
 from toolkit.delivered import thresholds
 from toolkit.report import audit, findings, opening, page, plan, recovery, review, sources
-from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.facts import CaseFacts, Pointer, Pseudonyms, Row
 from toolkit.report.model import Table, plain
 from toolkit.report.words import numbers
 from toolkit.store import Store
@@ -340,3 +340,29 @@ def test_who_only_watched_did_not_carry_the_operation_out() -> None:
     }  # fmt: skip
     alone = plan._hands(facts, {"actors": ["Operator B"]}, events[1:])  # type: ignore[arg-type]
     assert dict(alone) == {"Carried out by": "Operator B"}
+
+
+def test_a_seed_without_an_end_on_record_is_told_beside_those_that_did_not_succeed() -> None:
+    assert recovery._running([{"running": 0}, {"running": None}]) == ""
+    assert recovery._running([{"running": 1}]) == (
+        " 1 machine has a seed or relink without an end on record; it counts neither as a failure "
+        "nor as a recovery."
+    )
+
+
+def test_an_error_that_was_read_from_other_lines_stands_beside_the_line_of_its_record(
+    store: Store,
+) -> None:
+    class Gathered(CaseFacts):
+        sources = {1: {"path": "backup.jsonl"}}  # noqa: RUF012
+        _with_errors = {1}  # noqa: RUF012
+        people = Pseudonyms((), {}, ())
+        _store = SimpleNamespace(rows=lambda *_: [{"error": "items not read: 1"}])
+
+    facts = Gathered.__new__(Gathered)
+    facts._originals = lambda *_: '{"files_new": 39}'
+    _, told = facts.record(Pointer(1, 8)) or ("", "")
+    assert told == '{"files_new": 39}\nAs read, from other lines too: error=items not read: 1'
+    facts._originals = lambda *_: "warning: items not read: 1"
+    _, told = facts.record(Pointer(1, 8)) or ("", "")
+    assert told == "warning: items not read: 1"

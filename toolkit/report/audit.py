@@ -412,7 +412,7 @@ def request_table(facts: CaseFacts) -> Table | None:
                 str(row["request_no"]),
                 str(row["what"]),
                 str(row["holder"]),
-                str(row["why"] or ""),
+                re.sub("^session:", "Unregistered session ", str(row["why"] or "")),
                 rule_list(row["rules"] or ()),
             )
             for row in rows

@@ -414,7 +414,7 @@ def _age(facts: CaseFacts) -> Figure | None:
     for row in facts.rows("age_profile"):
         name = str(row["asset_id"])
         if len(jobs[name]) > 1:
-            name += f", time {row['job_no']}"
+            name += f", too old at {row['stale_at'].astimezone(facts.zone):%m-%d %H:%M:%S}"
         series[name].append((row["sampled_at"], float(row["age_seconds"])))
     return _panels(
         facts, series, "age of the recovery point in seconds",

@@ -203,7 +203,7 @@ class CaseFacts:
         origin = f"{source['path']}, record {pointer.record_no}"
         line = self._originals(pointer.source_id, pointer.record_no) if self._originals else None
         if line is not None:
-            return origin, self.text(line)
+            return origin, self.text(line) + self._gathered(pointer, line)
         for relation in self._relations_with_evidence:
             found = self._store.rows(
                 f'select * from "{relation}" where source_id = ? and record_no = ? '
@@ -221,6 +221,30 @@ class CaseFacts:
                 ]
                 return f"{origin} (as read, relation {relation})", "  ".join(values)
         return None
+
+    def _gathered(self, pointer: Pointer, line: str) -> str:
+        """The error of a record that its line does not hold: it was read from lines beside it."""
+        if pointer.source_id not in self._with_errors:
+            return ""
+        found = self._store.rows(
+            "select error from replication_sample where source_id = ? and record_no = ? "
+            "and error is not null order by error limit 1",
+            [pointer.source_id, pointer.record_no],
+        )
+        if not found or found[0]["error"] in line:
+            return ""
+        return f"\nAs read, from other lines too: error={self.text(found[0]['error'])}"
+
+    @cached_property
+    def _with_errors(self) -> set[int]:
+        if "replication_sample" not in self._known:
+            return set()
+        return {
+            row["source_id"]
+            for row in self._store.rows(
+                "select distinct source_id from replication_sample where error is not null"
+            )
+        }
 
     @cached_property
     def _relations_with_evidence(self) -> list[str]:

@@ -31,9 +31,14 @@ def section(incident: Incident) -> Section:
     """The register of exceptions, then their pages."""
     exceptions = incident.exceptions
     if not exceptions:
-        ran = any(row["status"] != "not_run" for row in incident.findings)
+        told = [row["status"] for row in incident.findings]
+        ran = any(status != "not_run" for status in told)
+        undecided = told.count("undetermined")
         none = Paragraph(
-            "No test gave an exception."
+            f"No test gave an exception; {number(undecided)} of "
+            f"{number(undecided + told.count('ok'))} that apply did not decide."
+            if undecided
+            else "No test gave an exception."
             if ran
             else "No rule could be tested, so there is neither an exception nor a sign that there "
             "was none.",

@@ -10,7 +10,7 @@ from toolkit.report import drawn
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Paragraph, Section, Table, columns
-from toolkit.report.words import number, percent, size, span
+from toolkit.report.words import be, number, percent, plural, size, span
 
 SCENARIOS = {
     "resumed": "own job succeeded again, without a seed or relink",
@@ -70,7 +70,19 @@ def _scenarios(facts: CaseFacts) -> Iterable[Block]:
             for row in rows
         ),
         "recovery_scenario",
-        f"{_whose(facts)} Times run from the start of the machine's gap to its recovery.",
+        f"{_whose(facts)} Times run from the start of the machine's gap to its recovery."
+        + _running(rows),
+    )
+
+
+def _running(rows: list[Row]) -> str:
+    """Seeds and relinks of which no record tells the end: they count as neither."""
+    running = sum(row["running"] or 0 for row in rows)
+    if not running:
+        return ""
+    return (
+        f" {plural(running, 'machine')} {be(running, 'has', 'have')} a seed or relink without an "
+        "end on record; it counts neither as a failure nor as a recovery."
     )
 
 
