@@ -123,6 +123,31 @@ def test_the_same_evidence_gives_the_same_bag(case: CaseFolder, sealed: Sealed) 
     assert again.written == again.stale == ()
 
 
+def test_sources_keep_the_numbers_by_which_the_case_cites_them(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    verbs.new(path, title="Two arrays")
+    (path / "procedures" / "retire.yaml").write_text(PROCEDURE)
+    # Read one after another, the last one again under a name that comes first.
+    for name in sorted(EVIDENCE, reverse=True):
+        (path / "evidence" / name).write_text(EVIDENCE[name])
+        verbs.ingest_case(path)
+    (path / "evidence" / "aaa.csv").write_text(EVIDENCE["change.csv"])
+    verbs.ingest_case(path)
+    verbs.rebuild_case(path)
+    verbs.report(path, formats=("json",))
+    made = seal(CaseFolder.open(path), formats=("json",))
+    assert made.stale == made.written == ()
+    register = json.loads((made.bag / "data" / "register.json").read_text())
+    assert [row["path"] for row in register["sources"]] == [
+        f"evidence/{name}" for name in sorted(EVIDENCE, reverse=True)
+    ]
+    assert failed(verify(made.bag)) == []
+    register["sources"][0]["source_id"] = register["sources"][1]["source_id"]
+    (made.bag / "data" / "register.json").write_text(json.dumps(register))
+    reseal(made.bag)
+    assert "a number of its own" in failed(verify(made.bag), "numbers")[-1]
+
+
 def test_the_digest_in_the_reports_is_that_of_the_sealed_manifest(sealed: Sealed) -> None:
     data = sealed.bag / "data"
     assert bag.digest(data / "manifest.jsonl") == sealed.case_digest

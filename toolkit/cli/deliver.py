@@ -121,7 +121,10 @@ def seal(
         for written in made.written:
             say(f"wrote {written}")
         for stale in made.stale:
-            say(f"{stale} differs from that in the bag, where sources are numbered by their paths")
+            say(
+                f"{stale} is not what the case gives now, which is in the bag; make it anew: "
+                "postmortem report"
+            )
         say(f"sealed {bag}; case digest {made.case_digest}")
         say(f"SHA-256 of its tag manifest: {made.digest}")
     for key, token in ((ssh_key, None), (None, timestamp)):

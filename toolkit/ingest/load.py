@@ -112,6 +112,7 @@ def ingest(
     paths: Sequence[Path] = (),
     *,
     overrides: SourceSettings | None = None,
+    numbers: Mapping[str, int] | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:
@@ -122,6 +123,8 @@ def ingest(
     to these files and folders; files outside of the case are copied below `evidence/` first.
     Refused files are collected, never loaded in part, and what an earlier state of them said is
     withdrawn, unless `overrides`, which win over the case file, are what they were refused for.
+    `numbers` are those that the sources of a case have, by path, for a case that is made again: a
+    source is numbered when it is read first, and records are cited by that number.
     """
     chosen = [
         piece
@@ -131,6 +134,10 @@ def ingest(
     outcomes = [Loaded(piece.name, "ignored") for piece in chosen if case.ignores(piece.name)]
     unread = {each.path: "case.toml names it as no evidence" for each in outcomes}
     chosen = [piece for piece in chosen if not case.ignores(piece.name)]
+    numbers = numbers or {}
+    chosen.sort(
+        key=lambda piece: numbers.get(piece.name, len(chosen) + max(numbers.values(), default=0))
+    )
     known = {row["path"]: row for row in store.rows("select * from source")}
     refusals: list[EvidenceRefused] = []
     if not paths and not dry_run:
@@ -149,7 +156,15 @@ def ingest(
         try:
             with store.one_thread():
                 outcomes.append(
-                    _ingest_one(store, case, piece, overrides, meter.read, dry_run=dry_run)
+                    _ingest_one(
+                        store,
+                        case,
+                        piece,
+                        overrides,
+                        meter.read,
+                        number=numbers.get(piece.name),
+                        dry_run=dry_run,
+                    )
                 )
         except EvidenceRefused as refusal:
             refusals.append(refusal)
@@ -386,6 +401,7 @@ def _ingest_one(
     overrides: SourceSettings | None,
     on_read: Callable[[int], None],
     *,
+    number: int | None,
     dry_run: bool,
 ) -> Loaded:
     name, declared = piece.name, piece.declared
@@ -417,7 +433,7 @@ def _ingest_one(
     source_id = (
         here[0]["source_id"]
         if here
-        else store.value("select coalesce(max(source_id), 0) + 1 from source")
+        else number or store.value("select coalesce(max(source_id), 0) + 1 from source")
     )
     source = {
         "source_id": source_id, "sha256": file.sha256, "path": name,

@@ -62,6 +62,7 @@ def seal(
             full / payload.CASE,
             data / payload.QUERIES,
             case_id=case.id,
+            source_numbers=reperform.source_numbers(case),
             own=case,
         ) as made:
             lacking: Sequence[str] = ()

@@ -67,6 +67,7 @@ def of_bag(path: Path) -> Lines:
         data / payload.CASE,
         data / payload.QUERIES,
         case_id=case_id,
+        source_numbers=_source_numbers(register),
         file_times=times,
     ) as made:
         faults += _source_faults(made, register)
@@ -199,6 +200,19 @@ def _count_faults(data: Path, register: Mapping[str, Any]) -> Iterator[str]:
         count = pq.read_metadata(path).num_rows
         if count != row["rows"]:
             yield f"{path.name}: {count} rows, and the register says {row['rows']}"
+
+
+def _source_numbers(register: Mapping[str, Any]) -> dict[str, int]:
+    """The numbers of the sources, by path; a register is a stranger's text."""
+    found = {str(row["path"]): row["source_id"] for row in register["sources"]}
+    numbers = set(found.values())
+    if len(numbers) < len(register["sources"]) or not all(
+        type(number) is int and 0 < number < 2**16 for number in numbers
+    ):
+        raise VerificationFailed(
+            "the sources are not each of a path and a number of its own", path=payload.REGISTER
+        )
+    return found
 
 
 def _source_faults(made: Rebuild, register: Mapping[str, Any]) -> Iterator[str]:

@@ -52,14 +52,16 @@ def rebuilt(
     queries: Path,
     *,
     case_id: str,
+    source_numbers: Mapping[str, int],
     file_times: Mapping[str, str] | None = None,
     own: CaseFolder | None = None,
 ) -> Iterator[Rebuild]:
     """Rebuild a copy of a case with a catalogue; the copy is gone afterwards.
 
-    `file_times` sets the times of files whose years hang on them. `own` is the case itself, where
-    it is at hand: its database must hold what its files say. Without it the SQL is a stranger's: it
-    is held to single SELECTs and runs confined. Raises UsageError as the stages of a rebuild do.
+    `source_numbers` are those by which the case cites its sources, by path. `file_times` sets the
+    times of files whose years hang on them. `own` is the case itself, where it is at hand: its
+    database must hold what its files say. Without it the SQL is a stranger's: it is held to single
+    SELECTs and runs confined. Raises UsageError as the stages of a rebuild do.
     """
     if own is None and (case / OWN_QUERIES).exists():
         # A bag holds a case's own queries beside the others; these here would be run unchecked.
@@ -72,7 +74,7 @@ def rebuilt(
             os.utime(work / name, (moment, moment))
         folder = CaseFolder.open(work)
         with resources.queries_of(queries), Store.create(work / DATABASE) as store:
-            done = ingest(store, folder)
+            done = ingest(store, folder, numbers=source_numbers)
             store.execute("set threads = 1")  # so that sums of doubles come out the same
             if own is not None:
                 _require_agreement(own, store)
@@ -93,6 +95,12 @@ def _hold_to_questions(store: Store, queries: Path) -> None:
         statements = store.statements(macros.read_text(encoding="utf-8"))
         if not all(kind == "CREATE" and _DEFINES_MACRO.match(text) for kind, text in statements):
             raise VerificationFailed("the file does more than define macros", path=macros.name)
+
+
+def source_numbers(case: CaseFolder) -> dict[str, int]:
+    """The numbers by which a case cites its sources, by path: they hang on when each was read."""
+    with Store.open(case.database) as store:
+        return {row["path"]: row["source_id"] for row in store.rows("from source")}
 
 
 def file_times(store: Store, folder: Path) -> dict[str, str]:
