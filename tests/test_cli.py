@@ -356,6 +356,20 @@ def test_a_statement_without_end_is_stopped(endless: str, case: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("place", ["/sys/case", "x" * 300])
+def test_a_place_that_cannot_be_written_ends_in_one_line(place: str, tmp_path: Path) -> None:
+    done = postmortem("new", tmp_path / place, ok=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "unexpected" not in done.stderr and "; " in done.stderr
+
+
+def test_a_condition_that_no_finding_can_meet_is_refused(case: Path) -> None:
+    done = postmortem("findings", case, "--fail-on", "excption", ok=False)
+    assert done.returncode == 2
+    assert "'exception'" in done.stderr
+
+
 def test_a_statement_that_asks_for_too_much_memory_is_stopped(case: Path) -> None:
     for wide in (
         "select list(a.range) from range(100000) a, range(10000) b",

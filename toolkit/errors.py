@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+NO_RIGHT = "have the right to it given to you, or copy the case to where you may read and write"
+
 
 class ToolkitError(Exception):
     """Something the user can act on; shown as one line, without a traceback.

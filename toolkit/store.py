@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.bookkeeping import BOOKKEEPING, COLUMNS, COMMENTS
-from toolkit.errors import CaseLocked, ToolkitError, UsageError
+from toolkit.errors import NO_RIGHT, CaseLocked, ToolkitError, UsageError
 from toolkit.frames import from_arrow
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
 
@@ -490,6 +491,9 @@ def _connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection
                 remedy="wait until it has finished; a snapshot can be asked meanwhile, "
                 "see: postmortem snapshot --help",
             ) from None
+        denied = re.search("permission denied|read-only file system", str(error), re.IGNORECASE)
+        if denied:
+            raise UsageError(denied[0].lower(), path=path, remedy=NO_RIGHT) from None
         raise UsageError(
             _first_lines(error), path=path, remedy="move the file away and run: postmortem run CASE"
         ) from None

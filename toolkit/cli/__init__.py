@@ -6,6 +6,7 @@ needs beyond Typer it loads when it is run.
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from toolkit import __version__
 from toolkit.cli import ask, build, deliver, doctor, formats, procedure, review
 from toolkit.cli.options import examples
 from toolkit.cli.told import say
-from toolkit.errors import ToolkitError
+from toolkit.errors import NO_RIGHT, ToolkitError, one_line
 
 app = typer.Typer(
     name="postmortem",
@@ -33,6 +34,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# What the user can do where the system says no.
+_REMEDIES = {
+    errno.EACCES: NO_RIGHT,
+    errno.EPERM: NO_RIGHT,
+    errno.EROFS: NO_RIGHT,
+    errno.ENOSPC: "free some space there, then run it again",
+    errno.EDQUOT: "free some space there, then run it again",
+    errno.ENAMETOOLONG: "give a shorter name",
+}
 # In the order in which `--help` lists them.
 for each in (build, deliver, ask, formats, doctor):
     app.add_typer(each.app)
@@ -77,6 +87,13 @@ def main() -> None:
     except KeyboardInterrupt:
         say("postmortem: interrupted; what was loaded so far is whole")
         code = 1
+    except OSError as error:
+        if debug:
+            raise
+        place = f"{one_line(str(error.filename))}: " if error.filename else ""
+        why = (error.strerror or str(error)).lower()
+        say(f"postmortem: {place}{why}; {_REMEDIES.get(error.errno or 0, '--debug shows where')}")
+        code = 2 if error.errno in _REMEDIES else 1
     except Exception as error:
         if debug:
             raise

@@ -35,11 +35,21 @@ KindOption = Annotated[
 ToOption = Annotated[
     str, typer.Option("--to", help="Forms of the report, separated by commas: pdf,html,json,md")
 ]
+
+
+class Answer(StrEnum):
+    """What a rule can say of an operation."""
+
+    exception = "exception"
+    undetermined = "undetermined"
+    not_run = "not_run"
+    not_applicable = "not_applicable"
+    ok = "ok"
+
+
 FailOption = Annotated[
-    str | None,
-    typer.Option(
-        "--fail-on", help="End with exit code 5 if a finding has this status, e.g. exception."
-    ),
+    Answer | None,
+    typer.Option("--fail-on", help="End with exit code 5 if a finding has this status."),
 ]
 
 

@@ -100,7 +100,8 @@ def end_refused(done: Ingested) -> None:
 def end_failed(fail_on: str | None, findings: Any) -> None:
     """End with exit code 5 where a finding has the status that is asked for."""
     if fail_on and findings.get(fail_on):
-        raise ConditionMet(f"{findings[fail_on]} findings are {fail_on}")
+        count = findings[fail_on]
+        raise ConditionMet(f"{count} {'finding is' if count == 1 else 'findings are'} {fail_on}")
 
 
 @contextmanager
