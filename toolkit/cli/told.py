@@ -56,7 +56,7 @@ def say_ingested(done: Ingested, case: Path | None = None) -> None:
         typer.echo(render(pd.DataFrame(shown), Format.table), err=True, nl=False)
     if case and (rejected := sum(row.rejected for row in done.files)):
         told = "1 record was" if rejected == 1 else f"{rejected} records were"
-        say(f"{told} rejected; each with its reason: postmortem query {case} reject")
+        say(f"{told} rejected; each with its reason: postmortem query {case} reject --format csv")
     for refusal in done.refusals:
         say(f"refused: {refusal}")
 
