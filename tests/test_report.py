@@ -426,8 +426,9 @@ def test_the_board_and_what_changed_since_its_freeze(tmp_path: Path) -> None:
         )
     about = found["finding_id"]
 
-    def enter(do: str, minute: int, by: str = "m.keane", **values: object) -> None:
-        verbs.add_to_review(made.path, do, by=by, at=f"2022-05-02T09:{minute:02}:00Z", **values)
+    def enter(do: str, minute: int, by: str = "m.keane", **values: object) -> verbs.Entered:
+        at = f"2022-05-02T09:{minute:02}:00Z"
+        return verbs.add_to_review(made.path, do, by=by, at=at, **values)
 
     def review() -> tuple[str, str]:
         with Store.open(made.database) as opened:
@@ -443,6 +444,15 @@ def test_the_board_and_what_changed_since_its_freeze(tmp_path: Path) -> None:
     assert "are as they were frozen" in text
     assert "Stronger actions: 0 of 1." in text and "All are weaker" in text
     assert "m.keane" not in text and "Reviewer A" in text and "Operator" in text
+
+    enter("submit", 4)
+    (left,) = enter("conclude", 5).notes
+    assert re.fullmatch(r"(\d+) of (\d+) exceptions have no decision", left)
+    (tied,) = enter("sign", 6, by="ada.example", role="Reviewer").notes
+    assert "does not count" in tied and "requested CHG1, CHG2" in tied
+    assert enter("sign", 7, role="Chair").notes == ()
+    enter("request_changes", 8, text="Look again.")
+    enter("freeze", 9, digest=verbs.digest_of(made.path))
 
     settings = made.path / "case.toml"
     settings.write_text(settings.read_text() + "[policy]\nalert_ack_minutes = 20\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -186,10 +186,22 @@ def digest_of(path: Path) -> str:
         return case_digest(store)
 
 
-def add_to_review(path: Path, do: str, **values: object) -> tuple[int, str]:
-    """Add an entry to `review.yaml` and derive what rests on it; see `toolkit.reviewfile`.
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """An entry that was added to `review.yaml`.
 
-    Returns the number of the entry and the state of the review as `review_state` has it.
+    `number` counts the entries from 1, `state` is that of the review as `review_state` has it, and
+    `notes` are sentences on what the entry leaves open: exceptions without a decision when the
+    board concludes, what ties a signer to the changes under review.
+    """
+
+    number: int
+    state: str
+    notes: tuple[str, ...]
+
+
+def add_to_review(path: Path, do: str, **values: object) -> Entered:
+    """Add an entry to `review.yaml` and derive what rests on it; see `toolkit.reviewfile`.
 
     Findings may be named by the first letters of their id. A freeze also leaves a snapshot of what
     it fixes, see `toolkit.frozen`. Raises UsageError for a finding that
@@ -212,7 +224,30 @@ def add_to_review(path: Path, do: str, **values: object) -> tuple[int, str]:
             frozen.write(case.path, str(values["digest"]), frozen.lines(store))
         _refresh(store, case)
         state = store.value("select state from review_state where is_current")
-    return found[-1].number, str(state)
+        notes = tuple(_left_open(store, do, str(values.get("by"))))
+    return Entered(found[-1].number, str(state), notes)
+
+
+def _left_open(store: Store, do: str, by: str) -> Iterator[str]:
+    version = "(select version from review_state where is_current)"
+    if do == "conclude":
+        told = store.rows(
+            "select count(*) as all_of_them, count(*) filter (where finding_id not in (select "
+            f"finding_id from review_decision where version = {version} and decision is not null)) "
+            "as open from finding where status = 'exception'"
+        )[0]
+        if told["open"]:
+            yield f"{told['open']} of {told['all_of_them']} exceptions have no decision"
+    if do == "sign":
+        for row in store.rows(
+            "select conflicts, is_of_frozen from review_sign_off "
+            f"where version = {version} and account = ?", [by],
+        ):  # fmt: skip
+            if row["conflicts"]:
+                yield (
+                    "the signature does not count as independent: the signer "
+                    f"{', '.join(row['conflicts'])}"
+                )
 
 
 def refresh_review(path: Path) -> None:

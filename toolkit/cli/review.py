@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.options import examples
-from toolkit.listing import Format, printable, write
+from toolkit.cli.told import say
+from toolkit.listing import Format, write
 
 app = typer.Typer(
     help="Put down what the board decides, and show where it stands.\n\n"
@@ -239,6 +240,9 @@ def _add(
     from toolkit.verbs import add_to_review
 
     when = at or datetime.fromtimestamp(int(time()), UTC).isoformat()
-    number, state = add_to_review(context.obj, do, by=by, role=role, at=when, **values)
-    said = f"entry {number}: {do.replace('_', ' ')}; the review is {state.replace('_', ' ')}"
-    typer.echo(printable(said), err=True)
+    made = add_to_review(context.obj, do, by=by, role=role, at=when, **values)
+    say(
+        f"entry {made.number}: {do.replace('_', ' ')}; the review is {made.state.replace('_', ' ')}"
+    )
+    for note in made.notes:
+        say(f"note: {note}")
