@@ -137,6 +137,8 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     ) in text
     assert "24 events lie in the window; the table shows all of them" in text
     assert "Gap of machine-01 to vault-1 begins: vault-1: index not readable" in text
+    assert "Gap of machine-03 to vault-1 ends: the job succeeds again" in text
+    assert "Onset: 6 of 12 machines in a gap" in text
     assert "replicate of machine-01 to vault-1 failure: vault-1: index not readable" in text
     assert "recorded as lost" not in text.partition("## Recovery and forecast")[2]
     assert "No register of dependencies is among the evidence, so single points" in text

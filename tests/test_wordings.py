@@ -12,7 +12,7 @@ import pytest
 from toolkit import resources, sqlfile
 from toolkit.casefile import Threshold, default_policy, policy_text
 from toolkit.delivered import thresholds
-from toolkit.report import audit, findings, opening, page, plan, recovery, review, sources
+from toolkit.report import audit, findings, opening, page, plan, recovery, review, sources, summary
 from toolkit.report.facts import CaseFacts, Pointer, Pseudonyms, Row
 from toolkit.report.model import Table, plain
 from toolkit.report.words import numbers
@@ -366,3 +366,33 @@ def test_an_error_that_was_read_from_other_lines_stands_beside_the_line_of_its_r
     facts._originals = lambda *_: "warning: items not read: 1"
     _, told = facts.record(Pointer(1, 8)) or ("", "")
     assert told == "warning: items not read: 1"
+
+
+def test_what_stands_in_brackets_is_announced_only_where_it_stands() -> None:
+    assert summary._in_brackets([]) == ""
+    assert summary._in_brackets([{"base_rate_n": None}]) == "; in brackets the rule"
+    assert summary._in_brackets([{"base_rate_n": None}, {"base_rate_n": 2}]) == (
+        "; in brackets the rule, and how often it was so before"
+    )
+
+
+@pytest.mark.parametrize(
+    ("procedure", "told"),
+    [
+        ("removal", "wipe of db-1"),
+        (None, "wipe of db-1 (by the kind of action; no procedure says so)"),
+    ],
+)
+def test_what_only_the_policy_takes_for_irreversible_is_said_to_be_so_by_its_kind(
+    store: Store, procedure: str | None, told: str
+) -> None:
+    event = {
+        "operation_id": "s", "occurred_at": NOON, "action": "wipe", "target": "db-1",
+        "outcome": "success", "is_irreversible": True,
+    }  # fmt: skip
+    incident = SimpleNamespace(
+        operation={"operation_id": "s", "procedure": procedure},
+        facts=Told(store, operation_event=[event]),
+    )
+    ((_, said, _),) = opening._irreversible(incident)  # type: ignore[arg-type]
+    assert said == told

@@ -470,7 +470,7 @@ def _queries(facts: CaseFacts) -> Section:
             Table(
                 "Queries with digests of text and result",
                 columns(
-                    "Query {16} | Title {40} | Rows {number 9} | SHA-256 of the query {code 17} | "
+                    "Query {19} | Title {40} | Rows {number 8} | SHA-256 of the query {code 17} | "
                     "Of its result {code}"
                 ),
                 tuple(

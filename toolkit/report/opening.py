@@ -195,7 +195,9 @@ def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
                 targets.append(target)
     if done:
         told = [f"{action} of " + some(found) for action, found in done.items()]
-        yield "Cannot be undone", "; ".join(told), "operation_event"
+        # Without a procedure that says so, the policy goes by the name of the action.
+        basis = "" if operation["procedure"] else " (by the kind of action; no procedure says so)"
+        yield "Cannot be undone", "; ".join(told) + basis, "operation_event"
 
 
 def _usual(rows: list[Row]) -> str:

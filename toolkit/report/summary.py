@@ -284,14 +284,15 @@ def _to_decide(incident: Incident) -> Iterable[Block]:
         yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
         return
     yield Paragraph(
-        "Each is the board's to adopt, change or reject"
-        + (
-            "; in brackets the rule, and how often it was so before."
-            if incident.exceptions
-            else "."
-        )
+        f"Each is the board's to adopt, change or reject{_in_brackets(incident.exceptions)}."
     )
     yield Listing(tuple(items), ordered=True)
+
+
+def _in_brackets(exceptions: list[Row]) -> str:
+    before = any(row["base_rate_n"] for row in exceptions)
+    rule = "; in brackets the rule" if exceptions else ""
+    return rule + (", and how often it was so before" if before else "")
 
 
 def _recommendations(incident: Incident) -> Iterable[Text]:
