@@ -121,6 +121,14 @@ def test_a_row_quotes_the_words_and_names_the_first_post_that_said_them() -> Non
     assert (row["partly_at"], row["posts"]) == (at(2), 3)
 
 
+def test_the_beginning_of_a_post_ends_with_a_word() -> None:
+    short, long = "We know of it.", "We look into what was reported to us this morning and " * 2
+    assert disclosed((1, "investigating", short))[1]["matched_words"] == short
+    assert disclosed((1, "investigating", long))[1]["matched_words"] == (
+        "We look into what was reported to us this morning and We look into what was …"
+    )
+
+
 def test_words_are_found_in_the_text_and_not_in_a_later_title() -> None:
     said = posts((1, "investigating", "We look."), title="Users are unable to log in")
     assert disclosed(status_update=said)[5]["status"] == "absent"

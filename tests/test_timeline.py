@@ -140,6 +140,25 @@ def test_the_timeline_leaves_no_dated_record_out(tmp_path: Path) -> None:
     assert rows[-2]["summary"] == "integrity of t did not pass"
 
 
+def test_a_change_and_an_onset_are_told_in_words(tmp_path: Path) -> None:
+    change = {
+        "change_id": "C1", "kind": "Array Decommission", "title": "Retire it", "outcome": "success",
+        "window_start": at(8), "window_end": at(11), "closed_at": at(11),
+    }  # fmt: skip
+    bare = {"change_id": "C2", "window_start": at(8), "closed_at": at(9)}
+    store = rebuilt(tmp_path, **INCIDENT | {"change": [change, bare]})
+    told = {
+        (row["subject"], row["kind"]): row["summary"]
+        for row in store.rows("select * from timeline where lane = 'change' or kind = 'onset'")
+    }
+    assert told["C1", "window_start"] == "Window opens for array decommission: Retire it"
+    assert told["C1", "window_end"] == "Window closes for array decommission: Retire it"
+    assert told["C1", "closed"] == "Closed as success: Retire it"
+    assert (told["C2", "window_start"], told["C2", "closed"]) == ("Window opens", "Closed")
+    assert told["all", "onset"] == "Onset: 3 of 3 machines in a gap while it lasts"
+    assert told["IE", "onset"] == "Onset in IE: 3 of 3 machines in a gap while it lasts"
+
+
 def test_a_long_or_broken_text_is_one_short_line(tmp_path: Path) -> None:
     text = "<script>\n\talert(1)</script> " + "x" * 1000
     post = {"posted_at": at(1), "incident_id": "i", "state": "investigating", "body": text}
@@ -176,6 +195,11 @@ def quality(
     folder: Path, changes: dict[str, Any], *statements: str, **evidence: Any
 ) -> dict[str, Any]:
     """Issues by name, for one source that is changed as given."""
+    with sourced(folder, changes, *statements, **evidence) as store:
+        return {row["issue"]: row for row in store.rows("from evidence_quality")}
+
+
+def sourced(folder: Path, changes: dict[str, Any], *statements: str, **evidence: Any) -> Store:
     store = stored(**evidence)
     row = SOURCE | changes
     store.execute(
@@ -184,9 +208,8 @@ def quality(
     )
     for statement in statements:
         store.execute(statement)
-    with store:
-        rebuild(store, CaseFolder(folder, CaseFile(title="made up")))
-        return {row["issue"]: row for row in store.rows("from evidence_quality")}
+    rebuild(store, CaseFolder(folder, CaseFile(title="made up")))
+    return store
 
 
 CUSTODY = {"system_of_record": "s", "obtained_by": "b", "obtained_at": "a", "obtained_how": "h"}
@@ -225,6 +248,19 @@ def test_clocks_are_given_as_recorded_less_true(tmp_path: Path) -> None:
     assert (found["clock"]["lo_seconds"], found["clock"]["hi_seconds"]) == (4.1, 4.3)
     declared = quality(tmp_path, CUSTODY | {"clock_offset_seconds": 4.2, "clock_basis": "declared"})
     assert declared["clock_declared"]["lo_seconds"] == 4.2
+
+
+def test_one_probe_is_told_as_one(tmp_path: Path) -> None:
+    probe = {"host": "h", "probed_at": at(1), "offset_ms": 40.0}
+    event = {"occurred_at": at(1), "action": "log", "host": "h"}
+    with sourced(tmp_path, CUSTODY, clock_probe=[probe], maintenance_event=[event]) as store:
+        assert store.value("select detail from evidence_quality where issue = 'clock'") == (
+            "Measured by one probe at 2026-01-01 01:00:00 UTC."
+        )
+        assert store.value("select reason from finding where rule = 'EQ-02'") == (
+            "The clock of h was off by 0.040 s at 2026-01-01 01:00:00 UTC, by the only probe near "
+            "its events; the limit is 2 s."
+        )
 
 
 def test_a_statement_of_another_year_is_a_contradiction(tmp_path: Path) -> None:

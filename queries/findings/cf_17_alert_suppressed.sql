@@ -82,6 +82,7 @@ tied as (
 compared as (
     select
         tied.*,
+        onset.scope_kind,
         onset.scope,
         onset.onset_at,
         tied.starts_at <= onset.onset_lo and tied.ends_at >= onset.onset_hi as covers,
@@ -116,9 +117,9 @@ judged as (
         || utc(compared.ends_at)
         || case
             when not compared.may_cover then ' covers no onset'
-            when compared.covers
-                then ' covers the onset of ' || compared.scope || ' at ' || utc(compared.onset_at)
-            else ' may cover the onset of ' || compared.scope || ' at ' || utc(compared.onset_at)
+            else if(compared.covers, ' covers', ' may cover') || ' the onset'
+                || if(compared.scope_kind = 'all', '', ' of ' || compared.scope)
+                || ' at ' || utc(compared.onset_at)
         end
         || case
             when compared.is_beyond_window and compared.is_beyond_targets

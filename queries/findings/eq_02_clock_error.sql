@@ -147,8 +147,12 @@ select
         else
             'The clock of ' || measured.host || ' was off by '
             || round(measured.residual, 3)::decimal(18, 3) || ' s at ' || utc(measured.probed_at)
-            || ', the most of ' || measured.probes || ' probes; the limit is '
-            || plain(policy_number('clock_seconds')) || ' s'
+            || if(
+                measured.probes = 1,
+                ', by the only probe near its events',
+                ', the most of ' || measured.probes || ' probes'
+            )
+            || '; the limit is ' || plain(policy_number('clock_seconds')) || ' s'
             || case
                 when
                     measured.hosts + coalesce(estimated.within, 0) < written.hosts

@@ -33,7 +33,11 @@ judged as (
         null::varchar as event,
         'The change closed as ' || operation_span.outcome
         || coalesce(' at ' || utc(operation_span.closed_at), '') || ' and has '
-        || operation_span.event_count || if(operation_span.event_count = 1, ' event', ' events')
+        || case operation_span.event_count
+            when 0 then 'no event'
+            when 1 then '1 event'
+            else operation_span.event_count || ' events'
+        end
         || ' on record'
         || case
             when operation_span.explicit_event_count = 0 and operation_span.event_count > 0

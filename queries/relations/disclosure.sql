@@ -254,7 +254,12 @@ stated as (
         1 as item_no,
         if(starts_before, 2, 1) as grade,
         evidence,
-        if(starts_before, 'since ' || utc(claimed_start_at), left(body, 80)) as words
+        case
+            when starts_before then 'since ' || utc(claimed_start_at)
+            when length(body) <= 80 then body
+            -- Cut between two words.
+            else regexp_replace(left(body, 81), '\s+\S*$', '') || ' …'
+        end as words
     from posts
     union all
     select

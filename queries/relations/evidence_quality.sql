@@ -240,8 +240,12 @@ issues as (
         coalesce(hosts.source_id, probes.probe_source_id) as source_id,
         'clock' as issue,
         probes.host as subject,
-        'Measured by ' || probes.probes || ' probes from ' || utc(probes.first_at) || ' to '
-        || utc(probes.last_at) || '.' as detail,
+        if(
+            probes.probes = 1,
+            'Measured by one probe at ' || utc(probes.first_at) || '.',
+            'Measured by ' || probes.probes || ' probes from ' || utc(probes.first_at) || ' to '
+            || utc(probes.last_at) || '.'
+        ) as detail,
         probes.lo_seconds,
         probes.hi_seconds,
         probes.probes as records

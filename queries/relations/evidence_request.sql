@@ -127,7 +127,7 @@ reading as (
 asked as (
     select
         rule,
-        string_agg(holder, ' or ' order by place) as holders
+        string_agg(holder, ', or ' order by place) as holders
     from reading
     group by rule
 ),
@@ -135,8 +135,7 @@ asked as (
 undecided as (
     select
         2 as part,
-        'Records that decide ' || rule_catalogue.slug || ' (' || rule_catalogue.rule || ')'
-            as what,
+        'Records that decide: ' || rule_catalogue.title as what,
         coalesce(asked.holders, 'owner of the system') as holder,
         open_result.subject || ': ' || open_result.reason
         || if(open_result.count > 1, ' First of ' || open_result.count || ' open results.', '')

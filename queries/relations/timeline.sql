@@ -94,7 +94,7 @@ events as (
         window_start as occurred_at,
         change_id as subject,
         implementer as actor,
-        concat_ws(' ', 'Window opens:', kind, title) as summary,
+        concat_ws(': ', 'Window opens' || coalesce(' for ' || lower(kind), ''), title) as summary,
         source_id,
         record_no,
         change_id
@@ -106,7 +106,7 @@ events as (
         window_end as occurred_at,
         change_id as subject,
         implementer as actor,
-        concat_ws(' ', 'Window closes:', kind, title) as summary,
+        concat_ws(': ', 'Window closes' || coalesce(' for ' || lower(kind), ''), title) as summary,
         source_id,
         record_no,
         change_id
@@ -118,9 +118,7 @@ events as (
         closed_at as occurred_at,
         change_id as subject,
         implementer as actor,
-        concat_ws(
-            ' ', if(outcome <> 'unknown', 'Closed as ' || outcome || ':', 'Closed:'), title
-        ) as summary,
+        concat_ws(': ', if(outcome <> 'unknown', 'Closed as ' || outcome, 'Closed'), title) as summary,
         source_id,
         record_no,
         change_id,
@@ -259,14 +257,9 @@ events as (
         onset_hi as occurred_hi,
         if(scope_kind = 'region', scope, null) as stated_region,
         scope as subject,
-        concat_ws(
-            ' ',
-            if(scope_kind = 'all', 'Onset:', 'Onset in ' || scope || ':'),
-            affected,
-            'of',
-            population,
-            'machines in a gap'
-        ) as summary
+        'Onset' || if(scope_kind = 'all', '', ' in ' || scope) || ': ' || affected || ' of '
+        || population || if(population = 1, ' machine', ' machines') || ' in a gap while it lasts'
+            as summary
     from onset
     where scope_kind in ('all', 'region')
     union all by name

@@ -400,7 +400,7 @@ def _rows(
     elif best is not None and best > ALPHA:
         text = (
             "No operation step explains this beyond chance: some step scores as high at a share of "
-            f"{best:.2f} of {len(placebo)} placebo onsets."
+            f"{best:.2f} of {len(placebo)} comparable moments without an onset."
         )
         rows.append(
             [*head, None, None, 0, *[None] * 3, round(best, 6), text, *[None] * 2, len(placebo),
@@ -466,10 +466,10 @@ def _strength(onset: _Onset, by_time: int, rank: int, p_value: float | None, pla
         parts.append(f"without the record of dependencies it would rank {by_time}")
     if p_value is None:
         parts.append(
-            f"a ranking only, since {placebos} placebo onsets are fewer than {FEWEST_PLACEBOS}"
+            f"a ranking only, since {placebos} comparable moments are fewer than {FEWEST_PLACEBOS}"
         )
     else:
-        parts.append(f"p = {p_value:.3f} against {placebos} placebo onsets")
+        parts.append(f"p = {p_value:.3f} against {placebos} comparable moments without an onset")
     return "; ".join(parts) + "."
 
 
