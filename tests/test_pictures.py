@@ -306,6 +306,14 @@ def test_a_gap_that_is_over_at_once_stays_in_the_area() -> None:
     assert len(heights) == 3 and drawing.area_max == 9  # type: ignore[attr-defined]
 
 
+def test_the_area_is_as_high_as_what_the_picture_shows() -> None:
+    gaps = ((START, 2), (START + 1 * DAY, 5), (START + 4 * DAY, 9))
+    early, late = START + 2 * DAY, START + 3 * DAY
+    assert Swimlanes(early, late, (), gaps).highest() == 5
+    _, drawing = place(Swimlanes(early, late, (), gaps), UTC)
+    assert drawing.area_max == 5  # type: ignore[attr-defined]
+
+
 def test_a_state_is_told_in_words_beside_its_sign() -> None:
     words = texts(drawn(barriers(list("abcdef"))))
     assert {"✓ held", "■ absent", "▲ late", "▲ overridden", "□ undetermined", "– not run"} <= set(

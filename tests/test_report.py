@@ -19,8 +19,9 @@ from conftest import ROOT
 from tests import golden
 from toolkit import frozen, report, resources, sqlfile, verbs
 from toolkit.errors import UsageError
-from toolkit.report import wording
+from toolkit.report import timeline, wording
 from toolkit.report.facts import CaseFacts, Pseudonyms
+from toolkit.report.incident import Incident
 from toolkit.report.model import (
     Facts,
     Figure,
@@ -389,6 +390,39 @@ def test_the_first_sentence_says_what_stood_still_and_where(told: Report) -> Non
         "On 9 March 2022, replication stood still for 2 of 2 machines in US, of 2 partners, while "
         "the registered change CHG2 (Retire array two <script>alert(1)</script>) was being carried "
         "out. When the record ends, 1 machine is without a current recovery point."
+    )
+
+
+def test_the_first_page_alone_says_what_happened_and_what_is_open(
+    store: Store, told: Report, written: Path
+) -> None:
+    review = dict(told.documents["review"].cover[0].items)  # type: ignore[union-attr]
+    assert list(review) == ["What happened", "Not known", "To decide"]
+    sections = json.dumps(_data(told.documents["review"].sections))
+    for part in (part for text in review.values() for part in text if isinstance(part, str)):
+        assert part.endswith("more: ") or json.dumps(part)[1:-1] in sections
+    audit = dict(told.documents["audit"].cover[0].items)  # type: ignore[union-attr]
+    exceptions = store.value("select count(*) from finding where status = 'exception'")
+    assert f"{exceptions} with one" in plain(audit["Result"])
+    assert not told.documents["summary"].cover
+    first = _pdf_text(written / "review.pdf").split("\f")[0]
+    assert "To decide" in first and "When the record ends" in first
+
+
+def test_every_recommendation_that_the_board_weighs_stands_in_the_review(told: Report) -> None:
+    factors = next(part for part in told.documents["review"].sections if part.id == "factors")
+    table = next(block for block in factors.blocks if isinstance(block, Table))
+    assert table.columns[-1].title == "Recommendation"
+    assert all(plain(row[-1]) for row in table.rows)
+
+
+def test_an_onset_that_counts_more_machines_than_fell_with_it_says_why(store: Store) -> None:
+    incident = Incident(CaseFacts(store))
+    assert timeline._fell_later(incident) == ""
+    assert incident.onset is not None
+    incident.onset["affected"] = 4
+    assert timeline._fell_later(incident) == (
+        "Onset: of the 4 machines with a gap while it lasts, 2 fell with it; 2 fell later."
     )
 
 

@@ -118,7 +118,8 @@ events as (
         closed_at as occurred_at,
         change_id as subject,
         implementer as actor,
-        concat_ws(': ', if(outcome <> 'unknown', 'Closed as ' || outcome, 'Closed'), title) as summary,
+        concat_ws(': ', if(outcome <> 'unknown', 'Closed as ' || outcome, 'Closed'), title)
+            as summary,
         source_id,
         record_no,
         change_id,

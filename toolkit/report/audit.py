@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from toolkit.report import board, findings, sources
+from toolkit.report import board, findings, opening, sources
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -45,7 +45,47 @@ def document(facts: CaseFacts) -> Document:
             _policy(facts),
             _sign_off(facts),
         ),
+        cover=_cover(incident),
     )
+
+
+def _cover(incident: Incident) -> tuple[Block, ...]:
+    """What happened, what was tested and what came of it, before the first working paper."""
+    files = incident.facts.count("source")
+    return (
+        Facts(
+            (
+                ("What happened", opening.sentence(incident, board=True)),
+                (
+                    "What was tested",
+                    f"{plural(len(incident.operations), 'operation')} against "
+                    f"{plural(len(incident.rules), 'rule')}, from {plural(files, 'file')} of "
+                    "evidence",
+                ),
+                ("Result", _result(incident)),
+            )
+        ),
+    )
+
+
+def _result(incident: Incident) -> str:
+    """How many tests apply, and what they gave; the table of tests has it by rule."""
+    counts = Counter(row["status"] for row in incident.findings)
+    ran = counts["ok"] + counts["exception"] + counts["undetermined"]
+    idle = {row["rule"] for row in incident.findings if row["status"] == "not_run"}
+    told = (
+        f"{plural(ran, 'test')} {be(ran, 'applies', 'apply')}: {number(counts['ok'])} without "
+        f"exception, {number(counts['exception'])} with one, {number(counts['undetermined'])} that "
+        "the evidence does not decide"
+        if ran
+        else "no test applies to what is on record"
+    )
+    if idle:
+        told += (
+            f"; {plural(len(idle), 'rule')} could not run, since records that "
+            f"{be(len(idle), 'it needs', 'they need')} are absent"
+        )
+    return told
 
 
 # -- scope -------------------------------------------------------------------------------------
@@ -84,6 +124,7 @@ def _scope(incident: Incident) -> Section:
                     "Population",
                     _population(len(operations), len(registered)),
                 ),
+                ("Result", _result(incident)),
                 (
                     "Criteria",
                     f"{plural(len(incident.rules), 'rule')} of the catalogue; "
@@ -235,7 +276,7 @@ def _tests(incident: Incident) -> Section:
         "that activates it. All of it is tested; decided are those for which the evidence gives "
         "an answer. A rule that did not run has counted nothing.",
     )
-    return Section("tests", "Tests", (table, *not_run(incident)), new_page=True)
+    return Section("tests", "Tests", (table, *not_run(incident)))
 
 
 def not_run(incident: Incident) -> Iterable[Table]:
@@ -335,7 +376,7 @@ def _limits(facts: CaseFacts) -> Section:
         blocks.append(
             Table(
                 "Issues of the evidence",
-                columns("Issue {19} | Subject {20} | Sources {18} | Detail | Count {number 9}"),
+                columns("Issue {18} | Subject {20} | Sources {12} | Detail | Count {number 9}"),
                 tuple(_issue(alike) for alike in _alike(rows)),
                 "evidence_quality",
                 "Issues that differ in their source alone share a row. Each one stands with its "
@@ -406,7 +447,7 @@ def request_table(facts: CaseFacts) -> Table | None:
         return None
     return Table(
         "Evidence that would settle what is open",
-        columns("No. {5} | What {23} | Who holds it {16} | Why {39} | Rules"),
+        columns("No. {5} | What {26} | Who holds it {20} | Why {40} | Rules"),
         tuple(
             (
                 str(row["request_no"]),
@@ -499,7 +540,7 @@ def _policy(facts: CaseFacts) -> Section:
         (
             Table(
                 "Thresholds, with where each comes from",
-                columns("Threshold {code 26} | Value {17} | Unit {11} | Origin {11} | Meaning"),
+                columns("Threshold {code 26} | Value {22} | Unit {10} | Origin {8} | Meaning"),
                 tuple(
                     (
                         Code(str(row["key"])),

@@ -75,8 +75,12 @@ def section(incident: Incident) -> Section:
     facts = incident.facts
     if not facts.rows("review_entry"):
         first: Block = Paragraph(
-            "Nothing is on record of the board yet. These tables are to be filled in, or entered "
-            "with postmortem review."
+            (
+                "Nothing is on record of the board yet. These tables are to be filled in, or "
+                "entered with ",
+                Code("postmortem review"),
+                ".",
+            )
         )
         return Section(
             "decisions", "Decisions and actions", (first, _decision_form(), _action_form()),

@@ -316,9 +316,12 @@ def _outcome(incident: Incident) -> str:
     onset = incident.onset
     if onset is None or onset["affected"] is None:
         return "What followed is not on record"
+    fell = sum(row["onset_relation"] == "struck" for row in incident.facts.rows("machine_impact"))
+    count = fell or onset["affected"]
     of = f" of {number(onset['population'])}" if onset["population"] else ""
     return (
-        f"{number(onset['affected'])}{of} machines degraded; the onset lies "
+        f"{number(count)}{of} {be(onset['population'] or count, 'machine', 'machines')} "
+        f"{'fell with the onset,' if fell else 'degraded; the onset lies'} "
         f"{incident.facts.between(onset['onset_lo'], onset['onset_hi'])}"
     )
 

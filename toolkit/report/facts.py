@@ -397,6 +397,15 @@ class CaseFacts:
     def day(self, at: datetime | None) -> str:
         return "not on record" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
 
+    def days(self, lo: datetime | None, hi: datetime | None) -> str:
+        """An interval to the minute, for a cell of a table: `2022-03-09 08:37 … 09:31`."""
+        if lo is None or hi is None or lo == hi:
+            known = self.day(lo or hi)
+            return known if lo == hi else f"{'not before' if hi is None else 'not after'} {known}"
+        same = lo.astimezone(self.zone).date() == hi.astimezone(self.zone).date()
+        end = f"{hi.astimezone(self.zone):%H:%M}" if same else self.day(hi)
+        return f"{self.day(lo)} … {end}"
+
     def between(self, lo: datetime | None, hi: datetime | None) -> str:
         """An interval in words; one instant where both ends agree."""
         if lo is None and hi is None:

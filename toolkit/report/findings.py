@@ -50,7 +50,7 @@ def section(incident: Incident) -> Section:
     register = Table(
         "Register of exceptions",
         columns(
-            "Finding {code 25} | Rule {7} | Severity {9} | About {15} | When {time 16} | Title"
+            "Finding {code 23} | Rule {7} | Severity {8} | About {14} | When {time 15} | Title"
         ),
         tuple(
             (

@@ -105,6 +105,7 @@ class Wording:
                 }
                 if isinstance(part, Document):
                     changes["subtitle"] = self._word(part.subtitle)
+                    changes["cover"] = tuple(map(self._in, part.cover))
                 else:
                     changes["blocks"] = tuple(map(self._in, part.blocks))
             case Table():

@@ -22,11 +22,11 @@ def section(incident: Incident) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "A gap is an interval without a recovery point that is longer than the machine's "
-            "objective, or than a number of its cadences where no objective is stated "
-            f"(gap_cadences = {facts.policy('gap_cadences')}). It runs from the first sign of it "
-            "to the next good recovery point, or to the end of the record. Data at risk is what "
-            "the machines protect while they have no current recovery point; what is lost for "
-            "good is stated only where the record says so.",
+            f"objective or, where none is stated, than {facts.policy('gap_cadences')} of its usual "
+            "intervals between recovery points. It runs from the first sign of it to the next good "
+            "recovery point, or to the end of the record. Data at risk is what the machines "
+            "protect while they have no current recovery point; what is lost for good is stated "
+            "only where the record says so.",
             tone="note",
         ),
         *by_region(facts),
@@ -81,15 +81,16 @@ def _open_gaps(facts: CaseFacts) -> list[Block]:
         Table(
             "Gaps that are open at the end of the record",
             columns(
-                "Asset | Job | Last recovery point {time} | Begins {time} | Record ends {time}"
+                "Asset {15} | Job {19} | Last recovery point {time 19} | Begins {time 28} | "
+                "Record ends {time}"
             ),
             tuple(
                 (
                     str(row["asset_id"]),
                     str(row["job_id"] or row["target_asset"] or ""),
-                    facts.when(row["last_good_at"]),
-                    facts.between(row["started_lo"], row["started_hi"]),
-                    facts.when(row["record_ends_at"]),
+                    facts.day(row["last_good_at"]) if row["last_good_at"] else "none on record",
+                    facts.days(row["started_lo"], row["started_hi"]),
+                    facts.day(row["record_ends_at"]),
                 )
                 for row in shown
             ),

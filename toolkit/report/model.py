@@ -105,6 +105,12 @@ class Swimlanes:
     lanes: tuple[Lane, ...]
     gaps: tuple[tuple[datetime, int], ...] = ()
 
+    def highest(self) -> int:
+        """Most machines in a gap at one time between start and end."""
+        before = [count for at, count in self.gaps if at <= self.start]
+        inside = [count for at, count in self.gaps if self.start < at <= self.end]
+        return max([*before[-1:], *inside], default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -335,7 +341,9 @@ class Section:
 class Document:
     """`public` documents leave the house: the full lists do not travel with them.
 
-    `records` are those that the sections cite and do not print; the page on screen links to them.
+    `cover` stands on the first page of what is printed, above the contents; it says nothing that
+    the sections do not say. `records` are those that the sections cite and do not print; the page
+    on screen links to them.
     """
 
     kind: Kind
@@ -343,6 +351,7 @@ class Document:
     subtitle: str
     sections: tuple[Section, ...]
     public: bool = False
+    cover: tuple[Block, ...] = ()
     records: tuple[Record, ...] = ()
 
 

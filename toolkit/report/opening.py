@@ -194,10 +194,21 @@ def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
             if target not in targets:
                 targets.append(target)
     if done:
-        told = [f"{action} of " + some(found) for action, found in done.items()]
+        told = [
+            f"{action} of {_kind(incident.facts, found)}{some(found)}"
+            for action, found in done.items()
+        ]
         # Without a procedure that says so, the policy goes by the name of the action.
         basis = "" if operation["procedure"] else " (by the kind of action; no procedure says so)"
         yield "Cannot be undone", "; ".join(told) + basis, "operation_event"
+
+
+def _kind(facts: CaseFacts, names: list[str]) -> str:
+    """What the register calls these assets, where it calls all of them the same."""
+    known = {str(row["asset_id"]): row["kind"] for row in facts.rows("known_asset")}
+    kinds = {known.get(name) for name in names}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return f"{plural(len(names), str(kind))}: " if kind else ""
 
 
 def _usual(rows: list[Row]) -> str:
@@ -317,12 +328,16 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
             "communication",
         )
     over = [
-        f"{row['scope']} {span(row['value'] * 60)}"
+        f"{span(row['value'] * 60)} ({row['scope']})"
         for row in rows
         if row["metric"] == "over_claim" and row["value"] and row["scope"] != "all"
     ]
     if over:
-        yield "Page better than measured", "for " + listed(over), "communication"
+        yield (
+            "Page showed operational",
+            "while degraded, for " + listed(over),
+            "communication",
+        )
 
 
 def _from_to(row: Row) -> str:

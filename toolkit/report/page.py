@@ -37,9 +37,7 @@ def section(incident: Incident) -> Section:
     if not rows:
         return Section("status", "What the page said against what was measured", (none(facts),))
     if not _is_measured(rows):
-        return Section(
-            "status", "What the page said against what was measured", strips(facts), new_page=True
-        )
+        return Section("status", "What the page said against what was measured", strips(facts))
     totals = _totals(rows)
     blocks: list[Block] = [
         *strips(facts),
@@ -86,9 +84,7 @@ def section(incident: Incident) -> Section:
                 "status_accuracy",
             )
         )
-    return Section(
-        "status", "What the page said against what was measured", tuple(blocks), new_page=True
-    )
+    return Section("status", "What the page said against what was measured", tuple(blocks))
 
 
 _WORDS = {
@@ -228,6 +224,22 @@ def _minutes(rows: list[Row]) -> dict[str, float]:
     return found
 
 
+# What the name of a metric alone would not tell.
+_MEASURES = {
+    "gap_median": "Median gap between posts",
+    "gap_p90": "Gap that 9 of 10 stay within",
+    "gap_max": "Longest gap between posts",
+    "premature_resolved": "Called resolved too early",
+    "scope_overlap": "Regions named and hit alike",
+    "over_claim": "Operational while degraded",
+    "under_claim": "Impaired while well",
+    "time_from_detection": "First alert to first post",
+    "gap_share_over_30_min": "Time in gaps over 30 min",
+    "gap_share_over_4_h": "Time in gaps over 4 h",
+    "gap_share_over_24_h": "Time in gaps over 24 h",
+}
+
+
 def communication(incident: Incident) -> Section:
     facts = incident.facts
     rows = _promised(_once(facts.rows("communication")))
@@ -239,7 +251,8 @@ def communication(incident: Incident) -> Section:
                 columns("Measure {26} | Scope {12} | Value {number 16} | Detail"),
                 tuple(
                     (
-                        capital(str(row["metric"]).replace("_", " ")),
+                        _MEASURES.get(row["metric"])
+                        or capital(str(row["metric"]).replace("_", " ")),
                         str(row["scope"] or ""),
                         _measure(row),
                         str(row["detail"] or ""),

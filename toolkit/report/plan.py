@@ -61,8 +61,8 @@ def section(incident: Incident) -> Section:
         others = Table(
             "Other operations with deviations, for comparison",
             columns(
-                "Operation {22} | Kind {18} | Started {time 16} | "
-                "Outcome {12} | Rules with an exception"
+                "Operation {17} | Kind {14} | Started {time 14} | "
+                "Outcome {9} | Rules with an exception"
             ),
             tuple(
                 (
@@ -70,7 +70,10 @@ def section(incident: Incident) -> Section:
                     str(row["kind"] or "not stated"),
                     incident.facts.day(row["started_at"]),
                     str(row["outcome"] or "not stated"),
-                    ", ".join(sorted(counts[row["operation_id"]])),
+                    "\n".join(
+                        f"{rule} {incident.rules.get(rule, {}).get('title', '')}".strip()
+                        for rule in sorted(counts[row["operation_id"]])
+                    ),
                 )
                 for row in known
             ),

@@ -63,6 +63,7 @@ def document(facts: CaseFacts) -> Document:
         "Internal review",
         "What the evidence shows about the incident, and what it does not decide",
         tuple(sections),
+        cover=summary.cover(incident),
     )
 
 
@@ -79,7 +80,7 @@ def _factors(incident: Incident) -> Section:
                 "often the same deviation stands in earlier operations of the kind that closed "
                 "well. A deviation that was usual is a property of how the work is done, not of "
                 "one day. None of them is named as the reason of the incident; the questions are "
-                "for those who know the work."
+                "for those who know the work, the recommendations for the board to weigh."
             )
         )
     blocks += drawn.present(drawn.barriers(incident))
@@ -92,13 +93,17 @@ def _factors(incident: Incident) -> Section:
         blocks.append(
             Table(
                 f"Contributing factors on record, {name}",
-                columns("Rule {22} | What the record shows {37} | Earlier {9} | Questions to ask"),
+                columns(
+                    "Rule {17} | What the record shows {29} | Earlier {9} | "
+                    "Questions to ask {26} | Recommendation"
+                ),
                 tuple(
                     (
                         (Strong(row["rule"]), f" {row['title']}"),
                         str(row["reason"]),
                         short_rate(row),
                         "\n".join(incident.rules.get(row["rule"], {}).get("questions") or ()),
+                        str(incident.rules.get(row["rule"], {}).get("recommendation") or ""),
                     )
                     for row in rows
                 ),

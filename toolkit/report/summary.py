@@ -40,6 +40,25 @@ def section(incident: Incident) -> Section:
     )
 
 
+def cover(incident: Incident) -> tuple[Block, ...]:
+    """What a reader of the first page alone takes away; the page after it holds the rest."""
+    unknown, decide = list(_items_unknown(incident, board=True)), _items_to_decide(incident)
+    rows: list[tuple[str, Text]] = [("What happened", opening.sentence(incident, board=True))]
+    for label, items, target in (
+        ("Not known", unknown, "summary-unknown"), ("To decide", decide, "summary-decide")
+    ):  # fmt: skip
+        if items:
+            first = _without_source(items[0])
+            more = f" {number(len(items) - 1)} more: " if items[1:] else " "
+            rows.append((label, (*first, more, Ref(label.lower(), target))))
+    return (Facts(tuple(rows)),)
+
+
+def _without_source(text: Text) -> tuple[Inline, ...]:
+    parts = text if isinstance(text, tuple) else (text,)
+    return tuple(part for part in parts if not isinstance(part, Source))
+
+
 def document(facts: CaseFacts) -> Document:
     """The summary for partners: no people, no partners, nothing that is the board's to decide."""
     incident = Incident(facts)
@@ -181,6 +200,11 @@ def _named_by_the_page(facts: CaseFacts) -> Iterable[Block]:
 
 
 def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
+    items = _items_unknown(incident, board)
+    yield Listing(tuple(items) or ("Every test could be decided from the evidence held.",))
+
+
+def _items_unknown(incident: Incident, board: bool) -> list[Text]:
     facts = incident.facts
     items: list[Text] = list(_unknown_of_machines(incident))
     if incident.onset is not None and incident.trigger is None:
@@ -196,7 +220,8 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
         )  # fmt: skip
     statuses = Counter(row["status"] for row in incident.findings)
     ran = sum(statuses[word] for word in ("exception", "ok", "undetermined"))
-    if statuses["undetermined"]:
+    # Partners read of no test: how many are open tells them nothing.
+    if statuses["undetermined"] and board:
         open_ = {row["rule"] for row in incident.findings if row["status"] == "undetermined"}
         items.append(
             (f"The outcome of {number(statuses['undetermined'])} of {plural(ran, 'test')} that "
@@ -210,7 +235,7 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
             (f"What {which} of the {plural(len(incident.rules), 'rule')} would show: the "
              f"records that they need are absent{_rules(rules)}.", Source("finding"))
         )  # fmt: skip
-    yield Listing(tuple(items) or ("Every test could be decided from the evidence held.",))
+    return items
 
 
 def _rules(names: Collection[str]) -> str:
@@ -279,7 +304,7 @@ def _forecast_or_not(facts: CaseFacts) -> str:
 
 
 def _to_decide(incident: Incident) -> Iterable[Block]:
-    items = [*_recommendations(incident), *_further(incident)]
+    items = _items_to_decide(incident)
     if not items:
         yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
         return
@@ -293,6 +318,10 @@ def _in_brackets(exceptions: list[Row]) -> str:
     before = any(row["base_rate_n"] for row in exceptions)
     rule = "; in brackets the rule" if exceptions else ""
     return rule + (", and how often it was so before" if before else "")
+
+
+def _items_to_decide(incident: Incident) -> list[Text]:
+    return [*_recommendations(incident), *_further(incident)]
 
 
 def _recommendations(incident: Incident) -> Iterable[Text]:

@@ -207,9 +207,24 @@ def section(incident: Incident) -> Section:
                 for position, row in enumerate(curated.rows, start=1)
             ),
             "timeline",
+            _fell_later(incident),
         )
     )
     return Section("timeline", "Timeline", tuple(blocks))
+
+
+def _fell_later(incident: Incident) -> str:
+    """Why an onset counts more machines than the report says fell with it."""
+    onset = incident.onset
+    machines = incident.facts.rows("machine_impact")
+    fell = sum(row["onset_relation"] == "struck" for row in machines)
+    if onset is None or not fell or not onset["affected"] or onset["affected"] <= fell:
+        return ""
+    late = onset["affected"] - fell
+    return (
+        f"Onset: of the {plural(onset['affected'], 'machine')} with a gap while it lasts, "
+        f"{number(fell)} fell with it; {number(late)} fell later."
+    )
 
 
 def _shown(curated: Curated) -> str:
@@ -382,8 +397,8 @@ def _united(
 
 def _in_words(facts: CaseFacts, picture: Swimlanes) -> str:
     lanes = ", ".join(f"{lane.name} {plural(len(lane.marks), 'event')}" for lane in picture.lanes)
-    inside = [n for at, n in picture.gaps if picture.start <= at <= picture.end]
-    gaps = f" At most {plural(max(inside), 'machine')} in a gap." if inside else ""
+    most = picture.highest()
+    gaps = f" At most {plural(most, 'machine')} in a gap." if most else ""
     return (
         f"Swim lanes from {facts.when(picture.start)} to {facts.when(picture.end)}: "
         f"{lanes}.{gaps} The numbered events are those of the table."
@@ -393,9 +408,7 @@ def _in_words(facts: CaseFacts, picture: Swimlanes) -> str:
 def _moment(facts: CaseFacts, row: Row) -> str:
     lo, hi = row["occurred_lo"], row["occurred_hi"]
     if lo is not None and hi is not None and (hi - lo) > timedelta(seconds=60):
-        same = lo.astimezone(facts.zone).date() == hi.astimezone(facts.zone).date()
-        end = f"{hi.astimezone(facts.zone):%H:%M}" if same else facts.day(hi)
-        return f"{facts.day(lo)} … {end}"
+        return facts.days(lo, hi)
     return f"{row['occurred_at'].astimezone(facts.zone):%Y-%m-%d %H:%M:%S}"
 
 

@@ -54,7 +54,7 @@ def placed(picture: Swimlanes, zone: tzinfo) -> Drawing:
         y += lanes[-1].height + 3
     area, area_y, highest = "", y + 4, 0
     if picture.gaps:
-        highest = max(count for _, count in picture.gaps)
+        highest = picture.highest()
         area = _area(picture, scale, area_y, 46.0, highest)
         y = area_y + 46.0
     return Drawing(y + 24, axis(scale, zone, y + 4), tuple(lanes), area, area_y, highest)
