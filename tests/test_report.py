@@ -19,7 +19,7 @@ from conftest import ROOT
 from tests import golden
 from toolkit import frozen, report, resources, sqlfile, verbs
 from toolkit.errors import UsageError
-from toolkit.report import timeline, wording
+from toolkit.report import summary, timeline, wording
 from toolkit.report.facts import CaseFacts, Pseudonyms
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -407,6 +407,17 @@ def test_the_first_page_alone_says_what_happened_and_what_is_open(
     assert not told.documents["summary"].cover
     first = _pdf_text(written / "review.pdf").split("\f")[0]
     assert "To decide" in first and "When the record ends" in first
+
+
+def test_open_tests_are_told_to_partners_only_where_nothing_else_is_unknown(store: Store) -> None:
+    incident = Incident(CaseFacts(store))
+    incident.findings.append({"rule": "CF-01", "status": "undetermined", "operation_id": None})
+    assert "which the evidence does not decide" in str(summary._items_unknown(incident, True))
+    assert "which the evidence does not decide" not in str(summary._items_unknown(incident, False))
+    incident.facts._read["machine_impact"] = []
+    incident.facts._read["partner_impact"] = []
+    incident.onset = None
+    assert "which the evidence does not decide" in str(summary._items_unknown(incident, False))
 
 
 def test_every_recommendation_that_the_board_weighs_stands_in_the_review(told: Report) -> None:

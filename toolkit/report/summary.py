@@ -220,8 +220,8 @@ def _items_unknown(incident: Incident, board: bool) -> list[Text]:
         )  # fmt: skip
     statuses = Counter(row["status"] for row in incident.findings)
     ran = sum(statuses[word] for word in ("exception", "ok", "undetermined"))
-    # Partners read of no test: how many are open tells them nothing.
-    if statuses["undetermined"] and board:
+    # Partners read of no test; how many are open tells them something only where nothing else is.
+    if statuses["undetermined"] and (board or not items):
         open_ = {row["rule"] for row in incident.findings if row["status"] == "undetermined"}
         items.append(
             (f"The outcome of {number(statuses['undetermined'])} of {plural(ran, 'test')} that "
