@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from toolkit import decisions
 from toolkit.casefile import CaseFolder
 from toolkit.cli import app
-from toolkit.errors import UsageError
+from toolkit.errors import EvidenceRefused, UsageError
 from toolkit.ingest.load import Ingested, ingest, shipped_mappings
 from toolkit.ingest.mapping import load_mapping
 from toolkit.store import Store
@@ -175,6 +176,7 @@ def test_one_entry_for_many_files_names_none_that_needs_nothing(tmp_path: Path) 
 def test_what_is_left_out_of_a_folder_is_named(messy: Path) -> None:
     (messy / "procedures").mkdir()
     (messy / "procedures" / "p.yaml").write_text("x")
+    (messy / "own.yaml").write_text("# columns of ours\nmapping: 1\n")
     (messy / "link.txt").symlink_to(ROOT / "README.md")
     (Path(os.fsdecode(os.fsencode(messy) + b"/bad\xff.log"))).write_text("x")
     decisions.scaffold_around(messy)
@@ -186,6 +188,7 @@ def test_what_is_left_out_of_a_folder_is_named(messy: Path) -> None:
         '# left out: ".hidden" (hidden)',
         '# left out: "bad\\\\udcff.log" (its name is not UTF-8: rename it)',
         '# left out: "link.txt" (a link that leads out of the folder: copy the file instead)',
+        '# left out: "own.yaml" (a mapping, which says how others are read)',
         '# left out: "procedures/p.yaml" (procedures/ belongs to the case)',
     ]
 
@@ -210,3 +213,116 @@ def test_where_every_file_is_refused_the_decisions_are_listed_all_the_same(tmp_p
     assert "\norder =   #" in result.output and "\nzone =   #" in result.output
     assert "Traceback" not in result.output
     assert not (tmp_path / "output").exists()
+
+
+ONE = "occurred_at,action\n2022-03-04T10:00:0{}Z,detach\n"
+
+
+@pytest.fixture
+def around(tmp_path: Path) -> Path:
+    """A case around a plain folder, of which all files are read."""
+    folder = tmp_path / "handed over"
+    folder.mkdir()
+    for number, name in enumerate(("a.csv", "b.csv")):
+        (folder / name).write_text(ONE.format(number))
+    decisions.scaffold_around(folder)
+    _, done = read(folder)
+    assert [row.outcome for row in done.files] == ["loaded", "loaded"]
+    return folder
+
+
+def unread(folder: Path) -> dict[str, str]:
+    with Store.open(folder / "case.duckdb") as store:
+        if not store.has("unread_file"):
+            return {}
+        return {row["path"]: row["outcome"] for row in store.rows("from unread_file")}
+
+
+def test_a_file_that_no_entry_names_is_told_kept_as_unread_and_asked_for(around: Path) -> None:
+    (around / "new.csv").write_text(ONE.format(5))
+    (around / "local.csv").write_text(DATES.format("fs1").replace("/", "-"))
+    (around / "scan.pdf").write_bytes(b"%PDF-1.7")
+    # None of these is evidence that somebody forgot to name.
+    (around / "own.yaml").write_text("mapping: 1\n")
+    (around / "brand.toml").write_text('logo = "logo.svg"\nlogo_text = "us"\n')
+    for name in (".hidden", "logo.svg", "review.yaml"):
+        (around / name).write_text("x")
+    for name in ("output/a.csv", "procedures/p.yaml", "queries/q.sql", "report_templates/x.css"):
+        (around / name).parent.mkdir()
+        (around / name).write_text("x")
+    result = CliRunner().invoke(app, ["ingest", str(around)])
+    assert isinstance(result.exception, EvidenceRefused) and result.exception.exit_code == 3
+    assert "no [[source]] of case.toml names: local.csv, new.csv, scan.pdf; " in result.output
+    assert str(result.exception) == "3 files were not read, as no [[source]] names them"
+    assert unread(around) == dict.fromkeys(("local.csv", "new.csv", "scan.pdf"), "unnamed")
+
+    case, done = read(around)
+    asked = decisions.missing_decisions(case, done.refusals, done.unnamed)
+    assert '# no entry names it\n[[source]]\npath = "new.csv"\n' in asked
+    assert 'path = "local.csv"\norder =   #' in asked
+    assert '#   ignore = ["*.pdf"]' in asked
+    toml = (around / "case.toml").read_text()
+    (around / "case.toml").write_text(
+        f'ignore = ["*.pdf", "local.csv"]\n{toml}\n[[source]]\npath = "new.csv"\n'
+    )
+    result = CliRunner().invoke(app, ["ingest", str(around)])
+    assert result.exit_code == 0
+    assert unread(around) == dict.fromkeys(("local.csv", "scan.pdf"), "ignored")
+
+
+def test_a_file_whose_entry_is_gone_is_withdrawn_with_the_reason(around: Path) -> None:
+    (around / "case.toml").write_text(
+        'title = "t"\n[[source]]\npath = "a.csv"\n[[source]]\npath = "bb.csv"\n'
+    )
+    result = CliRunner().invoke(app, ["ingest", str(around)])
+    assert isinstance(result.exception, EvidenceRefused) and result.exception.exit_code == 3
+    why = "no [[source]] names it any more; what it said is evidence no longer"
+    assert f"withdrawn: b.csv: {why}" in result.output
+    assert "no file matches [[source]] path 'bb.csv'; did you mean 'b.csv'?" in result.output
+    assert unread(around) == {"b.csv": "unnamed"}
+    (around / "b.csv").unlink()
+    assert [row.reason for row in read(around)[1].files] == [None]
+
+
+def test_other_files_of_a_case_with_a_folder_of_evidence_are_not_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence" / "a.csv").write_text(ONE.format(1))
+    (tmp_path / "README.md").write_text("x")
+    (tmp_path / "case.toml").write_text('title = "t"\n[[source]]\npath = "evidence/*"\n')
+    assert read(tmp_path)[1].unnamed == ()
+    (tmp_path / "evidence" / "a.csv").unlink()
+    assert [row.reason for row in read(tmp_path)[1].files] == ["it is no longer there"]
+
+
+def test_a_member_of_an_archive_is_asked_for_and_settled_by_its_entry(tmp_path: Path) -> None:
+    (tmp_path / "dirs").mkdir()
+    with zipfile.ZipFile(tmp_path / "dirs" / "ex.zip", "w") as archive:
+        for name in ("c1.csv", "c2.csv", "c3.csv"):
+            archive.writestr(name, DATES.format(name))
+        archive.writestr("ok.csv", ONE.format(1))
+        archive.writestr("damaged.bin", b"\x00\x01")
+    result = CliRunner().invoke(app, ["run", str(tmp_path), "--kind", "summary", "--to", "md"])
+    assert isinstance(result.exception, EvidenceRefused) and result.exception.exit_code == 3
+    assert 'path = "dirs/ex.zip!c*.csv"\norder =   #' in result.output
+    assert '#   "dirs/ex.zip!damaged.bin"' in result.output
+    # The archive is read where an entry names a member alone.
+    (tmp_path / "case.toml").write_text(
+        'title = "t"\nignore = ["*.bin"]\n'
+        '[[source]]\npath = "dirs/ex.zip!c*.csv"\nzone = "UTC"\norder = "day-first"\n'
+    )
+    case, done = read(tmp_path)
+    assert not done.refusals and not done.unnamed and not case.unmatched()
+    assert {row.outcome for row in done.files} == {"loaded", "unchanged", "ignored"}
+
+
+def test_one_member_of_an_archive_is_ingested_by_its_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "ex.zip", "w") as archive:
+        archive.writestr("a.csv", ONE.format(1))
+        archive.writestr("b.csv", ONE.format(2))
+    decisions.scaffold_around(tmp_path)
+    case = CaseFolder.open(tmp_path)
+    with Store.create() as store:
+        done = ingest(store, case, [tmp_path / "ex.zip!b.csv"])
+        assert [row.path for row in done.files] == ["ex.zip!b.csv"]
+        with pytest.raises(EvidenceRefused, match="no such member"):
+            ingest(store, case, [tmp_path / "ex.zip!c.csv"])

@@ -228,8 +228,9 @@ class CaseFolder:
     def evidence(self) -> Iterator[tuple[Path, SourceDeclaration]]:
         """Every file of evidence with what is declared of it, in the order of their paths.
 
-        These are the files that `[[source]]` entries match, and every other file below
-        `evidence/`. Links may lead out of the case: whoever opens a file looks where it lies.
+        These are the files that `[[source]]` entries match, archives of which they name a member,
+        and every other file below `evidence/`. Links may lead out of the case: whoever opens a file
+        looks where it lies.
         """
         found: dict[str, Path] = {}
         for pattern in [declared.path for declared in self.file.source] + [f"{EVIDENCE}/**/*"]:
@@ -419,9 +420,14 @@ def _glob(name: str, pattern: str) -> bool:
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
-    """The one file of that name, else what the pattern matches."""
-    literal = folder / pattern
-    try:
-        return [literal] if is_file(literal) else list(folder.glob(pattern))
-    except OSError:
-        return []
+    """The one file of that name, else what the pattern matches, else the archive of a FILE!NAME."""
+    outer = [pattern[: each.start()] for each in re.finditer("!", pattern)]
+    for each in (pattern, *reversed(outer)):
+        literal = folder / each
+        try:
+            found = [literal] if is_file(literal) else list(folder.glob(each))
+        except (OSError, ValueError):
+            continue
+        if found:
+            return found
+    return []

@@ -16,23 +16,15 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from toolkit.casefile import (
-    CASE_FILE,
-    DATABASE,
-    EVIDENCE,
-    OUTPUT,
-    PROCEDURES,
-    CaseFolder,
-    file_sha256,
-)
+from toolkit.casefile import CASE_FILE, EVIDENCE, CaseFolder, file_sha256, is_file
 from toolkit.errors import EvidenceRefused, UsageError
+from toolkit.ingest import archive
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.load import ingest, shipped_mappings
 from toolkit.ingest.mapping import load_mapping
 from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.store import Store
-
-REVIEW = "review.yaml"
+from toolkit.strays import left_out
 
 # Values to try, and what the entry then says of the key. None of them is ever kept.
 _TRIALS: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -49,6 +41,7 @@ _TRIALS: dict[str, tuple[tuple[Any, ...], str]] = {
 _NO_EXPORTS = frozenset(
     {".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mp4", ".doc", ".ppt"}
 )
+_UNNAMED = "no entry names it"
 # So many files of one folder and one need are asked about at once.
 _ALIKE = 3
 _NAMED = 5
@@ -92,7 +85,7 @@ def scaffold_around(path: Path) -> None:
         if not file.is_file():
             continue
         name = file.relative_to(path).as_posix()
-        if why := _left_out(path, file):
+        if why := left_out(path, file):
             outside.append((name, why))
         else:
             inside.append(name)
@@ -110,23 +103,6 @@ def scaffold_around(path: Path) -> None:
     scaffold(path, path.resolve().name, (f"\n{comment}" if comment else "") + entries)
 
 
-def _left_out(root: Path, file: Path) -> str | None:
-    parts = file.relative_to(root).parts
-    try:
-        "/".join(parts).encode()
-    except UnicodeEncodeError:
-        return "its name is not UTF-8: rename it"
-    if any(part.startswith(".") for part in parts):
-        return "hidden"
-    if not file.resolve().is_relative_to(root.resolve()):
-        return "a link that leads out of the folder: copy the file instead"
-    if parts[0] in (OUTPUT, PROCEDURES) and len(parts) > 1:
-        return f"{parts[0]}/ belongs to the case"
-    if len(parts) == 1 and (parts[0].startswith(DATABASE) or parts[0] == REVIEW):
-        return "it belongs to the case"
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class _Need:
     """What a refused file lacks: the keys, each with what to say of it, and why it was refused."""
@@ -136,20 +112,22 @@ class _Need:
     reason: str
 
     @property
-    def place(self) -> tuple[PurePosixPath, str]:
-        """Its folder, and how its name ends."""
+    def place(self) -> tuple[PurePosixPath, str, str]:
+        """Its folder, the archive that it is a member of, and how its name ends."""
         path = PurePosixPath(self.name)
-        return path.parent, path.suffix
+        return path.parent, path.name.rpartition("!")[0], path.suffix
 
 
-def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> str:
+def missing_decisions(
+    case: CaseFolder, refusals: Sequence[EvidenceRefused], strays: Sequence[str] = ()
+) -> str:
     """The decisions that files wait for, once each, as TOML to paste into case.toml.
 
-    Those are the refused files, and the loaded ones whose years rest on the time of the file. An
-    entry holds all keys that its file lacks, to be filled in; until then it is no TOML, so that
-    none is forgotten. Files of one folder that lack the same are one entry. What has an entry of
-    its own is printed whole, to replace it. A copy of a file is not asked about twice. Empty where
-    no entry would help.
+    Those are the refused files, the strays, which no entry names, and the loaded files whose years
+    rest on the time of the file. An entry holds all keys that its file lacks, to be filled in;
+    until then it is no TOML, so that none is forgotten. Files of one folder that lack the same are
+    one entry. What has an entry of its own is printed whole, to replace it. A copy of a file is not
+    asked about twice. Empty where no entry would help.
     """
     with Store.open(case.database) as store:
         needs = [
@@ -159,12 +137,19 @@ def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> 
                 "where contains(flags, 'file_time_used') order by path"
             )
         ]
+        loaded = {row["path"] for row in store.rows("select path from source")}
     hopeless: list[_Need] = []
     seen: set[str] = set()
     with Store.create() as store:
-        for refusal in refusals:
+        for refusal in [
+            *refusals,
+            *(each for name in strays for each in _stray(store, case, name)),
+        ]:
+            if isinstance(refusal, _Need):
+                needs.append(refusal)
+                continue
             path = Path(str(refusal.path))
-            digest = file_sha256(path)
+            digest = _digest(path)
             if digest in seen:
                 continue
             need = _need(store, case, path, refusal)
@@ -174,7 +159,8 @@ def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> 
             else:
                 hopeless.append(need)
     refused = {_name(case, Path(str(refusal.path))) for refusal in refusals}
-    loaded = {path.relative_to(case.path).as_posix() for path, _ in case.evidence()} - refused
+    loaded |= {path.relative_to(case.path).as_posix() for path, _ in case.evidence()}
+    loaded -= refused
     entries = [_entry(case, group, glob) for group, glob in _groups(needs, loaded)]
     endings = {PurePosixPath(need.name).suffix for need in hopeless}
     patterns = sorted(f"*{each}" for each in endings if each.lower() in _NO_EXPORTS)
@@ -194,13 +180,31 @@ def missing_decisions(case: CaseFolder, refusals: Sequence[EvidenceRefused]) -> 
     return "\n".join(entries)
 
 
+def _stray(store: Store, case: CaseFolder, name: str) -> Sequence[EvidenceRefused | _Need]:
+    """What a file that no entry names would be refused for, or the bare entry that names it."""
+    if PurePosixPath(name).suffix.lower() in _NO_EXPORTS:
+        return [EvidenceRefused(_UNNAMED, path=case.path / name)]
+    done = ingest(store, case, [case.path / name])
+    return done.refusals or [_Need(name, (), _UNNAMED)]
+
+
+def _digest(path: Path) -> str:
+    """The digest of a file, or of a member of an archive; one that cannot be had is its name's."""
+    if is_file(path):
+        return file_sha256(path)
+    try:
+        return archive.open_one(path).sha256
+    except EvidenceRefused:
+        return str(path)
+
+
 def _need(store: Store, case: CaseFolder, path: Path, refusal: EvidenceRefused) -> _Need:
     need = _Need(_name(case, path), (), refusal.message)
     given = SourceSettings()
     declared = case.declaration(need.name)
     if declared.format is None and declared.mapping is None:
         try:
-            file = EvidenceFile.open(path)
+            file = archive.open_one(path)
             claims = [reader.name for reader in readers().values() if reader.matches(file)]
             if len(claims) > 1:
                 said = "one of " + ", ".join(_quoted(name) for name in claims)
@@ -308,7 +312,7 @@ def _groups(
 
 def _covering(group: Sequence[_Need], loaded: set[str]) -> str | None:
     """A glob that names the files of a group and none that loaded, if there is one."""
-    folder, suffix = group[0].place
+    folder, _, suffix = group[0].place
     first, last = (
         PurePosixPath(name).stem for name in (f([need.name for need in group]) for f in (min, max))
     )

@@ -53,7 +53,7 @@ class CaseLocked(UsageError):
 
 
 class EvidenceRefused(ToolkitError):
-    """A file of evidence cannot be read as a whole; nothing of it was loaded."""
+    """A file of evidence cannot be read as a whole, or nothing names it; none of it was loaded."""
 
     exit_code = 3
 

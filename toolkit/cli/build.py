@@ -100,7 +100,8 @@ def ingest(
 ) -> None:
     """Load evidence into the case database.
 
-    Each file whole or not at all; a file that is unchanged is not read again.
+    Each file whole or not at all; a file that is unchanged is not read again. `withdrawn`: the file
+    is gone, refused, or named no more; what it said is evidence no longer.
     """
     from toolkit import verbs
     from toolkit.casefile import CaseFolder
@@ -132,7 +133,7 @@ def ingest(
             progress=progress,
         )
     say_ingested(done, None if dry_run else path)
-    say_unmatched(CaseFolder.open(path))
+    say_unmatched(CaseFolder.open(path), done)
     end_refused(done)
 
 
@@ -172,8 +173,10 @@ def run(
     with progress_bar("reading") as progress:
         ran = verbs.run(path, kinds=kinds_of(kind), formats=forms_of(to), progress=progress)
     say_ran(ran)
-    say_unmatched(ran.case)
-    if missing := decisions.missing_decisions(ran.case, ran.ingested.refusals):
+    say_unmatched(ran.case, ran.ingested)
+    if missing := decisions.missing_decisions(
+        ran.case, ran.ingested.refusals, ran.ingested.unnamed
+    ):
         say("\nMissing decisions, to paste into case.toml:\n")
         say(missing)
     end_failed(fail_on, ran.rebuilt.findings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from toolkit.errors import ConditionMet, EvidenceRefused
+from toolkit.errors import ConditionMet, EvidenceRefused, one_line
 from toolkit.listing import Format, printable, render, write
 
 if TYPE_CHECKING:
@@ -50,21 +51,36 @@ def say_ingested(done: Ingested, case: Path | None = None) -> None:
             "skipped": row.skipped, "rejected": row.rejected,
         }
         for row in done.files
-        if row.outcome != "refused"
+        if row.outcome not in ("refused", "unnamed")
     ]  # fmt: skip
     if shown:
         typer.echo(render(pd.DataFrame(shown), Format.table), err=True, nl=False)
     if case and (rejected := sum(row.rejected for row in done.files)):
         told = "1 record was" if rejected == 1 else f"{rejected} records were"
         say(f"{told} rejected; each with its reason: postmortem query {case} reject --format csv")
+    for row in done.files:
+        if row.outcome == "withdrawn":
+            say(f"withdrawn: {row.path}: {row.reason}; what it said is evidence no longer")
     for refusal in done.refusals:
         say(f"refused: {refusal}")
+    if done.unnamed:
+        say(
+            f"no [[source]] of case.toml names: {_some(done.unnamed)}; nothing of that was read: "
+            "name it with a [[source]], or list it in ignore"
+        )
 
 
-def say_unmatched(folder: CaseFolder) -> None:
+def _some(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(one_line(name) for name in names[:most]) + more
+
+
+def say_unmatched(folder: CaseFolder, done: Ingested) -> None:
     """The patterns of the case file that no file matches."""
     for path in folder.unmatched():
-        say(f"{folder.path / 'case.toml'}: no file matches [[source]] path {path!r}; check it")
+        near = difflib.get_close_matches(path, done.unnamed, n=1, cutoff=0.6)
+        remedy = f"did you mean {near[0]!r}?" if near else "check it"
+        say(f"{folder.path / 'case.toml'}: no file matches [[source]] path {path!r}; {remedy}")
 
 
 def say_ran(ran: Ran) -> None:
@@ -91,10 +107,21 @@ def by_status(findings: Any) -> str:
 
 
 def end_refused(done: Ingested) -> None:
-    """End with exit code 3 where a file was refused."""
-    if done.refusals:
-        count = len(done.refusals)
-        raise EvidenceRefused(f"{count} {'file was' if count == 1 else 'files were'} refused")
+    """End with exit code 3 where a file was refused, or lies there and is not named."""
+    told = [
+        f"{count} {one if count == 1 else many}"
+        for count, one, many in (
+            (len(done.refusals), "file was refused", "files were refused"),
+            (
+                len(done.unnamed),
+                "file was not read, as no [[source]] names it",
+                "files were not read, as no [[source]] names them",
+            ),
+        )
+        if count
+    ]
+    if told:
+        raise EvidenceRefused("; ".join(told))
 
 
 def end_failed(fail_on: str | None, findings: Any) -> None:

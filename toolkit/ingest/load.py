@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toolkit.casefile import EVIDENCE, CaseFolder, SourceDeclaration, file_sha256, is_file
+from toolkit.casefile import CaseFolder, SourceDeclaration, file_sha256, is_file
 from toolkit.errors import EvidenceRefused, ToolkitError, UsageError, did_you_mean, one_line
 from toolkit.ingest import archive
 from toolkit.ingest.bulk import Trust, Unfit
+from toolkit.ingest.choose import Piece, pieces
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.reader import Reader, SourceSettings, readers
 from toolkit.ingest.sink import Account, EvidenceSink
 from toolkit.readers import table
 from toolkit.relations import RELATIONS
 from toolkit.store import Store
+from toolkit.strays import unnamed
 
+_IGNORED = "case.toml names it as no evidence"
+_UNNAMED = "no [[source]] of case.toml names it"
 _SHIPPED = Path(__file__).parents[1] / "mappings"
 NOTE_TABLES = ("reject", "skipped", "time_note", "value_note", "source_column")
 # Told of the file in work, and how many of all bytes of the files are done.
@@ -30,8 +32,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of one file: `loaded`, `unchanged`, `reloaded`, `refused`, `withdrawn` or
-    `ignored`, as the case says that it is no evidence."""
+    """What became of one file.
+
+    `loaded`, `unchanged`, `reloaded`, `refused`; `withdrawn`: what it said is evidence no longer,
+    for the reason that is told; `ignored`: the case says that it is no evidence; `unnamed`: it lies
+    in the folder, and no `[[source]]` names it.
+    """
 
     path: str
     outcome: str
@@ -51,6 +57,11 @@ class Ingested:
 
     files: tuple[Loaded, ...] = ()
     refusals: tuple[EvidenceRefused, ...] = field(default=())
+
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """The files that lie in the case and that no `[[source]]` names."""
+        return tuple(each.path for each in self.files if each.outcome == "unnamed")
 
 
 def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str]:
@@ -120,19 +131,20 @@ def ingest(
 
     New files are loaded, changed ones and those that are now declared otherwise are reloaded,
     files that are gone are withdrawn; each in a transaction of its own. `paths` restricts the work
-    to these files and folders; files outside of the case are copied below `evidence/` first.
+    to these files, folders and members of archives (FILE!NAME); files outside of the case are
+    copied below `evidence/` first.
     Refused files are collected, never loaded in part, and what an earlier state of them said is
     withdrawn, unless `overrides`, which win over the case file, are what they were refused for.
     `numbers` are those that the sources of a case have, by path, for a case that is made again: a
     source is numbered when it is read first, and records are cited by that number.
     """
-    chosen = [
-        piece
-        for name, path, is_linked in _chosen(case, paths, dry_run=dry_run)
-        for piece in _pieces(case, name, path, is_linked=is_linked)
-    ]
-    outcomes = [Loaded(piece.name, "ignored") for piece in chosen if case.ignores(piece.name)]
-    unread = {each.path: "case.toml names it as no evidence" for each in outcomes}
+    chosen = pieces(case, paths, dry_run=dry_run)
+    strays = [] if paths else [each.relative_to(case.path).as_posix() for each in unnamed(case)]
+    left = dict.fromkeys(sorted({*strays, *(piece.name for piece in chosen)}))
+    outcomes = [Loaded(name, "ignored") for name in left if case.ignores(name)]
+    outcomes += [Loaded(name, "unnamed") for name in strays if not case.ignores(name)]
+    told = {"ignored": _IGNORED, "unnamed": _UNNAMED}
+    unread = {each.path: told[each.outcome] for each in outcomes}
     chosen = [piece for piece in chosen if not case.ignores(piece.name)]
     numbers = numbers or {}
     chosen.sort(
@@ -149,7 +161,7 @@ def ingest(
                 continue
             with store.transaction():
                 _forget(store, known[name]["source_id"])
-            outcomes.append(Loaded(name, "withdrawn"))
+            outcomes.append(Loaded(name, "withdrawn", reason=_why_gone(case, name, here)))
     meter = _Meter(progress, [archive.outer(case.path / piece.name) for piece in chosen])
     for index, piece in enumerate(chosen):
         meter.begin(piece.name, index)
@@ -174,10 +186,22 @@ def ingest(
                 # What an earlier state of the file said is evidence no longer.
                 with store.transaction():
                     _forget(store, known[piece.name]["source_id"])
-                outcomes.append(Loaded(piece.name, "withdrawn"))
+                outcomes.append(Loaded(piece.name, "withdrawn", reason="it is refused now"))
     if not dry_run:
         _note_unread(store, case, outcomes, unread, whole=not paths)
     return Ingested(tuple(outcomes), tuple(refusals))
+
+
+def _why_gone(case: CaseFolder, name: str, here: Collection[str]) -> str:
+    """Why a source is not among the files that a case now names."""
+    outer = archive.outer(case.path / name).relative_to(case.path).as_posix()
+    if not is_file(case.path / outer):
+        return "it is no longer there"
+    if case.ignores(name):
+        return _IGNORED
+    if any(each.startswith(f"{outer}!") for each in here):
+        return f"{outer} no longer holds it"
+    return "no [[source]] names it any more"
 
 
 def _note_unread(
@@ -266,94 +290,6 @@ def sniff(path: Path, settings: SourceSettings | None = None) -> tuple[EvidenceF
     return file, reader, how
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What becomes one source: a file, a member of an archive or a sheet of a workbook."""
-
-    name: str
-    declared: SourceDeclaration
-    open: Callable[[], EvidenceFile]
-
-
-def _pieces(case: CaseFolder, name: str, path: Path, *, is_linked: bool) -> list[_Piece]:
-    """The sources that a file holds; one that cannot be looked into is refused when opened."""
-    try:
-        if is_linked:
-            raise EvidenceRefused(
-                "the link leads out of its folder", path=path,
-                remedy="give the file by its name: postmortem ingest CASE FILE copies it",
-            )  # fmt: skip
-        if not name.isprintable():
-            raise EvidenceRefused(
-                "the name holds what cannot be shown", path=path, remedy="rename the file"
-            )
-        parts = archive.parts(path)
-    except EvidenceRefused as refusal:
-        return [_Piece(name, case.declaration(name), partial(_refuse, refusal))]
-    found = []
-    for part in parts:
-        whole = name if part.inner is None else f"{name}!{part.inner}"
-        declared = case.declaration(whole, within=name)
-        found.append(_Piece(whole, declared, part.open))
-    return found
-
-
-def _refuse(refusal: EvidenceRefused) -> EvidenceFile:
-    raise refusal
-
-
-def _chosen(
-    case: CaseFolder, paths: Sequence[Path], *, dry_run: bool
-) -> list[tuple[str, Path, bool]]:
-    """The files to look at: their name in the case, their place, and whether a link leads out."""
-    root = case.path.resolve()
-    if not paths:
-        return [
-            (
-                path.relative_to(case.path).as_posix(),
-                path,
-                not path.resolve().is_relative_to(root),
-            )
-            for path, _ in case.evidence()
-        ]
-    found: dict[str, tuple[str, Path, bool]] = {}
-    for path in paths:
-        if not os.path.exists(path):  # noqa: PTH110 - a name too long is no such file either
-            raise EvidenceRefused("no such file", path=path, remedy="check the path")
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            if path.is_dir() and not file.resolve().is_relative_to(path.resolve()):
-                # A folder was named, not what its links lead to.
-                name = f"{EVIDENCE}/{file.name}"
-                found[name] = (name, file, True)
-                continue
-            if file.resolve().is_relative_to(root):
-                name = file.resolve().relative_to(root).as_posix()
-                place = case.path / name
-            else:
-                place = case.path / EVIDENCE / file.name
-                name = f"{EVIDENCE}/{file.name}"
-                if not dry_run:
-                    _copy(file, place)
-                else:
-                    place = file
-            found[name] = (name, place, False)
-    return [found[name] for name in sorted(found)]
-
-
-def _copy(file: Path, place: Path) -> None:
-    if place.exists():
-        if place.read_bytes() == file.read_bytes():
-            return
-        raise UsageError(
-            f"{place} holds another file of that name", path=file, remedy="rename one of them"
-        )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f".{place.name}.part")
-    shutil.copyfile(file, part)
-    part.replace(place)
-
-
 def _settings(
     case: CaseFolder, declared: SourceDeclaration, overrides: SourceSettings | None
 ) -> SourceSettings:
@@ -397,7 +333,7 @@ def _mapping(case: CaseFolder, name: str) -> Path:
 def _ingest_one(
     store: Store,
     case: CaseFolder,
-    piece: _Piece,
+    piece: Piece,
     overrides: SourceSettings | None,
     on_read: Callable[[int], None],
     *,

@@ -85,7 +85,7 @@ def _unread(rows: list[Row]) -> Iterable[Block]:
             ),
             "unread_file",
             "Left out: as the case file says; refused: no record of it was taken; repeated: its "
-            "bytes are those of another file.",
+            "bytes are those of another file; unnamed: no entry of the case file names it.",
         )
 
 

@@ -34,6 +34,7 @@ from toolkit.seal import reperform
 from toolkit.seal.bag import safe
 from toolkit.seal.reperform import Rebuild
 from toolkit.store import Store, literal, quoted
+from toolkit.strays import unnamed
 
 Profile = Literal["full", "redacted"]
 Promised = Mapping[str, Sequence[str]]
@@ -53,6 +54,7 @@ def copy_case(case: CaseFolder, into: Path, *, decisions: bool) -> None:
         files[path.relative_to(case.path).as_posix()] = path
         if declared.mapping and (case.path / declared.mapping).is_file():
             files[declared.mapping] = case.path / declared.mapping
+    files |= {path.relative_to(case.path).as_posix(): path for path in unnamed(case)}
     for path in sorted((case.path / PROCEDURES).rglob("*")):
         if path.is_file() and not path.name.startswith("."):
             files[path.relative_to(case.path).as_posix()] = path

@@ -1,0 +1,93 @@
+"""What lies in a folder: what belongs to the case itself, and what nothing of the case names."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from toolkit.casefile import CASE_FILE, DATABASE, EVIDENCE, OUTPUT, PROCEDURES, CaseFolder
+
+REVIEW, BRAND = "review.yaml", "brand.toml"
+NOT_UTF8 = "its name is not UTF-8: rename it"
+# Folders of the case, and what in them is the case's.
+_FOLDERS = {
+    OUTPUT: "*",
+    PROCEDURES: "*",
+    "report_templates": "*",
+    "queries": "*.sql",
+    "snapshots": "case-*.duckdb",
+    "review": "frozen-*.json",
+}
+_MAPPING = re.compile(rb"^mapping[ \t]*:[ \t]*\d", re.MULTILINE)
+_HEAD_BYTES = 1 << 16
+
+
+def left_out(root: Path, file: Path) -> str | None:
+    """Why a file of a folder is no evidence of a case around that folder, if it is none."""
+    parts = file.relative_to(root).parts
+    try:
+        "/".join(parts).encode()
+    except UnicodeEncodeError:
+        return NOT_UTF8
+    if any(part.startswith(".") for part in parts):
+        return "hidden"
+    if not file.resolve().is_relative_to(root.resolve()):
+        return "a link that leads out of the folder: copy the file instead"
+    kept = _FOLDERS.get(parts[0])
+    if len(parts) > 1 and kept and PurePosixPath(parts[-1]).match(kept):
+        return f"{parts[0]}/ belongs to the case"
+    if len(parts) == 1 and (
+        parts[0].startswith(DATABASE) or parts[0] in (CASE_FILE, REVIEW, BRAND)
+    ):
+        return "it belongs to the case"
+    if file.suffix in (".yaml", ".yml") and _is_mapping(file):
+        return "a mapping, which says how others are read"
+    if file in _of_brand(root):
+        return f"{BRAND} names it"
+    return None
+
+
+def unnamed(case: CaseFolder) -> list[Path]:
+    """The files of a case around a plain folder that no `[[source]]` names, by path.
+
+    A case that keeps its evidence below `evidence/` has none: what lies elsewhere is no evidence.
+    Not among them are hidden files, links that lead out, and what belongs to the case itself.
+    """
+    if not _is_around(case):
+        return []
+    named = {path for path, _ in case.evidence()}
+    named |= {case.path / each.mapping for each in case.file.source if each.mapping}
+    return [
+        file
+        for file in sorted(case.path.rglob("*"))
+        if file.is_file() and file not in named and left_out(case.path, file) in (None, NOT_UTF8)
+    ]
+
+
+def _is_around(case: CaseFolder) -> bool:
+    """Whether the evidence lies in the case folder itself, as where `run` made a case of it."""
+    if not (case.path / EVIDENCE).is_dir():
+        return True
+    places = (declared.path.partition("/")[0] for declared in case.file.source)
+    return any(place not in (EVIDENCE, "**") for place in places)
+
+
+def _is_mapping(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return _MAPPING.search(stream.read(_HEAD_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def _of_brand(root: Path) -> Iterator[Path]:
+    """The logo and the words that a case names in `brand.toml`."""
+    try:
+        told = tomllib.loads((root / BRAND).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    for key in ("logo", "words"):
+        if isinstance(name := told.get(key), str):
+            yield root / name
