@@ -83,11 +83,11 @@ def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> Non
     assert [row.path for row in done.files if row.outcome == "loaded"] == ["a/b c/status.json"]
     asked = decisions.missing_decisions(case, done.refusals)
     assert re.findall(r"^path = (.*)$", asked, re.MULTILINE) == [
-        '"a/create_*.json"', '"a/ctl-us.log"', '"a/Änderungen [2022] \\"x\\" #1.csv"',
+        '"a/b c/status.json"', '"a/create_*.json"', '"a/ctl-us.log"', '"a/Änderungen [2022] \\"x\\" #1.csv"',
         '"events.csv"', '"jobs.csv"', '"tool.log"',
     ]  # fmt: skip
     assert re.findall(r"^(\w+) =   #", asked, re.MULTILINE) == [
-        "zone", "asset_id", "zone", "year", "zone", "order", "zone", "mapping", "mapping",
+        "captured_at", "zone", "asset_id", "zone", "year", "zone", "order", "zone", "mapping", "mapping",
     ]  # fmt: skip
     assert re.findall(r"^#   (.*)$", asked, re.MULTILINE)[-3:] == [
         '"empty too.log"', '"empty.log"', 'ignore = ["*.pdf", "*.png"]',
@@ -104,6 +104,7 @@ def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> Non
         "order": '"day-first"',
         "asset_id": '"fs9"',
         "year": "2021",
+        "captured_at": '"2022-04-20T08:00:00Z"',
     }
     filled = re.sub(r"^(\w+) =  ", lambda key: f"{key[1]} = {answers.get(key[1], '?')} ", asked,
                     flags=re.MULTILINE).replace("mapping = ?", "# mapping = ?")  # fmt: skip
@@ -326,3 +327,33 @@ def test_one_member_of_an_archive_is_ingested_by_its_name(tmp_path: Path) -> Non
         assert [row.path for row in done.files] == ["ex.zip!b.csv"]
         with pytest.raises(EvidenceRefused, match="no such member"):
             ingest(store, case, [tmp_path / "ex.zip!c.csv"])
+
+
+def test_what_loaded_files_wait_for_is_asked_for_too(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "status" / "incidents.json", tmp_path / "status.json")
+    (tmp_path / "pg.csv").write_text(
+        "sampled_at,application_name,state,sent_lsn,replay_lsn\n"
+        "2022-03-09T06:00:00Z,standby1,streaming,0/5,0/5\n"
+        "2022-03-09T06:00:10Z,pg_basebackup,backup,0/5,\n"
+    )
+    status = '{"message_type":"status","percent_done":0.5,"total_files":1}\n'
+    run = '{"message_type":"summary","files_new":1,"total_bytes_processed":10,"snapshot_id":"a"}\n'
+    (tmp_path / "restic.jsonl").write_text(status + run)
+    decisions.scaffold_around(tmp_path)
+    case, done = read(tmp_path)
+    # That only its progress can be passed over does not make the run readable.
+    (refusal,) = done.refusals
+    assert refusal.remedy == "declare captured_at = … in case.toml"
+    asked = decisions.missing_decisions(case, done.refusals)
+    assert re.findall(r'^path = "(.*)"$|^(\w+) =   #', asked, re.MULTILINE) == [
+        ("pg.csv", ""), ("", "asset_id"), ("status.json", ""), ("", "captured_at"),
+        ("restic.jsonl", ""), ("", "captured_at"), ("", "asset_id"),
+    ]  # fmt: skip
+    answers = {"asset_id": '"db"', "captured_at": '"2022-05-01T08:00:00Z"'}
+    filled = re.sub(r"^(\w+) =  ", lambda key: f"{key[1]} = {answers[key[1]]} ", asked,
+                    flags=re.MULTILINE)  # fmt: skip
+    with (tmp_path / "case.toml").open("a") as file:
+        file.write("\n" + filled)
+    case, done = read(tmp_path)
+    assert not done.refusals and not sum(row.rejected for row in done.files)
+    assert decisions.missing_decisions(case, ()) == ""

@@ -20,7 +20,7 @@ from toolkit.casefile import CASE_FILE, EVIDENCE, CaseFolder, file_sha256, is_fi
 from toolkit.errors import EvidenceRefused, UsageError
 from toolkit.ingest import archive
 from toolkit.ingest.container import EvidenceFile
-from toolkit.ingest.load import ingest, shipped_mappings
+from toolkit.ingest.load import ingest, settled_by, shipped_mappings
 from toolkit.ingest.mapping import load_mapping
 from toolkit.ingest.reader import SourceSettings, readers
 from toolkit.store import Store
@@ -41,6 +41,7 @@ _TRIALS: dict[str, tuple[tuple[Any, ...], str]] = {
 _NO_EXPORTS = frozenset(
     {".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mp4", ".doc", ".ppt"}
 )
+_NO_CAPTURE = "the file does not say when it was made; what is open in it was open then"
 _UNNAMED = "no entry names it"
 # So many files of one folder and one need are asked about at once.
 _ALIKE = 3
@@ -123,21 +124,16 @@ def missing_decisions(
 ) -> str:
     """The decisions that files wait for, once each, as TOML to paste into case.toml.
 
-    Those are the refused files, the strays, which no entry names, and the loaded files whose years
-    rest on the time of the file. An entry holds all keys that its file lacks, to be filled in;
+    Those are the refused files, the strays, which no entry names, and loaded files: those whose
+    years rest on the time of the file, of which records wait for a key, or which show a state and
+    not when. An entry holds all keys that its file lacks, to be filled in;
     until then it is no TOML, so that none is forgotten. Files of one folder that lack the same are
     one entry. What has an entry of its own is printed whole, to replace it. A copy of a file is not
     asked about twice. Empty where no entry would help.
     """
     with Store.open(case.database) as store:
-        needs = [
-            _Need(row["path"], (("year", _TRIALS["year"][1]),), _FILE_TIME)
-            for row in store.rows(
-                "select distinct path from time_note inner join source using (source_id) "
-                "where contains(flags, 'file_time_used') order by path"
-            )
-        ]
         loaded = {row["path"] for row in store.rows("select path from source")}
+    needs = _of_loaded(case)
     hopeless: list[_Need] = []
     seen: set[str] = set()
     with Store.create() as store:
@@ -178,6 +174,77 @@ def missing_decisions(
             f"{CASE_FILE}:\n#   ignore = [{ignored}]\n"
         )
     return "\n".join(entries)
+
+
+def _of_loaded(case: CaseFolder) -> list[_Need]:
+    """What loaded files lack, by path."""
+    with Store.open(case.database) as store:
+        undated = store.rows(
+            "select distinct path from time_note inner join source using (source_id) "
+            "where contains(flags, 'file_time_used')"
+        )
+        rejects = store.rows(
+            "select path, code, field, any_value(reason order by record_no) as reason, "
+            "count(*) as records from reject inner join source using (source_id) "
+            "group by path, code, field order by path, code, field"
+        )
+        pages = store.rows(
+            "select path from source inner join evidence.status_update using (source_id) "
+            "group by path having count(captured_at) = 0"
+        )
+    found: dict[str, _Need] = {row["path"]: _Need(row["path"], (), "") for row in undated}
+    for path in found:
+        found[path] = _more(found[path], "year", _FILE_TIME)
+    with Store.create() as store:
+        for row in rejects:
+            need = found.get(row["path"], _Need(row["path"], (), ""))
+            for key in _waiting(store, case, row["path"], (row["code"], row["field"])):
+                told = f"{row['records']} rejected: {row['reason']}"
+                need = found[row["path"]] = _more(need, key, told)
+        for row in pages:
+            path, tried = row["path"], SourceSettings(captured_at=_TRIALS["captured_at"][0][0])
+            if case.declaration(path).captured_at is None and not _refusal(
+                store, case, case.path / path, tried
+            ):  # fmt: skip
+                need = found.get(path, _Need(path, (), ""))
+                if store.value(
+                    "select count(captured_at) from evidence.status_update "
+                    "inner join source using (source_id) where path = ?", [path],
+                ):  # fmt: skip
+                    found[path] = _more(need, "captured_at", _NO_CAPTURE)
+    return [found[path] for path in sorted(found)]
+
+
+def _more(need: _Need, key: str, reason: str) -> _Need:
+    """A need with one more key and reason, if it does not have them."""
+    if key in dict(need.keys):
+        return need
+    reason = "; ".join(each for each in (need.reason, reason) if each and each not in need.reason)
+    return replace(need, keys=(*need.keys, (key, _TRIALS[key][1])), reason=reason)
+
+
+def _waiting(
+    store: Store, case: CaseFolder, name: str, reject: tuple[str, str | None]
+) -> Iterator[str]:
+    """The keys that records of a loaded file wait for, by what they are rejected for."""
+    given, seen = SourceSettings(), set()
+    while (key := settled_by(*reject)) and key not in seen:
+        if getattr(case.declaration(name), key) is not None:
+            return
+        seen.add(key)
+        given = replace(given, **{key: _TRIALS[key][0][0]})
+        _refusal(store, case, case.path / name, given)
+        left = store.rows(
+            "select code, field from reject inner join source using (source_id) where path = ? "
+            "order by record_no",
+            [name],
+        )
+        if any((row["code"], row["field"]) == reject for row in left):
+            return
+        yield key
+        if not left:
+            return
+        reject = left[0]["code"], left[0]["field"]
 
 
 def _stray(store: Store, case: CaseFolder, name: str) -> Sequence[EvidenceRefused | _Need]:

@@ -24,6 +24,14 @@ from toolkit.strays import unnamed
 
 _IGNORED = "case.toml names it as no evidence"
 _UNNAMED = "no [[source]] of case.toml names it"
+# Codes of rejects, with the key of case.toml that can settle them.
+_SETTLED_BY = {
+    "TIME_NO_ZONE": "zone",
+    "TIME_NO_YEAR": "year",
+    "TIME_ORDER": "order",
+    "TIME_NONE": "captured_at",
+    "ASSET_NONE": "asset_id",
+}
 _SHIPPED = Path(__file__).parents[1] / "mappings"
 NOTE_TABLES = ("reject", "skipped", "time_note", "value_note", "source_column")
 # Told of the file in work, and how many of all bytes of the files are done.
@@ -62,6 +70,14 @@ class Ingested:
     def unnamed(self) -> tuple[str, ...]:
         """The files that lie in the case and that no `[[source]]` names."""
         return tuple(each.path for each in self.files if each.outcome == "unnamed")
+
+
+def settled_by(code: str, field: str | None) -> str | None:
+    """The key of case.toml that settles a reject of that code, if one does."""
+    if code == "TIME_NONE" and field != "sampled_at":
+        # A state that is shown held at its capture; what happened did not.
+        return None
+    return _SETTLED_BY.get(code)
 
 
 def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str]:
@@ -437,8 +453,10 @@ def _check(file: EvidenceFile, reader: Reader, sink: EvidenceSink, how: str) -> 
             f"reader {reader.name} accounted for {account.total} of {file.read_count} records",
             path=file.path,
         )
-    if sink.first_reject is not None and not (account.accepted or account.skipped):
-        raise _all_rejected(file.path, sink.first_reject, account.rejected)
+    if sink.first_reject is not None and not account.accepted:
+        _, _, _, column, code, _, _ = sink.first_reject
+        if not account.skipped or settled_by(code, column):
+            raise _all_rejected(file.path, sink.first_reject, account.rejected)
     if how == "declared" and reader.name != "mapped" and not account.accepted:
         _refuse_unlike(file, reader)
 
@@ -474,11 +492,15 @@ def _all_rejected(path: Path, first: tuple[Any, ...], rejected: int) -> Evidence
         "TIME_NO_ZONE": 'declare zone = "…" in case.toml, or give --zone',
         "TIME_NO_YEAR": "declare year = … in case.toml, or give --year",
         "TIME_ORDER": 'declare order = "day-first" or "month-first" in case.toml',
+        "TIME_NONE": "declare captured_at = … in case.toml",
+        "ASSET_NONE": 'declare asset_id = "…" in case.toml',
     }
     return EvidenceRefused(
         f"no record can be read ({rejected} rejected); the first: {reason}",
         path=path, line=number, field=column,
-        remedy=remedies.get(code, "check the format, or declare it in case.toml"),
+        remedy=remedies[code]
+        if settled_by(code, column)
+        else "check the format, or declare it in case.toml",
     )  # fmt: skip
 
 
