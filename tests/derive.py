@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from toolkit import analysis, rebuild, resources, reviewfile, sqlfile
+from toolkit import analysis, copies, rebuild, resources, reviewfile, sqlfile
 from toolkit.casefile import default_policy
 from toolkit.relations import BY_NAME, RELATIONS
 from toolkit.store import Store, columns_of
@@ -38,6 +38,7 @@ def derive(
     store = stored(**evidence)
     for declared in RELATIONS:
         store.execute(f'create view "{declared.name}" as select * from evidence."{declared.name}"')
+    copies.find(store)
     store.load(
         "case_info",
         {"window_start": "timestamptz", "window_end": "timestamptz"},

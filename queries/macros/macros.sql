@@ -170,3 +170,37 @@ create or replace macro fits(value, patterns) as (
 create or replace macro for_limit(stated, bound) as (
     if(abs(epoch(bound - stated)) < 1, stated, bound)
 );
+
+-- How many places two lists have in common from their beginning.
+create or replace macro common_start(one, other) as coalesce(
+    list_position(
+        list_transform(
+            range(1, least(len(one), len(other)) + 1), lambda place: one[place] = other[place]
+        ),
+        false
+    ) - 1,
+    least(len(one), len(other))
+);
+
+-- A passage of a list of words between as many at its start and at its end, with three words
+-- around it.
+create or replace macro passage(words, before, after) as (
+    if(before > 3, '… ', '')
+    || array_to_string(list_slice(words, greatest(before - 2, 1), len(words) - after + 3), ' ')
+    || if(after > 3, ' …', '')
+);
+
+-- The words of a text in which it differs from another, with a few words around them.
+create or replace macro differing_words(words, other) as passage(
+    words,
+    common_start(words, other),
+    least(
+        common_start(list_reverse(words), list_reverse(other)),
+        least(len(words), len(other)) - common_start(words, other)
+    )
+);
+
+create or replace macro differing(text, other) as differing_words(
+    string_split_regex(trim(coalesce(text, '')), '\s+'),
+    string_split_regex(trim(coalesce(other, '')), '\s+')
+);

@@ -2,7 +2,7 @@
 -- id = "communication"
 -- title = "How the incident was communicated"
 -- grain = "One row per metric and scope. Without a dated update on record there is no row."
--- reads = ["disclosure", "incident_phase", "onset", "status_accuracy", "status_incident", "status_promise", "status_region", "status_update"]
+-- reads = ["disclosure", "incident_phase", "onset", "status_accuracy", "status_incident", "status_promise", "status_region", "status_text", "status_update"]
 -- policy = ["promise_tolerance_minutes", "status_first_post_minutes"]
 -- limitations = "Covers the incidents that are in review (status_incident.in_review). Updates whose time is not on record do not count."
 -- [columns]
@@ -15,14 +15,24 @@
 -- value_lo = "Least value that the evidence allows, for times from the onset."
 -- value_hi = "Greatest value that the evidence allows, for times from the onset."
 -- ///
-with posts as (
+with edited as (
+    select distinct update_evidence
+    from status_text
+    where text_no > 1
+),
+
+posts as (
     select
         status_update.*,
         status_incident.resolved_at,
         pointer(status_update.source_id, status_update.record_no) as evidence,
-        lead(status_update.posted_at) over incident as next_posted_at
+        lead(status_update.posted_at) over incident as next_posted_at,
+        coalesce(status_update.edited_at > status_update.posted_hi, false)
+        or edited.update_evidence is not null as is_edited
     from status_update
     inner join status_incident using (incident_id)
+    left join edited
+        on pointer(status_update.source_id, status_update.record_no) = edited.update_evidence
     where status_update.posted_at is not null and status_incident.in_review
     window incident as (
         partition by status_update.incident_id
@@ -37,10 +47,10 @@ counted as (
         list(posts.evidence order by posts.posted_at, posts.evidence) filter (
             where posts.evidence is not null
         ) as post_evidence,
-        count(*) filter (where posts.edited_at > posts.posted_hi) as edits,
-        count(posts.edited_at) as edits_known,
+        count(*) filter (where posts.is_edited) as edits,
+        count(*) filter (where posts.edited_at is not null or posts.is_edited) as edits_known,
         list(posts.evidence order by posts.posted_at, posts.evidence) filter (
-            where posts.edited_at > posts.posted_hi
+            where posts.is_edited
         ) as edit_evidence
     from (select count(*) as incidents from status_incident) as page
     left join posts on true
@@ -383,7 +393,7 @@ metrics as (
         if(
             edits_known = 0,
             'No update states when it was last edited.',
-            'Updates that were edited after they had been posted.'
+            'Updates that the page says were edited after posting, or that copies word differently.'
         ) as detail,
         edit_evidence as evidence
     from counted

@@ -2,14 +2,14 @@
 -- id = "disclosure"
 -- title = "What the status page disclosed, and when"
 -- grain = "One row per item of the disclosure checklist, where the page has an incident in review."
--- reads = ["component_region", "known_asset", "onset", "review_entry", "status_incident", "status_promise", "status_region", "status_update"]
+-- reads = ["component_region", "known_asset", "onset", "review_entry", "status_incident", "status_promise", "status_region", "status_text", "status_update"]
 -- references = ["Checklist: twelve items while an incident lasts, three after its closure."]
 -- limitations = "Read from English text by fixed wordings, conservatively: a person confirms what is quoted, and whether what counts as absent was said in other words. Titles are read only where an update has no text, since they are often changed later."
 -- [columns]
 -- item_no = "Number of the item; 13 to 15 are due after closure."
 -- item = "What the page should tell."
--- first_disclosed_at = "First post that tells it as fully as `status` says; NULL where absent."
--- evidence = "That post; NULL where absent."
+-- first_disclosed_at = "First post, or edit of one, that tells it as fully as `status` says; NULL where absent."
+-- evidence = "That wording; NULL where absent."
 -- matched_words = "Its words that tell it, or the components that it names."
 -- status = "`explicit`, `partial` or `absent`."
 -- confirmed_by = "Accounts that confirmed the reading in the latest version of the review; NULL until a person has."
@@ -22,6 +22,7 @@
 -- posts = "Posts that tell it, or a part of it."
 -- is_due = "Whether it is due: items 13 to 15 are once an incident in review is closed."
 -- required_elsewhere = "Reports to authorities that ask the reporting party for it; NULL where none is known here."
+-- edited_out_at = "When an edit of that post took the words away; NULL where they stand."
 -- ///
 with items as (
     select item.*
@@ -201,23 +202,29 @@ episode as (
     where scope_kind = 'all' and main
 ),
 
+-- Every wording that a copy shows, from when it stood there: an edit takes nothing back in time.
 posts as (
     select
-        status_update.incident_id,
-        status_update.update_id,
-        status_update.posted_at,
+        said.incident_id,
+        said.update_id,
+        said.said_at as posted_at,
+        said.text_no,
+        said.replaced_at,
         status_update.claimed_start_at,
-        coalesce(nullif(trim(status_update.body), ''), status_update.title, '') as body,
-        pointer(status_update.source_id, status_update.record_no) as evidence,
+        coalesce(nullif(trim(said.body), ''), said.title, '') as body,
+        said.evidence,
+        said.update_evidence,
         -- A start that is no earlier than the first post is the page's own default.
         coalesce(
             status_update.claimed_start_at < status_incident.first_posted_at - interval 1 minute,
             false
         ) as starts_before,
-        coalesce(status_update.posted_at >= status_incident.resolved_at, false) as is_closing
-    from status_update
+        coalesce(said.said_at >= status_incident.resolved_at, false) as is_closing
+    from status_text as said
     inner join status_incident using (incident_id)
-    where status_incident.in_review and status_update.posted_at is not null
+    inner join status_update
+        on said.update_evidence = pointer(status_update.source_id, status_update.record_no)
+    where status_incident.in_review and said.said_at is not null
 ),
 
 worded as (
@@ -265,9 +272,10 @@ stated as (
     select
         item.item_no,
         2 as grade,
-        named.evidence,
+        posts.evidence,
         named.components as words
     from named
+    inner join posts on named.evidence = posts.update_evidence
     inner join (values (2), (3)) as item (item_no) on item.item_no = 2 or named.has_region
     union all
     select
@@ -282,9 +290,20 @@ stated as (
     select
         11 as item_no,
         2 as grade,
-        evidence,
-        promise as words
+        posts.evidence,
+        status_promise.promise as words
     from status_promise
+    inner join posts as first_wording using (evidence)
+    inner join posts
+        on
+            first_wording.update_evidence = posts.update_evidence
+            and contains(posts.body, status_promise.promise)
+),
+
+said as (
+    select * from worded
+    union all
+    select * from stated
 ),
 
 told as (
@@ -299,11 +318,7 @@ told as (
             partition by said.item_no
             order by said.grade desc, posts.posted_at asc, posts.evidence asc, said.words asc
         ) as place
-    from (
-        select * from worded
-        union all
-        select * from stated
-    ) as said
+    from said
     inner join posts using (evidence)
     window item as (partition by said.item_no)
 ),
@@ -311,9 +326,29 @@ told as (
 counted as (
     select
         item_no,
-        count(distinct evidence) as posts
+        count(distinct update_evidence) as posts
     from told
     group by item_no
+),
+
+-- What tells an item, and is replaced by a wording of the same post that tells it no more.
+edited_out as (
+    select
+        told.item_no,
+        told.replaced_at as edited_out_at
+    from told
+    where
+        told.place = 1
+        and told.replaced_at is not null
+        and not exists (
+            select 1 as one
+            from told as next
+            where
+                told.item_no = next.item_no
+                and told.update_evidence = next.update_evidence
+                and told.text_no + 1 = next.text_no
+                and told.grade <= next.grade
+        )
 ),
 
 -- The latest word of each person.
@@ -362,11 +397,13 @@ select
         as partly_after_hours,
     coalesce(counted.posts, 0) as posts,
     items.item_no <= 12 or review.is_closed as is_due,
-    items.required_elsewhere
+    items.required_elsewhere,
+    edited_out.edited_out_at
 from items
 inner join review on review.incidents > 0
 left join told on items.item_no = told.item_no and told.place = 1
 left join counted on items.item_no = counted.item_no
+left join edited_out on items.item_no = edited_out.item_no
 left join confirmed on items.item_no = confirmed.item_no
 left join episode on true
 order by items.item_no

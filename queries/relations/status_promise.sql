@@ -2,9 +2,9 @@
 -- id = "status_promise"
 -- title = "Promises of a next update, and whether they were kept"
 -- grain = "One row per dated update that names a time, or an interval, for the next one."
--- reads = ["status_update"]
+-- reads = ["status_text", "status_update"]
 -- policy = ["promise_tolerance_minutes"]
--- limitations = "Read from English text by fixed wordings (next update by or in so long, updates daily or every so long). Times of day count only in UTC. A promised interval is judged by the next update alone."
+-- limitations = "Read from English text by fixed wordings (next update by or in so long, updates daily or every so long). Times of day count only in UTC. A promised interval is judged by the next update alone. Of an edited update, the words of its earliest copy count."
 -- [columns]
 -- incident_id = "The page's own id of the incident."
 -- update_id = "The page's own id of the update."
@@ -20,15 +20,24 @@
 -- ///
 with posts as (
     select
-        *,
-        posted_at at time zone 'UTC' as posted_utc,
-        pointer(source_id, record_no) as evidence,
-        lead(posted_at) over incident as next_posted_at,
-        lead(pointer(source_id, record_no)) over incident as next_evidence,
-        max(coalesce(captured_at, posted_at)) over () as record_ends_at
-    from status_update
-    where posted_at is not null
-    window incident as (partition by incident_id order by posted_at, source_id, record_no)
+        said.incident_id,
+        said.update_id,
+        said.state,
+        said.body,
+        said.evidence,
+        post.posted_at,
+        post.posted_at at time zone 'UTC' as posted_utc,
+        lead(post.posted_at) over incident as next_posted_at,
+        lead(said.evidence) over incident as next_evidence,
+        max(coalesce(post.captured_at, post.posted_at)) over () as record_ends_at
+    from status_update as post
+    inner join status_text as said
+        on
+            said.update_evidence = pointer(post.source_id, post.record_no)
+            and said.text_no = 1
+    window incident as (
+        partition by post.incident_id order by post.posted_at, post.source_id, post.record_no
+    )
 ),
 
 worded as (

@@ -2,15 +2,15 @@
 -- id = "timeline"
 -- title = "Timeline of every source"
 -- grain = "One row per dated event of any source, in one total order; telemetry by what changed, never by sample."
--- reads = ["action_item", "alert", "alias", "approval", "asset_state", "change", "handover", "incident_phase", "known_asset", "maintenance_event", "notice", "onset", "operation_event", "protection_check", "protection_gap", "review_entry", "silence", "state_interval", "statement", "status_incident", "status_update", "ticket_event"]
--- limitations = "Records without a time are left out; evidence_quality counts them. Where intervals of two events overlap, their order is that of the best estimates and proves nothing."
+-- reads = ["action_item", "alert", "alias", "approval", "asset_state", "change", "handover", "incident_phase", "known_asset", "maintenance_event", "notice", "onset", "operation_event", "protection_check", "protection_gap", "review_entry", "silence", "state_interval", "statement", "status_incident", "status_text", "ticket_event"]
+-- limitations = "Records without a time are left out; evidence_quality counts them. Posts are told in the words of their earliest copy. Where intervals of two events overlap, their order is that of the best estimates and proves nothing."
 -- [columns]
 -- event_no = "Position in the order."
 -- occurred_at = "When it happened, as the record states it; for an onset the best estimate."
 -- occurred_lo = "Earliest instant that this can mean."
 -- occurred_hi = "Latest instant that this can mean."
 -- lane = "`maintenance`, `change`, `telemetry`, `status`, `alert`, `notice` or `review`."
--- kind = "What kind of event it is, within its lane."
+-- kind = "What kind of event it is, within its lane; `edit` where a later copy of a post says otherwise."
 -- region = "Region of the asset; of a post, where it names one region only; NULL where not known."
 -- subject = "Asset, change, incident, organization or item that it is about."
 -- actor = "Account, where the record names one."
@@ -266,19 +266,27 @@ events as (
     union all by name
     select
         'status' as lane,
-        coalesce(post.kind, 'incident') as kind,
-        post.posted_at as occurred_at,
-        post.posted_lo as occurred_lo,
-        post.posted_hi as occurred_hi,
+        if(said.text_no > 1, 'edit', coalesce(status_incident.kind, 'incident')) as kind,
+        said.said_at as occurred_at,
+        said.said_lo as occurred_lo,
+        said.said_hi as occurred_hi,
         case
             when len(status_incident.regions) = 1 then status_incident.regions[1]
         end as stated_region,
-        post.incident_id as subject,
-        concat_ws(' ', post.state || ':', post.body) as summary,
-        post.source_id,
-        post.record_no,
-        post.state as outcome
-    from status_update as post
+        said.incident_id as subject,
+        case
+            when said.text_no > 1 then 'Post edited: ' || said.edit
+            else
+                concat_ws(
+                    ' ',
+                    said.state || if(said.edited_before_at is null, ':', ' (as edited later):'),
+                    said.body
+                )
+        end as summary,
+        split_part(said.evidence, ':', 1)::usmallint as source_id,
+        split_part(said.evidence, ':', 2)::bigint as record_no,
+        said.state as outcome
+    from status_text as said
     left join status_incident using (incident_id)
     union all by name
     select

@@ -11,6 +11,7 @@ from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
     Block,
+    Code,
     Figure,
     Paragraph,
     Section,
@@ -268,6 +269,7 @@ def communication(incident: Incident) -> Section:
         )
     else:
         blocks.append(Paragraph("No status post is on record.", query="communication"))
+    blocks += _edited(facts)
     blocks += _disclosed(facts)
     blocks += _promises(facts)
     said = facts.rows("statement")
@@ -301,6 +303,49 @@ def _place(row: Row) -> tuple[int, int]:
     return row["source_id"], row["record_no"]
 
 
+def _edited(facts: CaseFacts) -> Iterable[Block]:
+    """What the page said at first of each post that it worded otherwise later."""
+    in_review = {row["incident_id"] for row in facts.rows("status_incident") if row["in_review"]}
+    rows = [
+        row
+        for row in facts.rows("status_text")
+        if row["incident_id"] in in_review and (row["edit"] or row["edited_before_at"])
+    ]
+    if rows:
+        yield Table(
+            "What was edited on the page after it was posted",
+            columns("Posted {time 18} | Edited {time 25} | What changed | Record {code 9}"),
+            tuple(
+                (
+                    facts.day(row["posted_at"]),
+                    _edit_time(facts, row),
+                    without_markup(row["edit"])
+                    if row["edit"]
+                    else "not on record: the earliest copy is from after the edit",
+                    Code(str(row["evidence"])),
+                )
+                for row in rows
+            ),
+            "status_text",
+            "Told by comparing copies of the page. The timeline and the list of what was told give "
+            "each wording at the time from which it stood there.",
+        )
+
+
+def _edit_time(facts: CaseFacts, row: Row) -> str:
+    at = row["edited_before_at"] or row["said_at"]
+    if at is None:
+        return "not on record"
+    if row["edited_before_at"] or row["said_lo"] == row["said_hi"]:
+        return facts.day(at)
+    return f"between {facts.day(row['said_lo'])} and {facts.day(row['said_hi'])}"
+
+
+def _edited_out(facts: CaseFacts, row: Row) -> str:
+    at = row["edited_out_at"]
+    return f" (edited out by {facts.day(at)})" if at is not None else ""
+
+
 def _disclosed(facts: CaseFacts) -> Iterable[Block]:
     rows = facts.rows("disclosure")
     if not rows:
@@ -323,7 +368,8 @@ def _disclosed(facts: CaseFacts) -> Iterable[Block]:
                 f"{row['item_no']} {row['item']}",
                 Status(str(row["status"])) if row["is_due"] else "not due",
                 facts.day(row["first_disclosed_at"]) if row["first_disclosed_at"] else "",
-                _whole_words(without_markup(str(row["matched_words"] or ""))),
+                _whole_words(without_markup(str(row["matched_words"] or "")))
+                + _edited_out(facts, row),
                 _confirmed(row) if row["is_due"] else "",
                 str(row["required_elsewhere"] or ""),
             )
