@@ -83,11 +83,13 @@ def test_what_is_pasted_and_filled_in_settles_every_decision(messy: Path) -> Non
     assert [row.path for row in done.files if row.outcome == "loaded"] == ["a/b c/status.json"]
     asked = decisions.missing_decisions(case, done.refusals)
     assert re.findall(r"^path = (.*)$", asked, re.MULTILINE) == [
-        '"a/b c/status.json"', '"a/create_*.json"', '"a/ctl-us.log"', '"a/Änderungen [2022] \\"x\\" #1.csv"',
+        '"a/b c/status.json"', '"a/create_*.json"', '"a/ctl-us.log"',
+        '"a/Änderungen [2022] \\"x\\" #1.csv"',
         '"events.csv"', '"jobs.csv"', '"tool.log"',
     ]  # fmt: skip
     assert re.findall(r"^(\w+) =   #", asked, re.MULTILINE) == [
-        "captured_at", "zone", "asset_id", "zone", "year", "zone", "order", "zone", "mapping", "mapping",
+        "captured_at", "zone", "asset_id", "zone", "year", "zone", "order", "zone", "mapping",
+        "mapping",
     ]  # fmt: skip
     assert re.findall(r"^#   (.*)$", asked, re.MULTILINE)[-3:] == [
         '"empty too.log"', '"empty.log"', 'ignore = ["*.pdf", "*.png"]',
@@ -357,3 +359,20 @@ def test_what_loaded_files_wait_for_is_asked_for_too(tmp_path: Path) -> None:
     case, done = read(tmp_path)
     assert not done.refusals and not sum(row.rejected for row in done.files)
     assert decisions.missing_decisions(case, ()) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('captured_at = "22.11.2026 19:10"', 'write it as "2022-03-10T08:00:00Z"'),
+        ('order = "dayfirst"', "'day-first', 'month-first' or 'year-first'"),
+    ],
+)
+def test_a_decision_that_cannot_be_read_is_a_fault_of_the_case_file(
+    around: Path, line: str, told: str
+) -> None:
+    with (around / "case.toml").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(UsageError) as fault:
+        read(around)
+    assert told in str(fault.value) and fault.value.line

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from toolkit import resources
-from toolkit.errors import UsageError, did_you_mean
-from toolkit.timestamps import TimeError, check_zone
+from toolkit.errors import UsageError, did_you_mean, one_line
+from toolkit.timestamps import TimeError, TimeRule, check_zone, parse
 
 EVIDENCE, PROCEDURES, OUTPUT = "evidence", "procedures", "output"
 CASE_FILE, DATABASE = "case.toml", "case.duckdb"
@@ -82,9 +82,8 @@ class SourceDeclaration(_Table):
         le=2100,
         description="Year of the first record, where records state none.",
     )
-    order: str | None = Field(
+    order: Literal["day-first", "month-first", "year-first"] | None = Field(
         default=None,
-        pattern="^(day|month|year)-first$",
         description="Order of day, month and year in dates of numbers: `day-first`, `month-first` "
         "or `year-first`.",
     )
@@ -123,6 +122,19 @@ class SourceDeclaration(_Table):
     @classmethod
     def _as_text(cls, value: object) -> object:
         return value.isoformat() if isinstance(value, datetime | date | time) else value
+
+    @field_validator("captured_at")
+    @classmethod
+    def _is_a_time(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse(value, TimeRule(zone="UTC"))
+            except TimeError:
+                raise ValueError(
+                    f"{one_line(value)!r} is no time that reads in one way; write it as "
+                    '"2022-03-10T08:00:00Z"'
+                ) from None
+        return value
 
     @field_validator("zone")
     @classmethod

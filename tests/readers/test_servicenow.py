@@ -64,6 +64,13 @@ def test_other_dates_are_read_by_the_declared_order_only() -> None:
     assert change(row, order="day-first")["window_start"] == "2022-09-03T01:00:00+00:00"
 
 
+def test_an_order_that_a_row_proves_need_not_be_declared() -> None:
+    proof = "CHG1,Normal,Closed,Low,22.11.2026 18:55:00,03.12.2026 19:55:00,Successful"
+    row = change(proof)
+    assert row["window_start"] == "2026-11-22T18:55:00+00:00"
+    assert row["window_end"] == "2026-12-03T19:55:00+00:00"
+
+
 def test_empty_cells_are_absent_values_not_false_ones() -> None:
     assert change("CHG1,,,,,,") == {"record_no": 2, "change_id": "CHG1"}
 

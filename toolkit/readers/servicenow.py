@@ -12,8 +12,7 @@ from typing import ClassVar
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.reader import Reader, Sink, SourceSettings, Value
-
-EXPORT_LIMIT = 10_000
+from toolkit.ingest.servicenow import rows
 
 # The header holds element names (`?CSV`) or the labels of the baseline form, in English.
 LABELS = {
@@ -53,6 +52,7 @@ TEXTS = {
     "impact_ref": "risk_impact_analysis",
     "closed_at": "closed_at",
 }
+TIMES = {TEXTS[name]: name for name in ("window_start", "window_end", "closed_at")}
 # What only a change has: two of these beside a number and a column of every task make it one.
 OF_A_CHANGE = {
     "start_date", "end_date", "work_start", "work_end", "backout_plan", "risk_impact_analysis",
@@ -116,30 +116,8 @@ class ServiceNow(Reader):
         )
 
     def read(self, file: EvidenceFile, settings: SourceSettings, sink: Sink) -> None:
-        columns = _columns(file)
-        if settings.zone is None:
-            raise EvidenceRefused(
-                "the times carry no zone",
-                path=file.path,
-                line=1,
-                remedy="state the time zone of the user who exported the file as zone in the case"
-                " file, or as --zone",
-            )
-        count = 0
-        for record, cells in file.rows():
-            if cells is None:
-                sink.reject(record, "CSV_UNREADABLE", "not UTF-8, or a quote that does not close")
-            elif not any(cell.strip() for cell in cells):
-                sink.skip(record, "blank row")
-            elif len(cells) != len(columns):
-                sink.reject(
-                    record, "CSV_FIELDS", f"{len(cells)} cells under {len(columns)} columns"
-                )
-            else:
-                count += 1
-                _send(record, dict(zip(columns, cells, strict=True)), sink)
-        if count >= EXPORT_LIMIT:
-            sink.incomplete(f"an export ends after {EXPORT_LIMIT:,} rows without a word")
+        for record, cells in rows(file, settings, sink, _columns(file), TIMES):
+            _send(record, cells, sink)
 
 
 def _element(cell: str) -> str:
