@@ -43,7 +43,7 @@ def build(
     record (source_id, record_no) where the caller has the evidence at hand; records stand as read
     without it. Relations that are not there leave a sentence that says so.
     """
-    facts = CaseFacts(store, case_title=case_title, originals=originals)
+    facts = CaseFacts(store, case_title=case_title, originals=originals, local=True)
     documents = (review.document(facts), audit.document(facts), summary.document(facts))
     return Report(
         case_id=facts.case_id,

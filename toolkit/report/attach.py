@@ -32,7 +32,7 @@ def attachments(facts: CaseFacts) -> tuple[Attached, ...]:
     found = [
         Attached(name, description, table(rows))
         for name, relation, description in tables
-        if (rows := facts.rows(relation))
+        if (rows := facts.recorded(relation))
     ]
     queries = facts.queries
     if queries:

@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from toolkit import frozen
-from toolkit.report.words import letters, visible
+from toolkit.report.words import letters, moment, offset, visible
 from toolkit.store import Store
 
 Row = dict[str, Any]
@@ -139,11 +139,18 @@ class Pointer:
         return cls(int(match[1]), int(match[2])) if match else None
 
 
+# Columns that hold sentences of the product, and how the macro `utc` writes an instant in them.
+_SENTENCES = frozenset({"reason", "detail", "basis", "why", "explanation"})
+_UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\b")
+
+
 class CaseFacts:
     """The relations of one case, each read once, with people as roles.
 
     `originals` gives the original line of a record where the caller holds the evidence; without
-    it a record is shown as its relation holds it. With `names` people keep their names.
+    it a record is shown as its relation holds it. With `names` people keep their names. With `local`
+    the sentences of rules and relations, which name instants in UTC, name them in the zone of the
+    case, as a report does with every other time; what stands in evidence stays letter by letter.
     """
 
     def __init__(
@@ -153,8 +160,10 @@ class CaseFacts:
         case_title: str | None = None,
         originals: Callable[[int, int], str | None] | None = None,
         names: bool = False,
+        local: bool = False,
     ) -> None:
         self._store = store
+        self._local = local
         self.names = names
         self._originals = originals
         self._read: dict[str, list[Row]] = {}
@@ -173,8 +182,28 @@ class CaseFacts:
     def rows(self, relation: str) -> list[Row]:
         """Every row of a relation in its stored order; nothing where there is no such relation."""
         if relation not in self._read:
-            self._read[relation] = [self._shown(row) for row in self._raw(relation)]
+            self._read[relation] = [self._told(row) for row in self.recorded(relation)]
         return self._read[relation]
+
+    def recorded(self, relation: str) -> list[Row]:
+        """The same with every sentence as the database holds it, for files that are compared."""
+        return [self._shown(row) for row in self._raw(relation)]
+
+    def _told(self, row: Row) -> Row:
+        if not self._local or str(self.zone) == "UTC":
+            return row
+        return {
+            name: _UTC.sub(self._instant, value)
+            if name in _SENTENCES and isinstance(value, str)
+            else value
+            for name, value in row.items()
+        }
+
+    def _instant(self, found: re.Match[str]) -> str:
+        try:
+            return self.when(datetime.fromisoformat(f"{found[1]}+00:00"))
+        except (ValueError, OverflowError):
+            return found[0]
 
     def ask(self, sql: str) -> list[Row]:
         """The rows of a query, shown as those of a relation are."""
@@ -387,12 +416,11 @@ class CaseFacts:
         """An instant in the zone of the case, to the second, with its offset."""
         if at is None:
             return "not on record"
-        local = at.astimezone(self.zone)
-        return f"{local:%Y-%m-%d %H:%M:%S} {_offset(local)}"
+        return moment(at, self.zone)
 
     def zone_at(self, at: datetime) -> str:
         """The name of the zone's offset at an instant: `UTC` or `+02:00`."""
-        return _offset(at.astimezone(self.zone))
+        return offset(at.astimezone(self.zone))
 
     def day(self, at: datetime | None) -> str:
         return "not on record" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
@@ -416,13 +444,6 @@ class CaseFacts:
         if lo == hi:
             return f"at {self.when(lo)}"
         return f"between {self.when(lo)} and {self.when(hi)}"
-
-
-def _offset(local: datetime) -> str:
-    offset = local.utcoffset()
-    if not offset:
-        return "UTC"
-    return f"{local:%z}"[:3] + ":" + f"{local:%z}"[3:]
 
 
 def case_digest(store: Store) -> str:

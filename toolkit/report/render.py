@@ -37,7 +37,7 @@ from toolkit.report.logo import Logo
 from toolkit.report.model import Kind, Picture, Report
 from toolkit.report.pictures.states import in_words
 from toolkit.report.templates import SandboxedEnvironment, faults_told, loader
-from toolkit.report.words import visible
+from toolkit.report.words import moment, visible
 
 SIGNS = {
     "exception": "■", "ok": "✓", "undetermined": "□", "not_run": "–", "not_applicable": "·",
@@ -89,7 +89,7 @@ def _environment(own: Path | None) -> jinja2.Environment:
         "csp_hash": _csp_hash,
         "css": _css,
         "iso": lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "stamp": lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "stamp": lambda at, zone: moment(at, ZoneInfo(zone)),
     }
     return environment
 

@@ -6,7 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 
 import nh3
 
@@ -149,3 +149,16 @@ def capital(text: str) -> str:
 def be(count: int, one: str = "is", many: str = "are") -> str:
     """The verb that agrees with a count."""
     return one if count == 1 else many
+
+
+def moment(at: datetime, zone: tzinfo) -> str:
+    """An instant in a zone, to the second, with its offset: `2022-03-09 08:37:11 +01:00`."""
+    local = at.astimezone(zone)
+    return f"{local:%Y-%m-%d %H:%M:%S} {offset(local)}"
+
+
+def offset(local: datetime) -> str:
+    """The offset of a local time: `UTC` or `+02:00`."""
+    if not local.utcoffset():
+        return "UTC"
+    return f"{local:%z}"[:3] + ":" + f"{local:%z}"[3:]

@@ -1,0 +1,42 @@
+"""Reports say one thing in one way: every time in one zone, every basis as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_revisions import rebuilt
+
+from toolkit import report
+from toolkit.report.facts import CaseFacts
+
+CHANGES = (
+    "change_id,title,implementer,window_start,window_end,targets\n"
+    "C1,Remove,op-x,2026-11-22T17:55:00Z,2026-11-22T18:30:00Z,bk-1\n"
+)
+EVENTS = (
+    "occurred_at,action,target,change_id,message\n"
+    "2026-11-22T18:02:00Z,delete,bk-1,C1,done at 2026-11-22 18:02:01 UTC\n"
+)
+
+
+@pytest.mark.parametrize(("zone", "told"), [
+    ("Europe/Berlin", "2026-11-22 19:02:00 +01:00"), ("UTC", "2026-11-22 18:02:00 UTC"),
+])  # fmt: skip
+def test_sentences_of_rules_name_times_in_the_zone_of_the_case(
+    zone: str, told: str, tmp_path: Path
+) -> None:
+    files = {"changes.csv": CHANGES, "events.csv": EVENTS}
+    with rebuilt(tmp_path, files, f'display_zone = "{zone}"\n') as store:
+        facts = CaseFacts(store, local=True)
+        (row,) = [row for row in facts.rows("finding") if row["rule"] == "CF-14"]
+        assert told in row["reason"]
+        # What lies in attached files and in exports is compared with the database.
+        assert "18:02:00 UTC" in next(
+            row["reason"] for row in facts.recorded("finding") if row["rule"] == "CF-14"
+        )
+        # Words of the evidence stay letter by letter.
+        assert any("18:02:01 UTC" in row["summary"] for row in facts.rows("timeline"))
+        page = report.render(report.build(store), "audit", "html").decode()
+        assert told in page
+        assert ("at 2026-11-22 18:02:00 UTC" in page) == (zone == "UTC")
