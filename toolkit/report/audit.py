@@ -272,11 +272,13 @@ def _tests(incident: Incident) -> Section:
         ),
         tuple(rows),
         "finding, rule_catalogue",
-        "Open: undetermined. The population of a rule is every operation or subject on record "
-        "that activates it. All of it is tested; decided are those for which the evidence gives "
-        "an answer. A rule that did not run has counted nothing.",
     )
-    return Section("tests", "Tests", (table, *not_run(incident)))
+    told = Paragraph(
+        "The population of a rule is every operation or subject on record that activates it. All "
+        "of it is tested; decided are those for which the evidence gives an answer, and open those "
+        "for which it does not. A rule that did not run has counted nothing."
+    )
+    return Section("tests", "Tests", (told, table, *not_run(incident)))
 
 
 def not_run(incident: Incident) -> Iterable[Table]:
