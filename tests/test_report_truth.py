@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import golden
 import pytest
 from test_revisions import rebuilt
 
 from toolkit import report
+from toolkit.report import sources
 from toolkit.report.facts import CaseFacts
 
 CHANGES = (
@@ -40,3 +44,25 @@ def test_sentences_of_rules_name_times_in_the_zone_of_the_case(
         page = report.render(report.build(store), "audit", "html").decode()
         assert told in page
         assert ("at 2026-11-22 18:02:00 UTC" in page) == (zone == "UTC")
+
+
+def test_the_register_says_where_the_zone_of_a_source_comes_from() -> None:
+    """A zone that a mapping declares is none that the records state."""
+    read = [(1, "zone_declared"), (1, "zone_declared"), (2, "utc"), (3, "offset"),
+            (3, "zone_declared")]  # fmt: skip
+    rows = [{"source_id": source, "basis": basis} for source, basis in read]
+    facts = SimpleNamespace(rows=lambda relation: rows if relation == "source_column" else [])
+    assert sources._zones(cast(Any, facts)) == {
+        1: "zone as its mapping declares it",
+        2: "zone as stated in the records",
+        3: "zone as stated in the records, of some columns as declared",
+    }
+
+
+def test_what_is_open_about_an_irreversible_step_is_named(tmp_path: Path) -> None:
+    case = golden.FOLDER / "findings" / "cf_09" / "undetermined"
+    _, store = golden.build(case, tmp_path / "case", in_memory=True)
+    with store:
+        assert store.value("select reason from finding where rule = 'CF-09'").endswith(
+            "; open is whether it was carried out, since its outcome is not stated."
+        )

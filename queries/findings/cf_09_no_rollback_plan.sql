@@ -30,6 +30,20 @@ done as (
         operation_event.action,
         operation_event.target,
         operation_event.evidence as event,
+        concat_ws(
+            ' and ',
+            if(
+                coalesce(operation_event.outcome, 'unknown') = 'unknown',
+                'whether it was carried out, since its outcome is not stated,',
+                null
+            ),
+            if(operation_event.is_irreversible is null, 'whether it can be undone', null),
+            if(
+                operation_event.basis <> 'explicit',
+                'whether it belongs to the change, to which it is tied by inference,',
+                null
+            )
+        ) as open_points,
         operation_event.is_irreversible is not null
         and operation_event.outcome in ('success', 'warning')
         and operation_event.basis = 'explicit' as is_sure
@@ -62,7 +76,7 @@ judged as (
                 || utc(done.occurred_at)
                 || case
                     when coalesce(done.is_sure, false) then ''
-                    else '; whether it was carried out under the change, or can be undone, is open'
+                    else '; open is ' || rtrim(done.open_points, ',')
                 end
         end as reason,
         [done.event, pointer(change.source_id, change.record_no)] as evidence

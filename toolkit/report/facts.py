@@ -141,6 +141,7 @@ class Pointer:
 
 # Columns that hold sentences of the product, and how the macro `utc` writes an instant in them.
 _SENTENCES = frozenset({"reason", "detail", "basis", "why", "explanation"})
+_VALUES = frozenset({"from_value", "to_value"})
 _UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\b")
 
 
@@ -148,9 +149,10 @@ class CaseFacts:
     """The relations of one case, each read once, with people as roles.
 
     `originals` gives the original line of a record where the caller holds the evidence; without
-    it a record is shown as its relation holds it. With `names` people keep their names. With `local`
-    the sentences of rules and relations, which name instants in UTC, name them in the zone of the
-    case, as a report does with every other time; what stands in evidence stays letter by letter.
+    it a record is shown as its relation holds it. With `names` people keep their names. With
+    `local` the sentences of rules and relations, which name instants in UTC, name them in the zone
+    of the case, as a report does with every other time; what stands in evidence stays letter by
+    letter.
     """
 
     def __init__(
@@ -194,7 +196,8 @@ class CaseFacts:
             return row
         return {
             name: _UTC.sub(self._instant, value)
-            if name in _SENTENCES and isinstance(value, str)
+            if isinstance(value, str)
+            and (name in _SENTENCES or (name in _VALUES and _UTC.fullmatch(value)))
             else value
             for name, value in row.items()
         }

@@ -91,7 +91,7 @@ def _unread(rows: list[Row]) -> Iterable[Block]:
 
 def _register(facts: CaseFacts, sources: list[Row]) -> Table:
     narrative = _narrative(facts)
-    timed = {row["source_id"] for row in facts.rows("source_column")}
+    timed = _zones(facts)
     elsewhere = _from_elsewhere(facts)
     rows: list[tuple[Text, ...]] = []
     for row in sources:
@@ -101,9 +101,7 @@ def _register(facts: CaseFacts, sources: list[Row]) -> Table:
             if row["source_id"] in elsewhere
             else f"zone {row['zone']}"
             if row["zone"]
-            else "zone as stated in the records"
-            if row["source_id"] in timed
-            else "no time read",
+            else timed.get(row["source_id"], "no time read"),
         ]
         if row["clock_offset_seconds"]:
             told.append(f"clock {row['clock_offset_seconds']:+g} s, {row['clock_basis']}")
@@ -226,6 +224,19 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
             _by_word(omitted),
             "skipped",
         )
+
+
+def _zones(facts: CaseFacts) -> dict[int, str]:
+    """What tells the zone of the times of a source whose entry in the case file names none."""
+    declared: dict[int, set[bool]] = defaultdict(set)
+    for row in facts.rows("source_column"):
+        declared[row["source_id"]].add(row["basis"] == "zone_declared")
+    told = {
+        (True,): "zone as its mapping declares it",
+        (False,): "zone as stated in the records",
+        (False, True): "zone as stated in the records, of some columns as declared",
+    }
+    return {source: told[tuple(sorted(kinds))] for source, kinds in declared.items()}
 
 
 def _from_elsewhere(facts: CaseFacts) -> dict[int, str]:
