@@ -376,3 +376,35 @@ def test_a_decision_that_cannot_be_read_is_a_fault_of_the_case_file(
     with pytest.raises(UsageError) as fault:
         read(around)
     assert told in str(fault.value) and fault.value.line
+
+
+def test_what_is_refused_says_what_it_is_and_what_may_be_meant(around: Path) -> None:
+    (around / "scan.dat").write_bytes(b"%PDF-1.7, x\n%\xe2\xe3\n1 0 obj\n")
+    (around / "jobs.csv").write_text(FOREIGN)
+    (around / "veeam.yaml").write_text("mapping: 1\n")
+    toml = (around / "case.toml").read_text() + '[[source]]\npath = "scan.dat"\n'
+    (around / "case.toml").write_text(f'{toml}[[source]]\npath = "jobs.csv"\nmapping = "veeam"\n')
+    shipped, document = read(around)[1].refusals
+    assert document.message == "the file is a PDF document, which holds no records"
+    assert "the shipped mapping 'veeam' is not for such a file" in str(shipped.remedy)
+    (around / "case.toml").write_text(
+        f'{toml}[[source]]\npath = "jobs.csv"\nmapping = "veem.yaml"\n'
+    )
+    with pytest.raises(UsageError, match=r"no such mapping; did you mean 'veeam\.yaml'\?"):
+        read(around)
+    with pytest.raises(UsageError, match=r"did you mean .*handed over'\? A new case"):
+        CaseFolder.open(around.with_name("handed ovr"))
+
+
+def test_a_draft_of_a_mapping_writes_over_nothing_and_is_of_text_alone(tmp_path: Path) -> None:
+    (tmp_path / "jobs.csv").write_text(FOREIGN)
+    (tmp_path / "own.yaml").write_text("mine")
+    (tmp_path / "noise.bin").write_bytes(bytes(range(256)) * 80)
+    words = ["mapping", "init", str(tmp_path / "jobs.csv"), "-o", str(tmp_path / "own.yaml")]
+    assert "is there already" in str(CliRunner().invoke(app, words).exception)
+    assert (tmp_path / "own.yaml").read_text() == "mine"
+    assert CliRunner().invoke(app, [*words, "--force"]).exit_code == 0
+    assert (tmp_path / "own.yaml").read_text().startswith("mapping: 1\n")
+    done = CliRunner().invoke(app, ["mapping", "init", str(tmp_path / "noise.bin")])
+    assert isinstance(done.exception, EvidenceRefused)
+    assert done.exception.message == "the file is not text"

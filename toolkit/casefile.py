@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar, get_args
 
@@ -213,8 +214,13 @@ class CaseFolder:
     def open(cls, path: Path) -> CaseFolder:
         """Read a case; raises UsageError with the line and key of the first fault."""
         if not path.is_dir():
+            beside = sorted(each.name for each in path.parent.glob("*/"))
+            near = get_close_matches(path.name, beside, 1)
+            meant = f"did you mean {str(path.with_name(near[0]))!r}?" if near else "check the path."
             raise UsageError(
-                "no such case folder", path=path, remedy="create it with: postmortem new"
+                "no such case folder",
+                path=path,
+                remedy=f"{meant} A new case is made with: postmortem new",
             )
         toml = path / CASE_FILE
         if not toml.is_file():

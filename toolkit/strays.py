@@ -66,6 +66,15 @@ def unnamed(case: CaseFolder) -> list[Path]:
     ]
 
 
+def mappings_of(case: CaseFolder) -> list[str]:
+    """The mapping files of a case, by their names in it."""
+    return [
+        file.relative_to(case.path).as_posix()
+        for file in sorted(case.path.rglob("*.y*ml"))
+        if file.is_file() and _is_mapping(file)
+    ]
+
+
 def _is_around(case: CaseFolder) -> bool:
     """Whether the evidence lies in the case folder itself, as where `run` made a case of it."""
     if not (case.path / EVIDENCE).is_dir():

@@ -67,6 +67,9 @@ def sniff(
 def mapping_init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An export.")],
     output: OutputOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a file that is there.")
+    ] = False,
 ) -> None:
     """Draft a mapping from the header and values of a file.
 
@@ -75,6 +78,11 @@ def mapping_init(
     from toolkit.ingest.archive import open_one
     from toolkit.ingest.mapping import draft_mapping
 
+    if output is not None and output.exists() and not force:
+        raise UsageError(
+            "the file is there already", path=output,
+            remedy="choose another name, or give --force to write over it",
+        )  # fmt: skip
     write_draft(draft_mapping(open_one(file)), output)
 
 

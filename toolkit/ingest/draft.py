@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile
 from toolkit.ingest.plain import quote
 from toolkit.relations import table_headers
@@ -31,6 +32,8 @@ def draft_mapping(file: EvidenceFile) -> str:
     words) is left open with `?`.
     """
     kind, header, records = _records(file)
+    if kind == "regex":
+        _require_text(file, records)
     lines = [
         "mapping: 1",
         f"name: {quote(file.name)}",
@@ -69,6 +72,18 @@ def draft_mapping(file: EvidenceFile) -> str:
 
 
 Found = Sequence[Mapping[str, str]]
+
+
+def _require_text(file: EvidenceFile, records: Found) -> None:
+    """Refuse what is no text: bytes of no meaning are no lines that a pattern could read."""
+    text = "".join(each["line"] for each in records)
+    strange = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in text)
+    if not text or strange * 20 > len(text):
+        raise EvidenceRefused(
+            "the file is not text" if text else "the file holds no lines",
+            path=file.path,
+            remedy="export its records as CSV, JSON or lines of text",
+        )
 
 
 def _records(file: EvidenceFile) -> tuple[str, str, Found]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from toolkit.ingest import archive
 from toolkit.ingest.bulk import Trust, Unfit
 from toolkit.ingest.choose import Piece, pieces
 from toolkit.ingest.container import EvidenceFile
+from toolkit.ingest.mapping import SHIPPED
 from toolkit.ingest.reader import Reader, SourceSettings, readers
 from toolkit.ingest.sink import Account, EvidenceSink
 from toolkit.readers import table
 from toolkit.relations import RELATIONS
 from toolkit.store import Store
-from toolkit.strays import unnamed
+from toolkit.strays import mappings_of, unnamed
 
 _IGNORED = "case.toml names it as no evidence"
 _UNNAMED = "no [[source]] of case.toml names it"
@@ -32,7 +34,14 @@ _SETTLED_BY = {
     "TIME_NONE": "captured_at",
     "ASSET_NONE": "asset_id",
 }
-_SHIPPED = Path(__file__).parents[1] / "mappings"
+# How documents and pictures begin, which people keep beside their exports.
+_DOCUMENTS = {
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "a picture (PNG)",
+    b"\xff\xd8\xff\xe0": "a picture (JPEG)",
+    b"\xff\xd8\xff\xe1": "a picture (JPEG)",
+    b"GIF8": "a picture (GIF)",
+}
 NOTE_TABLES = ("reject", "skipped", "time_note", "value_note", "source_column")
 # Told of the file in work, and how many of all bytes of the files are done.
 Progress = Callable[[str, int, int], None]
@@ -112,7 +121,14 @@ def recognise(file: EvidenceFile, settings: SourceSettings) -> tuple[Reader, str
         names = " and ".join(reader.name for reader in matching)
         raise EvidenceRefused(
             f"the file looks like {names}", path=file.path,
-            remedy="declare its format in case.toml, or give --as FORMAT",
+            remedy="declare its format in case.toml, or give ingest --as FORMAT",
+        )  # fmt: skip
+    with file.stream() as stream:
+        kind = _DOCUMENTS.get(stream.read(4))
+    if kind:
+        raise EvidenceRefused(
+            f"the file is {kind}, which holds no records", path=file.path,
+            remedy="export what it shows as CSV or JSON, or list it in ignore in case.toml",
         )  # fmt: skip
     if file.header or file.json_lines or file.is_parquet:
         raise table.why_not(file, settings)
@@ -326,7 +342,7 @@ def _settings(
 
 def shipped_mappings() -> dict[str, Path]:
     """The mappings that come with the toolkit, by their names."""
-    return {path.stem: path for path in sorted(_SHIPPED.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
 
 
 def _mapping(case: CaseFolder, name: str) -> Path:
@@ -340,8 +356,12 @@ def _mapping(case: CaseFolder, name: str) -> Path:
             "the mapping lies outside of the case", path=name, remedy="copy it into the case folder"
         )
     if not is_file(mapping):
+        # One of the case is what is meant before a shipped one whose name is as near.
+        own = get_close_matches(name, mappings_of(case), 1)
         raise UsageError(
-            "no such mapping", path=case.path / name, remedy=did_you_mean(name, shipped)
+            "no such mapping",
+            path=case.path / name,
+            remedy=f"did you mean {own[0]!r}?" if own else did_you_mean(name, shipped),
         )
     return mapping
 
@@ -489,8 +509,8 @@ def _all_rejected(path: Path, first: tuple[Any, ...], rejected: int) -> Evidence
     """A file of which no record can be read is refused: its structure is not what it seems."""
     _, number, _, column, code, reason, _ = first
     remedies = {
-        "TIME_NO_ZONE": 'declare zone = "…" in case.toml, or give --zone',
-        "TIME_NO_YEAR": "declare year = … in case.toml, or give --year",
+        "TIME_NO_ZONE": 'declare zone = "…" in case.toml, or give ingest --zone',
+        "TIME_NO_YEAR": "declare year = … in case.toml, or give ingest --year",
         "TIME_ORDER": 'declare order = "day-first" or "month-first" in case.toml',
         "TIME_NONE": "declare captured_at = … in case.toml",
         "ASSET_NONE": 'declare asset_id = "…" in case.toml',

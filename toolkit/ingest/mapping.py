@@ -52,6 +52,7 @@ from toolkit.timestamps import TimeRule, parse
 
 __all__ = ["Converted", "Mapping", "Unmapped", "Values", "draft_mapping", "load_mapping"]
 
+SHIPPED = Path(__file__).parents[1] / "mappings"
 Values = MappingOf[str, str | None]
 
 
@@ -130,8 +131,18 @@ class Mapping:
                 f"the header {'names twice' if name in header else 'has no'} column {name!r}{hint}",
                 path=file.path,
                 line=1,
-                remedy=f"correct the mapping {self.path.name}, or export the file with that column",
+                remedy=f"{self.remedy}, or export the file with that column",
             )
+
+    @property
+    def remedy(self) -> str:
+        """What to do where the mapping does not fit: one that is shipped is not for correction."""
+        if self.path.parent == SHIPPED:
+            return (
+                f"the shipped mapping {self.path.stem!r} is not for such a file: name one of your "
+                "own by its file"
+            )
+        return f"correct the mapping {self.path.name}"
 
     def is_skipped(self, values: Values) -> bool:
         """Whether the mapping says of such a record that it says nothing."""

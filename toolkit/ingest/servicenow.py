@@ -85,7 +85,7 @@ def rows(
             path=file.path,
             line=1,
             remedy="state the time zone of the user who exported the file as zone in the case"
-            " file, or as --zone",
+            " file, or as ingest --zone",
         )
     held: list[tuple[Record, dict[str, str]]] = []
     for record, cells in file.rows():

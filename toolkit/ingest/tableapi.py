@@ -62,7 +62,7 @@ def times_are_stored(file: EvidenceFile, found: list[Any], settings: SourceSetti
             "the answer does not show whether its times are stored ones, which are UTC",
             path=file.path,
             remedy="ask the API with sysparm_display_value=all, or state the time zone of the"
-            " user who asked as zone in the case file, or as --zone",
+            " user who asked as zone in the case file, or as ingest --zone",
         )
     return stored
 

@@ -89,7 +89,7 @@ def _check_zone(file: EvidenceFile, archives: list[Any], settings: SourceSetting
                 "the times are local and state no zone (TIME_NO_ZONE)",
                 path=file.path,
                 field="start",
-                remedy="declare the zone of the machine: zone in case.toml, or --zone",
+                remedy="declare the zone of the machine: zone in case.toml, or ingest --zone",
             )
 
 

@@ -97,7 +97,7 @@ class Cachet(Reader):
                 "the times carry no zone",
                 path=file.path,
                 remedy="state the time zone of the Cachet application as zone in the case file,"
-                " or as --zone",
+                " or as ingest --zone",
             )
         _check_pages(value, sink)
 

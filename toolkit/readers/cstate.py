@@ -156,7 +156,7 @@ def _check_zone(
                 line=file.data.count(b"\n", 0, file.data.find(time.encode())) + 1,
                 field=key,
                 remedy="state the zone of the site (timeZone in its configuration, else UTC)"
-                " as zone in the case file, or as --zone",
+                " as zone in the case file, or as ingest --zone",
             )
 
 

@@ -49,7 +49,7 @@ class Mapped(Reader):
             raise EvidenceRefused(
                 "the mapping leaves the zone of local times to the case, which declares none",
                 path=file.path,
-                remedy='declare zone = "…" in case.toml, or give --zone',
+                remedy='declare zone = "…" in case.toml, or give ingest --zone',
             )
         if differences:
             raise UsageError(
@@ -199,7 +199,7 @@ class _Seen:
                 "no record has this key",
                 path=self._file.path,
                 field=min(self._never),
-                remedy=f"correct the mapping {self._mapping.path.name}",
+                remedy=self._mapping.remedy,
             )
 
 

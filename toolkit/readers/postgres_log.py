@@ -77,7 +77,8 @@ class PostgresLogReader(Reader):
                         path=file.path,
                         line=record.number,
                         field="occurred_at",
-                        remedy="declare the zone of log_timezone: zone in case.toml, or --zone",
+                        remedy="declare the zone of log_timezone: zone in case.toml, or ingest "
+                        "--zone",
                     )
                 try:
                     at = parse(f"{stamp} {zone}", rule)

@@ -71,7 +71,7 @@ class SudoReader(Reader):
                 path=file.path,
                 line=entries[0][0][0].number,
                 field="occurred_at",
-                remedy="declare the zone of the host's clock: zone in case.toml, or --zone",
+                remedy="declare the zone of the host's clock: zone in case.toml, or ingest --zone",
             )
         years, is_guessed = _years(file, entries, settings)
         ends = _ends(entries)

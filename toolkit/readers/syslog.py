@@ -417,7 +417,7 @@ class _Years:
                 path=file.path,
                 line=lines[yearless],
                 field="occurred_at",
-                remedy="declare the zone of the host's clock: zone in case.toml, or --zone",
+                remedy="declare the zone of the host's clock: zone in case.toml, or ingest --zone",
             )
         dated = [(i, date // _YEARS) for i, date in enumerate(dates) if date >= _YEARS]
         self.guessed = settings.year is None and not dated
