@@ -24,7 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PAGES = (
     "tutorial.md", "how-to/sealing.md", "how-to/rule.md", "how-to/review.md", "how-to/mapping.md",
-    "how-to/clocks.md", "how-to/procedure.md", "how-to/branding.md",
+    "how-to/clocks.md", "how-to/captures.md", "how-to/procedure.md", "how-to/branding.md",
 )  # fmt: skip
 _BLOCK = re.compile(
     r"(?:<!-- (?P<said>file|needs): (?P<what>[^>]+) -->\n+)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
