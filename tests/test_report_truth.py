@@ -66,3 +66,38 @@ def test_what_is_open_about_an_irreversible_step_is_named(tmp_path: Path) -> Non
         assert store.value("select reason from finding where rule = 'CF-09'").endswith(
             "; open is whether it was carried out, since its outcome is not stated."
         )
+
+
+POSTS = (
+    "posted_at,incident_id,state,title,body,kind,scheduled_start_at,scheduled_end_at,component,"
+    "region,component_status\n"
+    "{year}-02-11T18:00:00Z,m{year},in_progress,Work {year},Begun,maintenance,"
+    "{year}-02-11T19:00:00Z,{year}-02-11T20:00:00Z,bk-{year},EU,operational\n"
+)
+
+
+def test_lists_of_the_review_cover_the_window_and_say_what_they_leave_out(tmp_path: Path) -> None:
+    head, row = POSTS.splitlines(keepends=True)
+    posts = head + row.format(year=2021) + row.format(year=2026)
+    window = "[window]\nstart = 2026-01-01T00:00:00Z\nend = 2026-12-01T00:00:00Z\n"
+    jobs = "sampled_at,asset_id,state\n2026-02-01T00:00:00Z,m1,success\n"
+    with rebuilt(tmp_path, {"posts.csv": posts, "jobs.csv": jobs}, window) as store:
+        assert store.value("select count(*) from maintenance_overrun") == 2
+        claims = store.value(
+            "select count(*) from finding where rule = 'EQ-05' and occurred_at < '2026-01-01'"
+        )
+        asked = store.value(
+            "select coalesce(string_agg(why, ' '), '') from evidence_request where relation is null"
+        )
+        built = report.build(store)
+        pages = {
+            "review": report.render(built, "review", "md").decode(),
+            "audit": report.render(built, "audit", "md").decode(),
+        }
+    assert "2021-02-11" not in asked
+    assert "Work 2026" in pages["review"]
+    assert "Work 2021" not in pages["review"]
+    assert "1 that lies outside of the window under review is left out" in pages["review"]
+    assert claims == 1
+    for page in pages.values():
+        assert "1 answer about no operation that lies outside of the window under review" in page

@@ -2,7 +2,7 @@
 -- id = "evidence_request"
 -- title = "What is missing, who would hold it, and what it blocks"
 -- grain = "One row per relation that is absent, and per rule that some of the evidence leaves open."
--- reads = ["relation_state", "rule_catalogue", "rule_result"]
+-- reads = ["case_info", "relation_state", "rule_catalogue", "rule_result"]
 -- [columns]
 -- request_no = "Number of the request: absent relations first, what blocks most before the rest."
 -- what = "Relation or record that would settle it."
@@ -108,7 +108,18 @@ open_result as (
         ) as subject,
         count(*) as count
     from rule_result
-    where rule_result.status = 'undetermined'
+    cross join case_info
+    where
+        rule_result.status = 'undetermined'
+        -- Earlier operations tell how common a deviation is; what is about none is asked for where
+        -- it lies in the window under review.
+        and (
+            rule_result.operation_id is not null
+            or (
+                coalesce(rule_result.occurred_at >= case_info.window_start, true)
+                and coalesce(rule_result.occurred_at <= case_info.window_end, true)
+            )
+        )
     group by rule_result.rule
 ),
 

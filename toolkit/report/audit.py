@@ -116,6 +116,7 @@ def _scope(incident: Incident) -> Section:
             "Objective: to test every maintenance operation on record against recorded criteria, "
             "and to state for each test what was examined, what was found and what the evidence "
             "does not decide. Every operation is tested, not a sample."
+            + (f" {incident.outside}" if incident.outside else "")
         ),
         Facts(
             (

@@ -126,11 +126,26 @@ def _due(facts: CaseFacts, row: Row) -> str:
 
 
 def _maintenance(facts: CaseFacts) -> Iterable[Block]:
-    rows = facts.rows("maintenance_overrun")
+    known = facts.rows("maintenance_overrun")
+    rows = [
+        row
+        for row in known
+        if facts.in_window(row["window_start"], row["window_end"])
+        or (row["began_at"] is not None and facts.in_window(row["began_at"], row["ended_at"]))
+    ]
+    left_out = len(known) - len(rows)
+    apart = (
+        f" {number(left_out)} that {be(left_out, 'lies', 'lie')} outside of the window under "
+        f"review {be(left_out)} left out."
+        if left_out
+        else ""
+    )
     if not rows:
         yield Paragraph(
-            "No maintenance with a planned window is on record, so announcements and work cannot "
-            "be compared.",
+            "No maintenance with a planned window is on record"
+            + (" in the window under review" if left_out else "")
+            + ", so announcements and work cannot be compared."
+            + apart,
             query="maintenance_overrun",
         )
         return
@@ -144,9 +159,12 @@ def _maintenance(facts: CaseFacts) -> Iterable[Block]:
     yield Paragraph(
         (
             Strong("Announced maintenance against what was done. "),
-            f"Of {number(len(rows))} maintenances with a planned window: {listed(told)}."
-            if rows[1:]
-            else f"The one maintenance with a planned window was {told[0]}.",
+            (
+                f"Of {number(len(rows))} maintenances with a planned window: {listed(told)}."
+                if rows[1:]
+                else f"The one maintenance with a planned window was {told[0]}."
+            )
+            + apart,
         ),
         query="maintenance_overrun",
     )

@@ -413,6 +413,13 @@ class CaseFacts:
         end = self.when(self.window_end) if self.window_end else "the last record"
         return f"{start} to {end}"
 
+    def in_window(self, lo: datetime | None, hi: datetime | None) -> bool:
+        """Whether a stretch of time touches what is reviewed; one without a time may, and does."""
+        first, last = lo or hi, hi or lo
+        return (self.window_start is None or last is None or last >= self.window_start) and (
+            self.window_end is None or first is None or first <= self.window_end
+        )
+
     # -- words ---------------------------------------------------------------------------------
 
     def when(self, at: datetime | None) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from toolkit.report.facts import CaseFacts, Pointer, Row
+from toolkit.report.words import be, plural
 
 DECIDED = ("exception", "ok")
 SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
@@ -78,7 +79,27 @@ class Incident:
 
     @cached_property
     def findings(self) -> list[Row]:
-        return self.facts.rows("finding")
+        """What the rules answer; of what is about no operation, what lies in the window.
+
+        Every operation is tested, for the earlier ones tell how common a deviation is.
+        """
+        return [
+            row
+            for row in self.facts.rows("finding")
+            if row["operation_id"] is not None
+            or self.facts.in_window(row["occurred_at"], row["occurred_at"])
+        ]
+
+    @cached_property
+    def outside(self) -> str:
+        """What is left out of the findings, in a sentence; empty where nothing is."""
+        left = len(self.facts.rows("finding")) - len(self.findings)
+        return (
+            f"{plural(left, 'answer')} about no operation that {be(left, 'lies', 'lie')} outside "
+            f"of the window under review {be(left)} counted nowhere; findings.csv holds them."
+            if left
+            else ""
+        )
 
     @cached_property
     def exceptions(self) -> list[Row]:

@@ -254,6 +254,8 @@ def _untested(incident: Incident) -> Section:
     blocks += not_run(incident)
     if not blocks:
         blocks.append(Paragraph("Every test that applies was decided.", query="finding"))
+    if incident.outside:
+        blocks.append(Paragraph(incident.outside, query="finding"))
     table = request_table(incident.facts)
     if table is not None:
         blocks.append(table)
