@@ -20,7 +20,8 @@ from test_ingest import EVENTS, GOOD, load, make_case
 from toolkit.casefile import CaseFolder
 from toolkit.errors import EvidenceRefused, UsageError
 from toolkit.ingest import archive
-from toolkit.ingest.load import Loaded, sniff
+from toolkit.ingest.load import Loaded
+from toolkit.ingest.recognise import sniff
 from toolkit.report import original_lines
 from toolkit.store import Store
 

@@ -10,8 +10,9 @@ from test_ingest import EVENTS, GOOD, load, make_case, refusal
 
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile
-from toolkit.ingest.load import ingest, recognise
+from toolkit.ingest.load import ingest
 from toolkit.ingest.reader import SourceSettings, readers
+from toolkit.ingest.recognise import recognise
 from toolkit.store import Store
 
 AT = '"occurred_at": "2022-03-09T09:14:05Z"'

@@ -47,7 +47,7 @@ def sniff(
 
     And what must be declared to read it.
     """
-    from toolkit.ingest.load import sniff as recognise
+    from toolkit.ingest.recognise import sniff as recognise
 
     found, reader, how = recognise(file)
     row = {
