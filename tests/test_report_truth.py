@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +12,7 @@ import pytest
 from test_revisions import rebuilt
 
 from toolkit import report
-from toolkit.report import sources
+from toolkit.report import opening, recovery, sources
 from toolkit.report.facts import CaseFacts
 
 CHANGES = (
@@ -101,3 +102,27 @@ def test_lists_of_the_review_cover_the_window_and_say_what_they_leave_out(tmp_pa
     assert claims == 1
     for page in pages.values():
         assert "1 answer about no operation that lies outside of the window under review" in page
+
+
+def test_the_opening_tells_the_machines_of_the_onset_apart_from_those_that_fell_later() -> None:
+    at = datetime(2026, 11, 22, 18, tzinfo=UTC)
+    machines = [
+        {"asset_id": name, "region": None, "organization": None, "open": False,
+         "onset_relation": relation, "recovery_class": "unknown"}
+        for name, relation in (("m1", "struck"), ("m2", "later"))
+    ]  # fmt: skip
+    onset = {"onset_at": at, "onset_lo": at, "onset_hi": at, "affected": 2, "population": 5}
+    rows = {"machine_impact": machines, "machine_recovery": machines}
+    facts = SimpleNamespace(
+        rows=lambda relation: rows.get(relation, []), zone=UTC, has_telemetry=True
+    )
+    incident = SimpleNamespace(
+        facts=facts, onset=onset, trigger=None, triggers=[], operation=None, reviewed=[],
+        operations={}, exceptions=[], findings=[],
+    )  # fmt: skip
+    told = "".join(
+        part if isinstance(part, str) else part.text
+        for part in opening.sentence(cast(Any, incident), board=True)
+    )
+    assert "for 1 of 5 machines at the onset, and for 1 more while it lasted" in told
+    assert recovery._whose(cast(Any, facts)).startswith("1 machine that fell with the onset and 1 ")

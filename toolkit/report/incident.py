@@ -93,7 +93,11 @@ class Incident:
     @cached_property
     def outside(self) -> str:
         """What is left out of the findings, in a sentence; empty where nothing is."""
-        left = len(self.facts.rows("finding")) - len(self.findings)
+        kept = {row["finding_id"] for row in self.findings}
+        left = sum(
+            row["status"] != "not_applicable" and row["finding_id"] not in kept
+            for row in self.facts.rows("finding")
+        )
         return (
             f"{plural(left, 'answer')} about no operation that {be(left, 'lies', 'lie')} outside "
             f"of the window under review {be(left)} counted nowhere; findings.csv holds them."

@@ -48,6 +48,8 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     regions = sorted({str(row["region"]) for row in struck if row["region"]})
     partners = {row["organization"] for row in struck if row["organization"]}
     where = f" in {listed(regions)}" if regions else ""
+    later = (onset["affected"] or 0) - count
+    more = f" at the onset, and for {number(later)} more while it lasted" if later > 0 else ""
     whose = f", of {plural(len(partners), 'partner')}" if partners else ""
     still = [row for row in machines if row["open"]]
     lost = sum(row["recovery_class"] == "lost" for row in still)
@@ -63,7 +65,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             f"replication stood still for {number(count)} of "
             f"{plural(onset['population'], 'machine')}{where}"
         ),
-        f"{whose}, {_during(incident, board)}.{rest}",
+        f"{whose}{more}, {_during(incident, board)}.{rest}",
     )
 
 

@@ -96,8 +96,8 @@ def _whose(facts: CaseFacts) -> str:
     if not late:
         return "Machines that fell with the onset."
     return (
-        f"{number(len(there & struck))} machines that fell with the onset and {number(late)} more "
-        "whose gap began while it lasted."
+        f"{plural(len(there & struck), 'machine')} that fell with the onset and {number(late)} "
+        "more whose gap began while it lasted."
     )
 
 
