@@ -117,7 +117,8 @@ judged as (
         || utc(compared.ends_at)
         || case
             when not compared.may_cover then ' covers no onset'
-            else if(compared.covers, ' covers', ' may cover') || ' the onset'
+            else
+                if(compared.covers, ' covers', ' may cover') || ' the onset'
                 || if(compared.scope_kind = 'all', '', ' of ' || compared.scope)
                 || ' at ' || utc(compared.onset_at)
         end
