@@ -250,9 +250,14 @@ def test_a_file_that_no_entry_names_is_told_kept_as_unread_and_asked_for(around:
     (around / "brand.toml").write_text('logo = "logo.svg"\nlogo_text = "us"\n')
     for name in (".hidden", "logo.svg", "review.yaml"):
         (around / name).write_text("x")
-    for name in ("output/a.csv", "procedures/p.yaml", "queries/q.sql", "report_templates/x.css"):
+    for name in (
+        "output/a.csv", "procedures/p.yaml", "queries/q.sql", "report_templates/x.css",
+        "case.duckdb.tmp/block",
+    ):  # fmt: skip
         (around / name).parent.mkdir()
         (around / name).write_text("x")
+    (around / "me.p12").write_bytes(b"\x30\x82")
+    (around / "signer").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n")
     result = CliRunner().invoke(app, ["ingest", str(around)])
     assert isinstance(result.exception, EvidenceRefused) and result.exception.exit_code == 3
     assert "no [[source]] of case.toml names: local.csv, new.csv, scan.pdf; " in result.output
@@ -293,6 +298,20 @@ def test_other_files_of_a_case_with_a_folder_of_evidence_are_not_asked_for(tmp_p
     (tmp_path / "README.md").write_text("x")
     (tmp_path / "case.toml").write_text('title = "t"\n[[source]]\npath = "evidence/*"\n')
     assert read(tmp_path)[1].unnamed == ()
+    # Beside it, folders that hold evidence are looked through, and not the folder of the case.
+    toml = (tmp_path / "case.toml").read_text()
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "b.csv").write_text(ONE.format(2))
+    (tmp_path / "case.toml").write_text(f'{toml}[[source]]\npath = "more/b.csv"\n')
+    assert read(tmp_path)[1].unnamed == ()
+    (tmp_path / "more" / "c.csv").write_text(ONE.format(3))
+    assert read(tmp_path)[1].unnamed == ("more/c.csv",)
+    (tmp_path / "case.toml").write_text(toml)
+    (tmp_path / "more" / "b.csv").unlink()
+    (tmp_path / "more" / "c.csv").unlink()
+    assert [row.reason for row in read(tmp_path)[1].files if row.path == "more/b.csv"] == [
+        "it is no longer there"
+    ]
     (tmp_path / "evidence" / "a.csv").unlink()
     assert [row.reason for row in read(tmp_path)[1].files] == ["it is no longer there"]
 
@@ -316,6 +335,22 @@ def test_a_member_of_an_archive_is_asked_for_and_settled_by_its_entry(tmp_path: 
     case, done = read(tmp_path)
     assert not done.refusals and not done.unnamed and not case.unmatched()
     assert {row.outcome for row in done.files} == {"loaded", "unchanged", "ignored"}
+    toml = (tmp_path / "case.toml").read_text()
+    (tmp_path / "case.toml").write_text(toml.replace("dirs/ex.zip", "dirs/*.zip"))
+    case, done = read(tmp_path)
+    assert not done.refusals and not done.unnamed and not case.unmatched()
+
+
+def test_an_archive_that_no_entry_names_is_asked_for_where_a_member_cannot_be_read(
+    around: Path,
+) -> None:
+    with zipfile.ZipFile(around / "ex.zip", "w") as archive:
+        archive.writestr("ok.csv", ONE.format(7))
+        archive.writestr("damaged.bin", b"\x00\x01")
+    case, done = read(around)
+    asked = decisions.missing_decisions(case, done.refusals, done.unnamed)
+    assert '# no entry names it\n[[source]]\npath = "ex.zip"\n' in asked
+    assert '#   "ex.zip!damaged.bin"' in asked
 
 
 def test_one_member_of_an_archive_is_ingested_by_its_name(tmp_path: Path) -> None:

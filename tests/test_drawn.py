@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -28,6 +30,24 @@ def small(standby: Path) -> Iterator[Store]:
     store = Store.open(standby / "case.duckdb")
     yield store
     store.close()
+
+
+def test_jobs_of_a_machine_that_become_too_old_at_once_have_a_panel_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    rows = [
+        {"asset_id": "m1", "job_no": number, "stale_at": noon + timedelta(minutes=late),
+         "sampled_at": noon, "age_seconds": 60.0 * number}
+        for number, late in ((1, 0), (2, 5), (3, 5))
+    ]  # fmt: skip
+    facts = SimpleNamespace(rows=lambda _: rows, count=lambda _: len(rows), zone=UTC)
+    monkeypatch.setattr(drawn, "_panels", lambda _, series, *told: series)
+    assert cast(Any, drawn._age(cast(Any, facts))) == {
+        "m1, too old at 11-22 12:00:00": [(noon, 60.0)],
+        "m1, too old at 11-22 12:05:00, job 1 of 2": [(noon, 120.0)],
+        "m1, too old at 11-22 12:05:00, job 2 of 2": [(noon, 180.0)],
+    }
 
 
 @pytest.mark.slow

@@ -47,6 +47,16 @@ def test_sentences_of_rules_name_times_in_the_zone_of_the_case(
         assert ("at 2026-11-22 18:02:00 UTC" in page) == (zone == "UTC")
 
 
+def test_what_people_wrote_and_what_quotes_a_file_stays_letter_by_letter(tmp_path: Path) -> None:
+    files = {"events.csv": EVENTS}
+    with rebuilt(tmp_path, files, 'display_zone = "Europe/Berlin"\n') as store:
+        facts = CaseFacts(store, local=True)
+        said = [{"reason": "closed, as the mail of 2026-11-22 18:02:01 UTC asks"}]
+        facts.recorded = lambda relation: said  # type: ignore[method-assign]
+        assert facts.rows("review_decision") == facts.rows("reject") == said
+        assert "19:02:01 +01:00" in facts.rows("finding")[0]["reason"]
+
+
 def test_the_register_says_where_the_zone_of_a_source_comes_from() -> None:
     """A zone that a mapping declares is none that the records state."""
     read = [(1, "zone_declared"), (1, "zone_declared"), (2, "utc"), (3, "offset"),

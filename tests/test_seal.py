@@ -21,6 +21,7 @@ from conftest import ROOT
 
 from toolkit import resources, verbs
 from toolkit.casefile import CaseFolder
+from toolkit.decisions import scaffold_around
 from toolkit.errors import UsageError
 from toolkit.seal import Check, Sealed, bag, check, numbers, payload, seal, verify
 from toolkit.store import Store
@@ -146,6 +147,23 @@ def test_sources_keep_the_numbers_by_which_the_case_cites_them(tmp_path: Path) -
     (made.bag / "data" / "register.json").write_text(json.dumps(register))
     reseal(made.bag)
     assert "a number of its own" in failed(verify(made.bag), "numbers")[-1]
+
+
+def test_files_that_no_source_names_are_in_the_bag_and_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "exports"
+    path.mkdir()
+    for name, text in EVIDENCE.items():
+        (path / name).write_text(text)
+    scaffold_around(path)
+    (path / "notes.txt").write_text("not named")
+    (path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n")
+    verbs.ingest_case(path)
+    verbs.rebuild_case(path)
+    made = seal(CaseFolder.open(path), kinds=("audit",), formats=("json",))
+    assert made.strays == ("notes.txt",)
+    assert (made.bag / "data" / "case" / "notes.txt").read_text() == "not named"
+    assert not (made.bag / "data" / "case" / "key").exists()
+    assert failed(verify(made.bag)) == []
 
 
 def test_the_digest_in_the_reports_is_that_of_the_sealed_manifest(sealed: Sealed) -> None:

@@ -101,3 +101,24 @@ def test_a_new_title_is_told_once_and_an_equal_copy_not_at_all(tmp_path: Path) -
         assert [row[1:] for row in told(store)][2:] == [
             ("2026-11-22 19:20:00 UTC", "edit", "Post edited: title “Backups” → “Data”", "3:2")
         ]
+
+
+def test_an_edit_is_told_in_whole_words_and_not_where_markup_alone_differs(tmp_path: Path) -> None:
+    link = "<a href='https://page.example/a' class='b c'>{}</a>"
+    bodies = (
+        f"<p>Backups run <b>late</b> in {link.format('two regions')}.</p>",
+        "Backups run late in two regions.",
+        f"<p>Backups run late in {link.format('all three regions')}.</p>",
+    )
+    files = {
+        f"{name}.csv": f"{HEAD}2026-11-22T18:45:00Z,i1,identified,u1,Backups,{body},"
+        f"2026-11-22T19:{minute}:00Z,\n"
+        for name, minute, body in zip("abc", (10, 20, 30), bodies, strict=True)
+    }
+    with rebuilt(tmp_path, files) as store:
+        assert [row[2:] for row in told(store)][1:] == [
+            (
+                "edit", "Post edited: “… run late in two regions.” → “… run late in all three "
+                "regions.”", "3:2",
+            )
+        ]  # fmt: skip

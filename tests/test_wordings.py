@@ -329,7 +329,7 @@ def test_the_zone_of_times_that_no_record_states_is_not_said_to_stand_in_the_rec
 
 
 def test_who_only_watched_did_not_carry_the_operation_out() -> None:
-    facts = SimpleNamespace(policy={"witness_actions": "witness, confirm"}.get)
+    facts = SimpleNamespace(policy={"witness_actions": "Witness, Confirm"}.get)
     events = [
         {"actor": "Operator A", "action": "Confirm"},
         {"actor": "Operator B", "action": "stop"},
@@ -340,6 +340,8 @@ def test_who_only_watched_did_not_carry_the_operation_out() -> None:
     }  # fmt: skip
     alone = plan._hands(facts, {"actors": ["Operator B"]}, events[1:])  # type: ignore[arg-type]
     assert dict(alone) == {"Carried out by": "Operator B"}
+    none = plan._hands(facts, {"actors": []}, [])  # type: ignore[arg-type]
+    assert dict(none) == {"Carried out by": "not stated"}
 
 
 def test_a_seed_without_an_end_on_record_is_told_beside_those_that_did_not_succeed() -> None:

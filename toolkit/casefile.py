@@ -285,7 +285,7 @@ class CaseFolder:
                 # What lies in an archive is named as FILE!NAME, and is not looked up here.
                 name == declared.path
                 or declared.path.startswith(f"{name}!")
-                or _glob(name, declared.path)
+                or any(_glob(name, each) for each in (declared.path, *_outer(declared.path)))
                 for name in names
             )
         ]
@@ -439,8 +439,7 @@ def _glob(name: str, pattern: str) -> bool:
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
     """The one file of that name, else what the pattern matches, else the archive of a FILE!NAME."""
-    outer = [pattern[: each.start()] for each in re.finditer("!", pattern)]
-    for each in (pattern, *reversed(outer)):
+    for each in (pattern, *_outer(pattern)):
         literal = folder / each
         try:
             found = [literal] if is_file(literal) else list(folder.glob(each))
@@ -449,3 +448,8 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
         if found:
             return found
     return []
+
+
+def _outer(pattern: str) -> list[str]:
+    """What can be the archive in a FILE!NAME, the longest first."""
+    return [pattern[: each.start()] for each in re.finditer("!", pattern)][::-1]

@@ -248,11 +248,13 @@ def _waiting(
 
 
 def _stray(store: Store, case: CaseFolder, name: str) -> Sequence[EvidenceRefused | _Need]:
-    """What a file that no entry names would be refused for, or the bare entry that names it."""
+    """What a file that no entry names would be refused for, and the bare entry that names it, where
+    that lets some of it be read."""
     if PurePosixPath(name).suffix.lower() in _NO_EXPORTS:
         return [EvidenceRefused(_UNNAMED, path=case.path / name)]
     done = ingest(store, case, [case.path / name])
-    return done.refusals or [_Need(name, (), _UNNAMED)]
+    bare = any(each.outcome != "refused" for each in done.files)
+    return [*done.refusals, *([_Need(name, (), _UNNAMED)] if bare else [])]
 
 
 def _digest(path: Path) -> str:

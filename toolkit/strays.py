@@ -21,6 +21,8 @@ _FOLDERS = {
     "review": "frozen-*.json",
 }
 _MAPPING = re.compile(rb"^mapping[ \t]*:[ \t]*\d", re.MULTILINE)
+_KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
+_KEY_STORES = (".p12", ".pfx")
 _HEAD_BYTES = 1 << 16
 
 
@@ -38,10 +40,14 @@ def left_out(root: Path, file: Path) -> str | None:
     kept = _FOLDERS.get(parts[0])
     if len(parts) > 1 and kept and PurePosixPath(parts[-1]).match(kept):
         return f"{parts[0]}/ belongs to the case"
-    if len(parts) == 1 and (
-        parts[0].startswith(DATABASE) or parts[0] in (CASE_FILE, REVIEW, BRAND)
+    if parts[0] == f"{DATABASE}.tmp" or (
+        len(parts) == 1
+        and (parts[0].startswith(DATABASE) or parts[0] in (CASE_FILE, REVIEW, BRAND))
     ):
         return "it belongs to the case"
+    if file.suffix.lower() in _KEY_STORES or _KEY.match(_head(file)):
+        # Who signs in the case folder has it there; what is evidence is copied into the bag.
+        return "a private key"
     if file.suffix in (".yaml", ".yml") and _is_mapping(file):
         return "a mapping, which says how others are read"
     if file in _of_brand(root):
@@ -53,16 +59,24 @@ def unnamed(case: CaseFolder) -> list[Path]:
     """The files of a case around a plain folder that no `[[source]]` names, by path.
 
     A case that keeps its evidence below `evidence/` has none: what lies elsewhere is no evidence.
-    Not among them are hidden files, links that lead out, and what belongs to the case itself.
+    One that keeps some in folders beside it has none among the files of the case folder itself,
+    such as a README. Not among them are hidden files, links that lead out, and what belongs to the
+    case itself.
     """
     if not _is_around(case):
         return []
+    in_root = not (case.path / EVIDENCE).is_dir() or any(
+        "/" not in declared.path for declared in case.file.source
+    )
     named = {path for path, _ in case.evidence()}
     named |= {case.path / each.mapping for each in case.file.source if each.mapping}
     return [
         file
         for file in sorted(case.path.rglob("*"))
-        if file.is_file() and file not in named and left_out(case.path, file) in (None, NOT_UTF8)
+        if file.is_file()
+        and file not in named
+        and (in_root or file.parent != case.path)
+        and left_out(case.path, file) in (None, NOT_UTF8)
     ]
 
 
@@ -84,11 +98,15 @@ def _is_around(case: CaseFolder) -> bool:
 
 
 def _is_mapping(file: Path) -> bool:
+    return _MAPPING.search(_head(file)) is not None
+
+
+def _head(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:
-            return _MAPPING.search(stream.read(_HEAD_BYTES)) is not None
+            return stream.read(_HEAD_BYTES)
     except OSError:
-        return False
+        return b""
 
 
 def _of_brand(root: Path) -> Iterator[Path]:

@@ -229,19 +229,14 @@ def add_to_review(path: Path, do: str, **values: object) -> Entered:
 
 
 def _left_open(store: Store, do: str, by: str) -> Iterator[str]:
-    version = "(select version from review_state where is_current)"
     if do == "conclude":
-        told = store.rows(
-            "select count(*) as all_of_them, count(*) filter (where finding_id not in (select "
-            f"finding_id from review_decision where version = {version} and decision is not null)) "
-            "as open from finding where status = 'exception'"
-        )[0]
-        if told["open"]:
-            yield f"{told['open']} of {told['all_of_them']} exceptions have no decision"
+        (row,) = store.rows("select exceptions, decided from review_state where is_current")
+        if left := row["exceptions"] - row["decided"]:
+            yield f"{left} of {row['exceptions']} exceptions have no decision"
     if do == "sign":
         for row in store.rows(
-            "select conflicts, is_of_frozen from review_sign_off "
-            f"where version = {version} and account = ?", [by],
+            "select conflicts from review_sign_off inner join review_state using (version) "
+            "where is_current and account = ?", [by],
         ):  # fmt: skip
             if row["conflicts"]:
                 yield (

@@ -30,7 +30,15 @@ with taken as (
             held.posted_at || '#' || update_number.nth,
             sha256(concat_ws('|', held.state, held.title, held.body))
         ) as update_key,
-        coalesce(nullif(trim(held.body), ''), held.title) as words,
+        -- A passage that is cut out of markup would hold halves of tags.
+        regexp_replace(
+            regexp_replace(held.body, '(?i)<(?:br|/?(?:p|li|div|h\d))\b[^<>]*>', ' ', 'g'),
+            '(?i)</?(?:a|span|strong|em|b|i|ul|ol|small|var)\b[^<>]*>', '', 'g'
+        ) as unmarked,
+        coalesce(
+            nullif(trim(regexp_replace(unmarked, '\s+', ' ', 'g')), ''),
+            held.title
+        ) as words,
         coalesce(held.captured_at, try_cast(source.obtained_at as timestamptz)) as seen_at
     from evidence.status_update as held
     left join source on held.source_id = source.source_id

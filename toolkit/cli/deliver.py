@@ -20,7 +20,7 @@ from toolkit.cli.options import (
     forms_of,
     kinds_of,
 )
-from toolkit.cli.told import say, say_untranslated, write_rows
+from toolkit.cli.told import say, say_untranslated, some, write_rows
 from toolkit.errors import UsageError, VerificationFailed
 from toolkit.listing import Format, printable
 
@@ -125,6 +125,8 @@ def seal(
                 f"{stale} is not what the case gives now, which is in the bag; make it anew: "
                 "postmortem report"
             )
+        if made.strays:
+            say(f"the bag also holds what no [[source]] names: {some(made.strays)}")
         say(f"sealed {bag}; case digest {made.case_digest}")
         say(f"SHA-256 of its tag manifest: {made.digest}")
     for key, token in ((ssh_key, None), (None, timestamp)):

@@ -65,12 +65,13 @@ def say_ingested(done: Ingested, case: Path | None = None) -> None:
         say(f"refused: {refusal}")
     if done.unnamed:
         say(
-            f"no [[source]] of case.toml names: {_some(done.unnamed)}; nothing of that was read: "
+            f"no [[source]] of case.toml names: {some(done.unnamed)}; nothing of that was read: "
             "name it with a [[source]], or list it in ignore"
         )
 
 
-def _some(names: Sequence[str], most: int = 10) -> str:
+def some(names: Sequence[str], most: int = 10) -> str:
+    """The first of many names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(one_line(name) for name in names[:most]) + more
 

@@ -104,16 +104,15 @@ def ingest(
     """
     chosen = pieces(case, paths, dry_run=dry_run)
     strays = [] if paths else [each.relative_to(case.path).as_posix() for each in unnamed(case)]
-    left = dict.fromkeys(sorted({*strays, *(piece.name for piece in chosen)}))
-    outcomes = [Loaded(name, "ignored") for name in left if case.ignores(name)]
+    found = sorted({*strays, *(piece.name for piece in chosen)})
+    outcomes = [Loaded(name, "ignored") for name in found if case.ignores(name)]
     outcomes += [Loaded(name, "unnamed") for name in strays if not case.ignores(name)]
     told = {"ignored": _IGNORED, "unnamed": _UNNAMED}
     unread = {each.path: told[each.outcome] for each in outcomes}
     chosen = [piece for piece in chosen if not case.ignores(piece.name)]
     numbers = numbers or {}
-    chosen.sort(
-        key=lambda piece: numbers.get(piece.name, len(chosen) + max(numbers.values(), default=0))
-    )
+    after = max(numbers.values(), default=0) + 1
+    chosen.sort(key=lambda piece: numbers.get(piece.name, after))
     known = {row["path"]: row for row in store.rows("select * from source")}
     refusals: list[EvidenceRefused] = []
     if not paths and not dry_run:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.reader import Reader, Sink, SourceSettings, Value
-from toolkit.ingest.servicenow import rows
+from toolkit.ingest.servicenow import cell, choice, elements, rows
 
 # The header holds element names (`?CSV`) or the labels of the baseline form, in English.
 LABELS = {
@@ -106,7 +106,7 @@ class ServiceNow(Reader):
     def matches(self, file: EvidenceFile) -> bool:
         if file.header is None:
             return False
-        columns = {_element(cell) for cell in file.header}
+        columns = set(elements(file.header, LABELS))
         return (
             "number" in columns
             and len(columns & OF_A_CHANGE) >= 2
@@ -120,14 +120,8 @@ class ServiceNow(Reader):
             _send(record, cells, sink)
 
 
-def _element(cell: str) -> str:
-    """The element name of a header cell, which may be a label."""
-    word = cell.strip().lower()
-    return LABELS.get(word, word)
-
-
 def _columns(file: EvidenceFile) -> list[str]:
-    columns = [_element(cell) for cell in file.header or ()]
+    columns = elements(file.header or (), LABELS)
     if "number" not in columns:
         raise EvidenceRefused(
             "the header has no such column",
@@ -150,17 +144,17 @@ def _columns(file: EvidenceFile) -> list[str]:
 
 def _send(record: Record, cells: Mapping[str, str], sink: Sink) -> None:
     notes: list[tuple[str, str]] = []
-    row: dict[str, Value] = {column: _cell(cells, field) for column, field in TEXTS.items()}
+    row: dict[str, Value] = {column: cell(cells, field) for column, field in TEXTS.items()}
     if row["change_id"] is None:
         sink.reject(record, "ID_MISSING", "the change has no number", field="number")
         return
-    risk = _cell(cells, "risk")
-    row["risk"] = RISK.get(_choice(risk))
+    risk = cell(cells, "risk")
+    row["risk"] = RISK.get(choice(risk))
     if risk is not None and row["risk"] is None:
         notes.append(("risk", risk))
     row["outcome"] = _outcome(cells, notes)
-    kind = _cell(cells, "type")
-    row["emergency"] = EMERGENCY.get(_choice(kind))
+    kind = cell(cells, "type")
+    row["emergency"] = EMERGENCY.get(choice(kind))
     if kind is not None and row["emergency"] is None:
         notes.append(("emergency", kind))
     if sink.accept(record, ("change", row)):
@@ -170,25 +164,13 @@ def _send(record: Record, cells: Mapping[str, str], sink: Sink) -> None:
 
 def _outcome(cells: Mapping[str, str], notes: list[tuple[str, str]]) -> str | None:
     """Outcome at closure; a cancelled change was not carried out, whatever its close code says."""
-    if _choice(_cell(cells, "state")) in CANCELLED:
+    if choice(cell(cells, "state")) in CANCELLED:
         return "cancelled"
-    code = _cell(cells, "close_code")
+    code = cell(cells, "close_code")
     if code is None:
         return None
-    outcome = CLOSE_CODE.get(_choice(code).replace(" ", "_"))
+    outcome = CLOSE_CODE.get(choice(code).replace(" ", "_"))
     if outcome is None:
         notes.append(("outcome", code))
         return "unknown"
     return outcome
-
-
-def _cell(cells: Mapping[str, str], field: str) -> str | None:
-    """A cell; an empty one and an absent column are NULL."""
-    return cells.get(field, "").strip() or None
-
-
-def _choice(raw: str | None) -> str:
-    """A choice as its code or its label, without the number that some labels start with."""
-    word = (raw or "").strip().lower()
-    head, dash, label = word.partition(" - ")
-    return label if dash and head.lstrip("-").isdigit() else word

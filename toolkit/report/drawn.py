@@ -411,13 +411,20 @@ def _age(facts: CaseFacts) -> Figure | None:
     if not 0 < facts.count("age_profile") <= ROWS:
         return None
     series: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
-    jobs: dict[str, set[int]] = defaultdict(set)
+    jobs: dict[str, dict[int, str]] = defaultdict(dict)
     for row in facts.rows("age_profile"):
-        jobs[row["asset_id"]].add(row["job_no"])
+        stale = f"{row['stale_at'].astimezone(facts.zone):%m-%d %H:%M:%S}"
+        jobs[row["asset_id"]][row["job_no"]] = stale
     for row in facts.rows("age_profile"):
         name = str(row["asset_id"])
-        if len(jobs[name]) > 1:
-            name += f", too old at {row['stale_at'].astimezone(facts.zone):%m-%d %H:%M:%S}"
+        times = jobs[name]
+        if len(times) > 1:
+            stale = times[row["job_no"]]
+            name += f", too old at {stale}"
+            # Several jobs of a machine can become too old at once, as where it is cut off.
+            alike = sorted(no for no, each in times.items() if each == stale)
+            if len(alike) > 1:
+                name += f", job {alike.index(row['job_no']) + 1} of {len(alike)}"
         series[name].append((row["sampled_at"], float(row["age_seconds"])))
     return _panels(
         facts, series, "age of the recovery point in seconds",

@@ -142,6 +142,8 @@ class Pointer:
 # Columns that hold sentences of the product, and how the macro `utc` writes an instant in them.
 _SENTENCES = frozenset({"reason", "detail", "basis", "why", "explanation"})
 _VALUES = frozenset({"from_value", "to_value"})
+# Where a column of such a name holds what people wrote, or quotes what a file holds.
+_QUOTING = frozenset({"alias", "reject", "review_decision", "skipped", "unread_file"})
 _UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\b")
 
 
@@ -184,7 +186,9 @@ class CaseFacts:
     def rows(self, relation: str) -> list[Row]:
         """Every row of a relation in its stored order; nothing where there is no such relation."""
         if relation not in self._read:
-            self._read[relation] = [self._told(row) for row in self.recorded(relation)]
+            found = self.recorded(relation)
+            is_quoting = relation in _QUOTING
+            self._read[relation] = found if is_quoting else [self._told(row) for row in found]
         return self._read[relation]
 
     def recorded(self, relation: str) -> list[Row]:

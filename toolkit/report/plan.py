@@ -198,10 +198,12 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
 
 def _hands(facts: CaseFacts, operation: Row, events: list[Row]) -> Iterable[tuple[str, str]]:
     """Who carried it out, and apart from them who is on record as a witness alone."""
-    watching = {word.strip() for word in (facts.policy("witness_actions") or "").split(",")}
+    words = (facts.policy("witness_actions") or "").lower().split(",")
+    watching = {word.strip() for word in words}
     at_work = {row["actor"] for row in events if str(row["action"]).lower() not in watching}
     actors = [str(actor) for actor in operation["actors"] or ()]
-    yield "Carried out by", listed([actor for actor in actors if actor in at_work]) or "not stated"
+    hands = [actor for actor in actors if actor in at_work]
+    yield "Carried out by", listed(hands) if hands else "not stated"
     if seen := [actor for actor in actors if actor not in at_work]:
         yield "Witnessed or confirmed by", listed(seen)
 

@@ -20,7 +20,8 @@ class Sealed:
     """A bag that was made: where it lies, and what it is known by.
 
     `digest` is the SHA-256 of its tag manifest, which stands for the whole bag; `written` are
-    reports that were missing in the case, `stale` those there that are not what the case gives now.
+    reports that were missing in the case, `stale` those there that are not what the case gives now,
+    and `strays` the files of the case that no source names and that the bag holds all the same.
     """
 
     bag: Path
@@ -28,6 +29,7 @@ class Sealed:
     case_digest: str
     written: tuple[Path, ...] = ()
     stale: tuple[Path, ...] = ()
+    strays: tuple[str, ...] = ()
 
 
 def seal(
@@ -56,7 +58,7 @@ def seal(
     try:
         (data / payload.REPORTS).mkdir(parents=True)
         full = data if profile == "full" else part / "unredacted"
-        payload.copy_case(case, full / payload.CASE, decisions=profile == "full")
+        strays = payload.copy_case(case, full / payload.CASE, decisions=profile == "full")
         payload.copy_queries(case, data / payload.QUERIES)
         with reperform.rebuilt(
             full / payload.CASE,
@@ -85,7 +87,7 @@ def seal(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     written, stale = _compare(into / bag.PAYLOAD / payload.REPORTS, case.output)
-    return Sealed(into, sealed, digest, written, stale)
+    return Sealed(into, sealed, digest, written, stale, strays if profile == "full" else ())
 
 
 def countersign(path: Path, *, ssh_key: Path | None = None, timestamp: Path | None = None) -> Path:

@@ -3,7 +3,8 @@
     data/README.txt          what this is and how to check it with sha256sum and DuckDB alone
     data/register.json       sources, policy, and every query with row count and result digest
     data/manifest.jsonl      what the case rests on; its SHA-256 is the case digest
-    data/case/               case.toml, evidence, procedures and mappings as they are
+    data/case/               case.toml, evidence, procedures and mappings as they are, and the files
+                             of a plain folder that no source names
     data/queries/            the SQL that was run, macros and thresholds as delivered
     data/relations/          every relation as Parquet
     data/check.sql           loads the relations in DuckDB and runs every query on them again
@@ -47,14 +48,18 @@ FORM = "postmortem-register-2"
 # -- what is copied as it is -----------------------------------------------------------------------
 
 
-def copy_case(case: CaseFolder, into: Path, *, decisions: bool) -> None:
-    """Copy what a rebuild and its reports read of a case; the board's decisions where wanted."""
+def copy_case(case: CaseFolder, into: Path, *, decisions: bool) -> tuple[str, ...]:
+    """Copy what a rebuild and its reports read of a case; the board's decisions where wanted.
+
+    Returns the names of the files that no source names: a rebuild tells of them.
+    """
     files = {CASE_FILE: case.path / CASE_FILE}
     for path, declared in case.evidence():
         files[path.relative_to(case.path).as_posix()] = path
         if declared.mapping and (case.path / declared.mapping).is_file():
             files[declared.mapping] = case.path / declared.mapping
-    files |= {path.relative_to(case.path).as_posix(): path for path in unnamed(case)}
+    strays = {path.relative_to(case.path).as_posix(): path for path in unnamed(case)}
+    files |= strays
     for path in sorted((case.path / PROCEDURES).rglob("*")):
         if path.is_file() and not path.name.startswith("."):
             files[path.relative_to(case.path).as_posix()] = path
@@ -69,6 +74,7 @@ def copy_case(case: CaseFolder, into: Path, *, decisions: bool) -> None:
                 "a file of this name cannot be sealed", path=path, remedy="rename it, run again"
             )
         _copy(path, into / name)
+    return tuple(strays)
 
 
 def copy_queries(case: CaseFolder, into: Path) -> None:
