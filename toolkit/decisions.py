@@ -44,6 +44,8 @@ _NO_EXPORTS = frozenset(
 _NO_CAPTURE = "the file does not say when it was made; what is open in it was open then"
 _UNNAMED = "no entry names it"
 # So many files of one folder and one need are asked about at once.
+# What a rejected record waits for is found by reading its file once more; not that of a larger one.
+_TRIED_RECORDS = 100_000
 _ALIKE = 3
 _NAMED = 5
 _FILE_TIME = "the lines state no year; the time of the file bounds it, unless a copy changed that"
@@ -186,7 +188,8 @@ def _of_loaded(case: CaseFolder) -> list[_Need]:
         rejects = store.rows(
             "select path, code, field, any_value(reason order by record_no) as reason, "
             "count(*) as records from reject inner join source using (source_id) "
-            "group by path, code, field order by path, code, field"
+            "where records_read <= ? group by path, code, field order by path, code, field",
+            [_TRIED_RECORDS],
         )
         pages = store.rows(
             "select path from source inner join evidence.status_update using (source_id) "
