@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
-import signal
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread, current_thread, main_thread
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,6 +19,7 @@ from toolkit.bookkeeping import BOOKKEEPING, COLUMNS, COMMENTS
 from toolkit.errors import NO_RIGHT, CaseLocked, ToolkitError, UsageError
 from toolkit.frames import from_arrow
 from toolkit.relations import RELATIONS, SQL_TYPE, Relation
+from toolkit.watch import Watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -269,7 +266,7 @@ class Store:
         """
         watch = None
         if self._seconds is not None:
-            watch = _Watch(self._connection.interrupt, self._seconds + _GRACE_SECONDS)
+            watch = Watch(self._connection.interrupt, self._seconds + _GRACE_SECONDS)
         try:
             yield
         except duckdb.Error as error:
@@ -466,47 +463,6 @@ class QueryError(ToolkitError):
 def part_table(relation: str, source_id: int) -> str:
     """The table of one large source, with a row for each of its records that were read."""
     return f"evidence.{relation}_{source_id}_rows"
-
-
-class _Watch:
-    """Interrupts a statement from outside: at the end of its time, and on Ctrl-C at once.
-
-    Python looks at a signal only when the engine comes back. What it writes at once, from the
-    handler itself, is the number of the signal to the file that `signal.set_wakeup_fd` names, so a
-    thread waits there.
-    """
-
-    _OVER = b"\0"
-
-    def __init__(self, interrupt: Callable[[], None], seconds: float) -> None:
-        self.is_pressed = False
-        self._interrupt, self._ends = interrupt, monotonic() + seconds
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._write, False)
-        self._before = None
-        if current_thread() is main_thread():
-            self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        self._thread = Thread(target=self._wait, daemon=True)
-        self._thread.start()
-
-    def _wait(self) -> None:
-        while select.select([self._read], [], [], max(0.0, self._ends - monotonic()))[0]:
-            told = os.read(self._read, 64)
-            if bytes([signal.SIGINT]) in told:
-                self.is_pressed = True
-                break
-            if self._OVER in told:
-                return
-        self._interrupt()
-
-    def stop(self) -> None:
-        """End the watch, whether or not it has interrupted."""
-        if self._before is not None:
-            signal.set_wakeup_fd(self._before)
-        os.write(self._write, self._OVER)
-        self._thread.join()
-        os.close(self._read)
-        os.close(self._write)
 
 
 def columns_of(relation: Relation) -> list[tuple[str, str]]:
