@@ -9,14 +9,13 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from toolkit import resources
-from toolkit.errors import UsageError, did_you_mean, one_line
+from toolkit.errors import UsageError, did_you_mean, nearest, one_line
 from toolkit.timestamps import TimeError, TimeRule, check_zone, parse
 
 EVIDENCE, PROCEDURES, OUTPUT = "evidence", "procedures", "output"
@@ -215,8 +214,8 @@ class CaseFolder:
         """Read a case; raises UsageError with the line and key of the first fault."""
         if not path.is_dir():
             beside = sorted(each.name for each in path.parent.glob("*/"))
-            near = get_close_matches(path.name, beside, 1)
-            meant = f"did you mean {str(path.with_name(near[0]))!r}?" if near else "check the path."
+            near = nearest(path.name, beside)
+            meant = f"did you mean {str(path.with_name(near))!r}?" if near else "check the path."
             raise UsageError(
                 "no such case folder",
                 path=path,

@@ -86,5 +86,11 @@ def one_line(text: str, limit: int = 300) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A remedy for a word that is not known: the nearest one, or the list."""
     options = sorted(known)
-    near = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(options)}"
+    near = nearest(word, options)
+    return f"did you mean {near!r}?" if near else f"known are: {', '.join(options)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like one, if one is like it."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return near[0] if near else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from toolkit.errors import ConditionMet, EvidenceRefused, one_line
+from toolkit.errors import ConditionMet, EvidenceRefused, nearest, one_line
 from toolkit.listing import Format, printable, render, write
 
 if TYPE_CHECKING:
@@ -79,8 +78,8 @@ def some(names: Sequence[str], most: int = 10) -> str:
 def say_unmatched(folder: CaseFolder, done: Ingested) -> None:
     """The patterns of the case file that no file matches."""
     for path in folder.unmatched():
-        near = difflib.get_close_matches(path, done.unnamed, n=1, cutoff=0.6)
-        remedy = f"did you mean {near[0]!r}?" if near else "check it"
+        near = nearest(path, done.unnamed)
+        remedy = f"did you mean {near!r}?" if near else "check it"
         say(f"{folder.path / 'case.toml'}: no file matches [[source]] path {path!r}; {remedy}")
 
 
