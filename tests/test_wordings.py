@@ -12,7 +12,18 @@ import pytest
 from toolkit import resources, sqlfile
 from toolkit.casefile import Threshold, default_policy, policy_text
 from toolkit.delivered import thresholds
-from toolkit.report import audit, findings, opening, page, plan, recovery, review, sources, summary
+from toolkit.report import (
+    audit,
+    figures,
+    findings,
+    opening,
+    page,
+    plan,
+    recovery,
+    review,
+    sources,
+    summary,
+)
 from toolkit.report.facts import CaseFacts, Pointer, Pseudonyms, Row
 from toolkit.report.model import Table, plain
 from toolkit.report.words import numbers
@@ -234,12 +245,12 @@ def test_a_region_that_ends_after_the_whole_is_told_beside_it(
 ) -> None:
     whole = forecast("all", "all", 10)
     rows = [whole, *(forecast("region", "IE", late) for late in parts)]
-    assert opening._slowest(Told(store, recovery_forecast=rows), whole) == told
+    assert figures._slowest(Told(store, recovery_forecast=rows), whole) == told
 
 
 def test_the_first_day_of_a_band_keeps_its_year_only_where_the_last_has_another() -> None:
-    assert opening._without_year("23 April 2022", "4 May 2022") == "23 April"
-    assert opening._without_year("23 December 2022", "4 May 2023") == "23 December 2022"
+    assert figures._without_year("23 April 2022", "4 May 2022") == "23 April"
+    assert figures._without_year("23 December 2022", "4 May 2023") == "23 December 2022"
 
 
 def test_steps_that_score_alike_are_named_and_none_is_set_apart(store: Store) -> None:

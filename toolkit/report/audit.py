@@ -358,6 +358,8 @@ def _limits(facts: CaseFacts) -> Section:
     blocks: list[Block] = [
         Listing(
             (
+                "These papers rest on records alone: nobody was interviewed, and no system was "
+                "inspected. What people know and no record holds is not in them.",
                 "Silence of a log is not proof that nothing was done: an absent record and an "
                 "absent action look alike.",
                 "Clocks of sources are taken as recorded unless an offset is stated; the "

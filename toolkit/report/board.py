@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from toolkit.report import summary
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -19,6 +20,7 @@ from toolkit.report.model import (
     Table,
     Text,
     columns,
+    without_source,
 )
 from toolkit.report.words import be, capital, cut, listed, number, plural
 
@@ -83,9 +85,11 @@ def section(incident: Incident) -> Section:
             )
         )
         return Section(
-            "decisions", "Decisions and actions", (first, _decision_form(), _action_form()),
+            "decisions",
+            "Decisions and actions",
+            (first, _decision_form(incident), _action_form()),
             kept=True,
-        )  # fmt: skip
+        )
     blocks: list[Block] = [*_standing(facts), *_since_freeze(facts)]
     blocks += _decided(incident)
     blocks += _actions(facts)
@@ -95,11 +99,13 @@ def section(incident: Incident) -> Section:
     return Section("decisions", "Decisions and actions", tuple(blocks), new_page=True)
 
 
-def _decision_form() -> Table:
+def _decision_form(incident: Incident) -> Table:
+    """A form with a row for each point of `What to decide`, in its order, and two more."""
+    asked: list[Text] = [*map(without_source, summary.items_to_decide(incident)), "", ""]
     return Table(
         "Decisions of the board",
-        columns("No. {6} | Decision {48} | Decided by {22} | On"),
-        tuple((str(n), "", "", "") for n in range(1, 7)),
+        columns("No. {6} | To decide {40} | Decision {24} | Decided by {18} | On"),
+        tuple((str(n), text, "", "", "") for n, text in enumerate(asked, start=1)),
         form=True,
     )
 
@@ -108,7 +114,7 @@ def _action_form() -> Table:
     return Table(
         "Actions",
         columns("No. {6} | Action {36} | Strength {14} | Owner {16} | Due {12} | Verified how"),
-        tuple((str(n), "", "", "", "", "") for n in range(1, 9)),
+        tuple((str(n), "", "", "", "", "") for n in range(1, 7)),
         note=_STRENGTH,
         form=True,
     )
@@ -256,7 +262,7 @@ def _decided(incident: Incident) -> Iterable[Block]:
             "review_entry",
         )
     else:
-        yield _decision_form()
+        yield _decision_form(incident)
     rows = _now(facts.rows("review_decision"))
     if rows:
         yield Table(

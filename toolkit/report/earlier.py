@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
-from toolkit.report.model import Block, Paragraph, Section, Status, Strong, Table, columns
+from toolkit.report.model import Block, Listing, Paragraph, Section, Status, Strong, Table, columns
 from toolkit.report.words import be, listed, number, plural, span
 
 ROWS = 15
@@ -96,6 +96,7 @@ def _actions(facts: CaseFacts) -> Iterable[Block]:
             f"All {plural(len(rows), 'action')} of earlier incidents on record are closed.",
             query="action_item",
         )
+        yield from _closed(facts, rows)
         return
     yield Table(
         "Actions of earlier incidents that are still open",
@@ -113,6 +114,33 @@ def _actions(facts: CaseFacts) -> Iterable[Block]:
         "action_item",
         f"{number(closed)} of {plural(len(rows), 'action')} on record {be(closed)} closed. "
         "Whether an action of the theme of this case was open at the onset: rule CF-28.",
+    )
+    yield from _closed(facts, rows)
+
+
+def _closed(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
+    """Closed actions of the theme of the case, for that they are closed says nothing of now."""
+    theme = next((row["theme"] for row in facts.rows("case_info")), None)
+    same = [
+        row
+        for row in rows
+        if row["closed_at"] is not None
+        and theme
+        and str(row["theme"] or "").strip().casefold() == str(theme).strip().casefold()
+    ]
+    if not same:
+        return
+    yield Paragraph(
+        f"Closed, of the theme of this case ({theme}); whether what was decided was still in "
+        "force at the onset, the register does not show:",
+        query="action_item",
+    )
+    yield Listing(
+        tuple(
+            f"{row['item_id']} of {row['source_incident'] or 'an incident that is not stated'}, "
+            f"closed {facts.day(row['closed_at'])}: {row['title'] or 'not stated'}"
+            for row in sorted(same, key=lambda row: (row["closed_at"], str(row["item_id"])))
+        )
     )
 
 

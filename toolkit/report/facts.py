@@ -23,6 +23,10 @@ from toolkit.report.words import letters, moment, offset, visible
 from toolkit.store import Store
 
 Row = dict[str, Any]
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
 LONGEST = 8_000  # characters of one value that a report shows
 
 # Columns that hold accounts of people, by relation, with the time at which each one appears.
@@ -438,6 +442,15 @@ class CaseFacts:
 
     def day(self, at: datetime | None) -> str:
         return "not on record" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
+
+    def date(self, at: datetime) -> str:
+        """The day of an instant in the zone of the case: `9 March 2022`."""
+        local = at.astimezone(self.zone)
+        return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+
+    def clock(self, at: datetime) -> str:
+        """The time of day of an instant in the zone of the case, without its offset."""
+        return f"{at.astimezone(self.zone):%H:%M:%S}"
 
     def days(self, lo: datetime | None, hi: datetime | None) -> str:
         """An interval to the minute, for a cell of a table: `2022-03-09 08:37 … 09:31`."""

@@ -67,6 +67,12 @@ def plain(text: Text) -> str:
     return text.text
 
 
+def without_source(text: Text) -> tuple[Inline, ...]:
+    """A text without the relations that it rests on."""
+    parts = text if isinstance(text, tuple) else (text,)
+    return tuple(part for part in parts if not isinstance(part, Source))
+
+
 # -- pictures ----------------------------------------------------------------------------------
 
 Shape = Literal["event", "exception", "irreversible", "post", "alert", "notice", "change", "onset"]

@@ -1,22 +1,15 @@
-"""The first words of a report: one sentence, the key figures, and how sure they are."""
+"""The first words of a report: what happened in one sentence, and how sure that is."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from toolkit.report import impact
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
-from toolkit.report.model import Block, Inline, Paragraph, Ref, Source, Strong, Text
-from toolkit.report.words import be, cut, listed, number, percent, plural, size, some, span
-
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
+from toolkit.report.model import Block, Inline, Paragraph, Ref, Strong, Text
+from toolkit.report.words import be, cut, listed, number, percent, plural, some, span
 
 
 def sentence(incident: Incident, *, board: bool) -> Text:
@@ -28,7 +21,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             first = min(posted, key=lambda row: (row["first_posted_at"], row["evidence"]))
             more = f" and {plural(len(posted) - 1, 'further incident')}" if posted[1:] else ""
             return (
-                f"From {_date(facts, first['first_posted_at'])}, ",
+                f"From {facts.date(first['first_posted_at'])}, ",
                 Strong(f"the status page tells of “{first['title'] or first['incident_id']}”"),
                 f"{more}. No replication telemetry is among the evidence, so it does not show "
                 "whether and when replication was impaired.",
@@ -50,7 +43,8 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     where = f" in {listed(regions)}" if regions else ""
     later = (onset["affected"] or 0) - count
     more = f" at the onset, and for {number(later)} more while it lasted" if later > 0 else ""
-    whose = f", of {plural(len(partners), 'partner')}" if partners else ""
+    known = {row["organization"] for row in facts.rows("known_asset") if row["organization"]}
+    whose = f", of {_of_known(len(partners), len(known))}" if partners else ""
     still = [row for row in machines if row["open"]]
     lost = sum(row["recovery_class"] == "lost" for row in still)
     rest = (
@@ -67,6 +61,13 @@ def sentence(incident: Incident, *, board: bool) -> Text:
         ),
         f"{whose}{more}, {_during(incident, board)}.{rest}",
     )
+
+
+def _of_known(count: int, known: int) -> str:
+    """So many partners, out of how many that the register knows."""
+    if count >= known:
+        return f"all {plural(known, 'partner')} on record" if known > 1 else "the one on record"
+    return f"{number(count)} of {plural(known, 'partner')} on record"
 
 
 def _work(incident: Incident, board: bool) -> str:
@@ -129,224 +130,8 @@ def _during(incident: Incident, board: bool) -> str:
 
 
 def _days(facts: CaseFacts, lo: datetime, hi: datetime) -> str:
-    first, last = _date(facts, lo), _date(facts, hi)
+    first, last = facts.date(lo), facts.date(hi)
     return first if first == last else f"{first} or {last}"
-
-
-def _date(facts: CaseFacts, at: datetime) -> str:
-    local = at.astimezone(facts.zone)
-    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
-
-
-def _clock(facts: CaseFacts, at: datetime) -> str:
-    return f"{at.astimezone(facts.zone):%H:%M:%S}"
-
-
-# -- key figures -------------------------------------------------------------------------------
-
-
-def figures(incident: Incident, *, board: bool) -> tuple[tuple[str, Text], ...]:
-    """Label and value of each key figure, with its uncertainty and what it rests on."""
-    return tuple(
-        (label, (value, Source(source))) for label, value, source in _figures(incident, board)
-    )
-
-
-def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
-    facts, onset = incident.facts, incident.onset
-    if onset is not None:
-        yield "Began", _began(facts, onset), "onset"
-    yield from _irreversible(incident)
-    machines = facts.rows("machine_impact")
-    if machines:
-        yield from _of_machines(facts, machines, board)
-    forecast = latest_forecast(facts.rows("recovery_forecast"))
-    if forecast is not None:
-        yield (
-            "Forecast of the end",
-            f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 draws, for "
-            f"{plural(forecast['remaining'], 'machine')}" + _slowest(facts, forecast),
-            "recovery_forecast",
-        )
-    yield from _of_page(incident)
-    if board and incident.reviewed:
-        names = {row["operation_id"] for row in incident.reviewed}
-        own = [row for row in incident.exceptions if row["operation_id"] in names]
-        yield (
-            "Deviations",
-            f"{number(len(own))} in "
-            f"{listed([incident.operation_name(name) for name in sorted(names)])}" + _usual(own),
-            "finding",
-        )
-
-
-def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
-    """What the operation under review did that cannot be undone."""
-    operation = incident.operation
-    if operation is None:
-        return
-    done: dict[str, list[str]] = {}
-    events = incident.facts.rows("operation_event")
-    for row in sorted(events, key=lambda row: (row["occurred_at"], str(row["target"]))):
-        if row["operation_id"] != operation["operation_id"] or row["outcome"] == "failure":
-            continue
-        if row["is_irreversible"]:
-            targets = done.setdefault(str(row["action"]), [])
-            target = str(row["target"] or "a target not on record")
-            if target not in targets:
-                targets.append(target)
-    if done:
-        told = [
-            f"{action} of {_kind(incident.facts, found)}{some(found)}"
-            for action, found in done.items()
-        ]
-        # Without a procedure that says so, the policy goes by the name of the action.
-        basis = "" if operation["procedure"] else " (by the kind of action; no procedure says so)"
-        yield "Cannot be undone", "; ".join(told) + basis, "operation_event"
-
-
-def _kind(facts: CaseFacts, names: list[str]) -> str:
-    """What the register calls these assets, where it calls all of them the same."""
-    known = {str(row["asset_id"]): row["kind"] for row in facts.rows("known_asset")}
-    kinds = {known.get(name) for name in names}
-    kind = kinds.pop() if len(kinds) == 1 else None
-    return f"{plural(len(names), str(kind))}: " if kind else ""
-
-
-def _usual(rows: list[Row]) -> str:
-    """How many of the deviations earlier operations that went well show too."""
-    compared = [row for row in rows if row["base_rate_n"]]
-    usual = sum(bool(row["base_rate_k"]) for row in compared)
-    if not compared:
-        return "; nothing earlier to compare with"
-    return (
-        f"; {number(usual) if usual else 'none'} of {number(len(compared))} comparable ones also "
-        "in earlier work that went well"
-    )
-
-
-def _began(facts: CaseFacts, onset: Row) -> str:
-    lo, hi, best = onset["onset_lo"], onset["onset_hi"], onset["onset_at"]
-    told = facts.between(lo, hi)
-    if lo is not None and hi is not None and _date(facts, lo) == _date(facts, hi) and lo != hi:
-        told = f"between {_clock(facts, lo)} and {_clock(facts, hi)} {facts.zone_at(lo)}"
-    estimate = f"; best estimate {_clock(facts, best)}" if best is not None and lo != hi else ""
-    return told + estimate
-
-
-def _of_machines(
-    facts: CaseFacts, machines: list[Row], board: bool
-) -> Iterable[tuple[str, str, str]]:
-    struck = sum(row["onset_relation"] == "struck" for row in machines)
-    others = len(machines) - struck
-    apart = (
-        f"; {number(others)} more {be(others, 'has', 'have')} a gap that no record ties to it: "
-        f"{number(len(machines))} in all"
-        if struck and others
-        else ""
-    )
-    yield (
-        "Machines",
-        f"{number(struck)} fell with the onset{apart}" if struck else number(len(machines)),
-        "machine_impact",
-    )
-    regions = [
-        f"{row['region'] or 'not stated'} {number(row['machines_impacted'])} of "
-        f"{number(row['machines'])}"
-        for row in facts.rows("region_impact")
-        if row["machines_impacted"]
-    ]
-    # The summary for partners prints the table of regions beside these figures.
-    if board and regions and any(row["region"] for row in facts.rows("region_impact")):
-        yield "With a gap, by region", listed(regions), "region_impact"
-    known = [row["data_at_risk_bytes"] for row in machines if row["data_at_risk_bytes"] is not None]
-    part = "" if len(known) == len(machines) else f", known for {number(len(known))} of them"
-    yield (
-        "Data at risk",
-        f"{size(sum(known))} protected by these machines{part}; at risk, not the same as lost"
-        if known
-        else "how much is not on record",
-        "machine_impact",
-    )
-    states = Counter(impact.state(row) for row in machines)
-    told = [f"{number(states[key])} {word}" for key, word in impact.CLASSES.items() if states[key]]
-    yield "At the end of the record", listed(told), "machine_impact"
-
-
-def latest_forecast(rows: list[Row]) -> Row | None:
-    """The latest forecast of the whole, where there is one."""
-    whole = [row for row in rows if row["scope_kind"] == "all"]
-    last = max(whole, key=lambda row: row["as_of_at"], default=None)
-    return last if last is not None and last["p50_at"] is not None and last["remaining"] else None
-
-
-def _slowest(facts: CaseFacts, whole: Row) -> str:
-    """The region whose own forecast ends last, where that is after the forecast of the whole.
-
-    The whole supposes that capacity passes from one region to another; the part does not.
-    """
-    end = datetime.max.replace(tzinfo=UTC)
-    parts = [
-        row
-        for row in facts.rows("recovery_forecast")
-        if row["as_of_at"] == whole["as_of_at"]
-        and row["scope_kind"] == "region"
-        and row["p50_at"] is not None
-        and (row["p90_at"] or end) > (whole["p90_at"] or end)
-    ]
-    if not parts:
-        return ""
-    last = max(parts, key=lambda row: (row["p90_at"] or end, str(row["scope"])))
-    return f"; {last['scope']} alone up to {_without_year(_late(facts, last), _late(facts, whole))}"
-
-
-def _first(facts: CaseFacts, forecast: Row) -> str:
-    """The day of the earliest tenth; its year only where the latest tenth lies in another."""
-    return _without_year(_date(facts, forecast["p10_at"]), _late(facts, forecast))
-
-
-def _without_year(day: str, other: str) -> str:
-    """A day beside another one, which has told the year where it is the same."""
-    return day[:-5] if day[-5:] == other[-5:] and day[-4:].isdigit() else day
-
-
-def _late(facts: CaseFacts, forecast: Row) -> str:
-    at = forecast["p90_at"]
-    return _date(facts, at) if at is not None else "a day beyond ten years"
-
-
-def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
-    facts = incident.facts
-    rows = facts.rows("communication")
-    first = next(
-        (r for r in rows if r["metric"] == "time_to_first_post" and r["scope"] == "all"), None
-    )
-    if first is not None and first["value"] is not None:
-        yield (
-            "First public post",
-            f"{span(first['value'] * 60)} after the onset"
-            + _from_to(first)
-            + f"; limit {facts.policy('status_first_post_minutes')} min",
-            "communication",
-        )
-    over = [
-        f"{span(row['value'] * 60)} ({row['scope']})"
-        for row in rows
-        if row["metric"] == "over_claim" and row["value"] and row["scope"] != "all"
-    ]
-    if over:
-        yield (
-            "Page showed operational",
-            "while degraded, for " + listed(over),
-            "communication",
-        )
-
-
-def _from_to(row: Row) -> str:
-    lo, hi = row["value_lo"], row["value_hi"]
-    if lo is None or hi is None or hi - lo < 1:
-        return ""
-    return f" (between {span(lo * 60)} and {span(hi * 60)})"
 
 
 # -- how sure ----------------------------------------------------------------------------------
@@ -398,7 +183,7 @@ def _tie(incident: Incident, board: bool) -> Text:
         alike,
         near,
         _within(candidates, best, incident.onset) if close else "",
-        _chance(best, none is not None),
+        _chance(best, none is not None, board),
         " A rank is no proof, and several conditions can have had a part; whether the one led to "
         "the other is for the review board to judge",
     ]
@@ -510,7 +295,7 @@ def _counted(row: Row) -> str:
     return "; ".join(kept) or str(row["explanation"])
 
 
-def _chance(row: Row, none: bool) -> str:
+def _chance(row: Row, none: bool, board: bool) -> str:
     n, p = row["placebos"] or 0, row["p_value"]
     if p is None and not n:
         return (
@@ -524,7 +309,7 @@ def _chance(row: Row, none: bool) -> str:
         )
     told = (
         f"Compared with {number(n)} moments without an onset, chance would give as good a match "
-        f"in a share of {percent(p)} (p = {number(p, 3)})."
+        f"in a share of {percent(p)}{f' (p = {number(p, 3)})' if board else ''}."
     )
     return told + (" By the limit of 5 % no step explains the onset beyond chance." if none else "")
 

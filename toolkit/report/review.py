@@ -238,7 +238,12 @@ def _untested(incident: Incident) -> Section:
     open_tests: dict[str, Counter[str]] = defaultdict(Counter)
     for row in incident.findings:
         open_tests[row["status"]][row["rule"]] += 1
-    blocks: list[Block] = []
+    blocks: list[Block] = [
+        Paragraph(
+            "This review rests on records alone: nobody was interviewed, and no system was "
+            "inspected. Evidence that is added later can change what it says."
+        )
+    ]
     if open_tests["undetermined"]:
         told = [f"{rule} ({number(n)})" for rule, n in sorted(open_tests["undetermined"].items())]
         blocks.append(
@@ -252,7 +257,7 @@ def _untested(incident: Incident) -> Section:
             )
         )
     blocks += not_run(incident)
-    if not blocks:
+    if len(blocks) == 1:
         blocks.append(Paragraph("Every test that applies was decided.", query="finding"))
     if incident.outside:
         blocks.append(Paragraph(incident.outside, query="finding"))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import pairwise
 
-from toolkit.report import impact, opening, page
+from toolkit.report import figures, impact, opening, page
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -21,6 +21,7 @@ from toolkit.report.model import (
     Source,
     Strong,
     Text,
+    without_source,
 )
 from toolkit.report.words import be, listed, number, plural, span
 
@@ -42,21 +43,16 @@ def section(incident: Incident) -> Section:
 
 def cover(incident: Incident) -> tuple[Block, ...]:
     """What a reader of the first page alone takes away; the page after it holds the rest."""
-    unknown, decide = list(_items_unknown(incident, board=True)), _items_to_decide(incident)
+    unknown, decide = list(_items_unknown(incident, board=True)), items_to_decide(incident)
     rows: list[tuple[str, Text]] = [("What happened", opening.sentence(incident, board=True))]
     for label, items, target in (
         ("Not known", unknown, "summary-unknown"), ("To decide", decide, "summary-decide")
     ):  # fmt: skip
         if items:
-            first = _without_source(items[0])
+            first = without_source(items[0])
             more = f" {number(len(items) - 1)} more: " if items[1:] else " "
             rows.append((label, (*first, more, Ref(label.lower(), target))))
     return (Facts(tuple(rows)),)
-
-
-def _without_source(text: Text) -> tuple[Inline, ...]:
-    parts = text if isinstance(text, tuple) else (text,)
-    return tuple(part for part in parts if not isinstance(part, Source))
 
 
 def document(facts: CaseFacts) -> Document:
@@ -85,9 +81,9 @@ def document(facts: CaseFacts) -> Document:
 
 def _head(incident: Incident, *, board: bool) -> Iterable[Block]:
     yield Paragraph(opening.sentence(incident, board=board), tone="lead")
-    figures = opening.figures(incident, board=board)
-    if figures:
-        yield Facts(figures)
+    key = figures.of(incident, board=board)
+    if key:
+        yield Facts(key)
     if incident.onset is None:
         yield from _said(incident.facts)
         if board and not incident.facts.has_telemetry:
@@ -296,7 +292,7 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
 
 def _forecast_or_not(facts: CaseFacts) -> str:
     rows = facts.rows("recovery_forecast")
-    known = opening.latest_forecast(rows)
+    known = figures.latest_forecast(rows)
     return ": the forecast is all there is" if known else ": not on record"
 
 
@@ -304,7 +300,7 @@ def _forecast_or_not(facts: CaseFacts) -> str:
 
 
 def _to_decide(incident: Incident) -> Iterable[Block]:
-    items = _items_to_decide(incident)
+    items = items_to_decide(incident)
     if not items:
         yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
         return
@@ -320,7 +316,7 @@ def _in_brackets(exceptions: list[Row]) -> str:
     return rule + (", and how often it was so before" if before else "")
 
 
-def _items_to_decide(incident: Incident) -> list[Text]:
+def items_to_decide(incident: Incident) -> list[Text]:
     return [*_recommendations(incident), *_further(incident)]
 
 

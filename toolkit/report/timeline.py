@@ -264,6 +264,11 @@ def _phases(incident: Incident) -> Iterable[Block]:
         "Start of each phase as the record shows it, and in brackets the source and record; a "
         "phase without a record is empty."
         + (
+            " Detection is when the first alert fired, whether or not anyone saw it."
+            if "detection" in names
+            else ""
+        )
+        + (
             " Closed is when the page closed the last incident in review; for a region by the "
             "posts that name it, or no region."
             if "closed" in names

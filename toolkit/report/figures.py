@@ -1,0 +1,281 @@
+"""The key figures of a report, each with its uncertainty and what it rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from toolkit.report import impact
+from toolkit.report.facts import CaseFacts, Pointer, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import Source, Text
+from toolkit.report.words import be, listed, number, percent, plural, size, some, span
+
+
+def of(incident: Incident, *, board: bool) -> tuple[tuple[str, Text], ...]:
+    """Label and value of each key figure, with its uncertainty and what it rests on."""
+    return tuple(
+        (label, (value, Source(source))) for label, value, source in _figures(incident, board)
+    )
+
+
+def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
+    facts, onset = incident.facts, incident.onset
+    if onset is not None:
+        yield "Began", _began(facts, onset), "onset"
+        yield "Lasted", _lasted(facts, onset), "onset"
+        yield from _first_alert(incident)
+    yield from _irreversible(incident)
+    machines = facts.rows("machine_impact")
+    if machines:
+        yield from _of_machines(facts, machines, board)
+    forecast = latest_forecast(facts.rows("recovery_forecast"))
+    if forecast is not None:
+        yield (
+            "Forecast of the end",
+            f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 draws, for "
+            f"{plural(forecast['remaining'], 'machine')}" + _slowest(facts, forecast),
+            "recovery_forecast",
+        )
+    yield from _of_page(incident)
+    if board and incident.reviewed:
+        names = {row["operation_id"] for row in incident.reviewed}
+        own = [row for row in incident.exceptions if row["operation_id"] in names]
+        yield (
+            "Deviations",
+            f"{number(len(own))} in "
+            f"{listed([incident.operation_name(name) for name in sorted(names)])}" + _usual(own),
+            "finding",
+        )
+
+
+def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
+    """What the operation under review did that cannot be undone."""
+    operation = incident.operation
+    if operation is None:
+        return
+    done: dict[str, list[str]] = {}
+    events = incident.facts.rows("operation_event")
+    for row in sorted(events, key=lambda row: (row["occurred_at"], str(row["target"]))):
+        if row["operation_id"] != operation["operation_id"] or row["outcome"] == "failure":
+            continue
+        if row["is_irreversible"]:
+            targets = done.setdefault(str(row["action"]), [])
+            target = str(row["target"] or "a target not on record")
+            if target not in targets:
+                targets.append(target)
+    if done:
+        told = [
+            f"{action} of {_kind(incident.facts, found)}{some(found)}"
+            for action, found in done.items()
+        ]
+        # Without a procedure that says so, the policy goes by the name of the action.
+        basis = "" if operation["procedure"] else " (by the kind of action; no procedure says so)"
+        yield "Cannot be undone", "; ".join(told) + basis, "operation_event"
+
+
+def _kind(facts: CaseFacts, names: list[str]) -> str:
+    """What the register calls these assets, where it calls all of them the same."""
+    known = {str(row["asset_id"]): row["kind"] for row in facts.rows("known_asset")}
+    kinds = {known.get(name) for name in names}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return f"{plural(len(names), str(kind))}: " if kind else ""
+
+
+def _usual(rows: list[Row]) -> str:
+    """How many of the deviations earlier operations that went well show too."""
+    compared = [row for row in rows if row["base_rate_n"]]
+    usual = sum(bool(row["base_rate_k"]) for row in compared)
+    if not compared:
+        return "; nothing earlier to compare with"
+    return (
+        f"; {number(usual) if usual else 'none'} of {number(len(compared))} comparable ones also "
+        "in earlier work that went well"
+    )
+
+
+def _began(facts: CaseFacts, onset: Row) -> str:
+    lo, hi, best = onset["onset_lo"], onset["onset_hi"], onset["onset_at"]
+    told = facts.between(lo, hi)
+    if lo is not None and hi is not None and facts.date(lo) == facts.date(hi) and lo != hi:
+        told = f"between {facts.clock(lo)} and {facts.clock(hi)} {facts.zone_at(lo)}"
+    estimate = f"; best estimate {facts.clock(best)}" if best is not None and lo != hi else ""
+    return told + estimate
+
+
+def _lasted(facts: CaseFacts, onset: Row) -> str:
+    """From the best estimate of the onset until the share of machines fell below again."""
+    began, ended = onset["onset_at"], onset["ended_at"]
+    share = percent(facts.policy("degraded_share"))
+    if ended is not None:
+        return (
+            f"{span(ended - began)}, until {facts.when(ended)}, when the share of machines without "
+            f"a current recovery point fell below {share} again"
+        )
+    last = max((row["record_ends_at"] for row in facts.rows("protection_gap")), default=began)
+    return (
+        f"{span(last - began)} when the record of replication ends; by then that share was not "
+        f"below {share} again"
+    )
+
+
+def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:
+    """When the first alert on what affected machines depended on fired, and was acknowledged."""
+    phase = incident.phase("detection", "all")
+    if phase is None or incident.onset is None:
+        return
+    pointer = Pointer.read(str(phase["evidence"] or ""))
+    alert = next(
+        (
+            row
+            for row in incident.facts.rows("alert")
+            if pointer == Pointer(row["source_id"], row["record_no"])
+        ),
+        None,
+    )
+    if alert is None:
+        return
+    fired, acked = alert["fired_at"], alert["acked_at"]
+    told = f"fired {span(fired - incident.onset['onset_at'])} after the best estimate of the onset"
+    told += (
+        f", acknowledged {span(acked - fired)} later"
+        if acked is not None
+        else "; no acknowledgement is on record"
+    )
+    yield "First alert", told, "incident_phase, alert"
+
+
+def _open_before(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
+    """Actions of earlier incidents that were past due and open when it began."""
+    began = onset["onset_lo"] or onset["onset_at"]
+    rows = [
+        row
+        for row in facts.rows("action_item")
+        if row["due_at"] is not None
+        and row["due_at"] < began
+        and (row["closed_at"] is None or row["closed_at"] > began)
+    ]
+    if rows:
+        names = [str(row["title"] or row["item_id"]) for row in rows]
+        yield (
+            "Open from before",
+            f"{plural(len(rows), 'action')} of earlier incidents {be(len(rows), 'was', 'were')} "
+            f"past due when it began: {some(names)}",
+            "action_item",
+        )
+
+
+def _of_machines(
+    facts: CaseFacts, machines: list[Row], board: bool
+) -> Iterable[tuple[str, str, str]]:
+    struck = sum(row["onset_relation"] == "struck" for row in machines)
+    others = len(machines) - struck
+    apart = (
+        f"; {number(others)} more {be(others, 'has', 'have')} a gap that no record ties to it: "
+        f"{number(len(machines))} in all"
+        if struck and others
+        else ""
+    )
+    yield (
+        "Machines",
+        f"{number(struck)} fell with the onset{apart}" if struck else number(len(machines)),
+        "machine_impact",
+    )
+    regions = [
+        f"{row['region'] or 'not stated'} {number(row['machines_impacted'])} of "
+        f"{number(row['machines'])}"
+        for row in facts.rows("region_impact")
+        if row["machines_impacted"]
+    ]
+    # The summary for partners prints the table of regions beside these figures.
+    if board and regions and any(row["region"] for row in facts.rows("region_impact")):
+        yield "With a gap, by region", listed(regions), "region_impact"
+    known = [row["data_at_risk_bytes"] for row in machines if row["data_at_risk_bytes"] is not None]
+    part = "" if len(known) == len(machines) else f", known for {number(len(known))} of them"
+    yield (
+        "Data at risk",
+        f"{size(sum(known))} protected by these machines{part}; at risk, not the same as lost"
+        if known
+        else "how much is not on record",
+        "machine_impact",
+    )
+    states = Counter(impact.state(row) for row in machines)
+    told = [f"{number(states[key])} {word}" for key, word in impact.CLASSES.items() if states[key]]
+    yield "At the end of the record", listed(told), "machine_impact"
+
+
+def latest_forecast(rows: list[Row]) -> Row | None:
+    """The latest forecast of the whole, where there is one."""
+    whole = [row for row in rows if row["scope_kind"] == "all"]
+    last = max(whole, key=lambda row: row["as_of_at"], default=None)
+    return last if last is not None and last["p50_at"] is not None and last["remaining"] else None
+
+
+def _slowest(facts: CaseFacts, whole: Row) -> str:
+    """The region whose own forecast ends last, where that is after the forecast of the whole.
+
+    The whole supposes that capacity passes from one region to another; the part does not.
+    """
+    end = datetime.max.replace(tzinfo=UTC)
+    parts = [
+        row
+        for row in facts.rows("recovery_forecast")
+        if row["as_of_at"] == whole["as_of_at"]
+        and row["scope_kind"] == "region"
+        and row["p50_at"] is not None
+        and (row["p90_at"] or end) > (whole["p90_at"] or end)
+    ]
+    if not parts:
+        return ""
+    last = max(parts, key=lambda row: (row["p90_at"] or end, str(row["scope"])))
+    return f"; {last['scope']} alone up to {_without_year(_late(facts, last), _late(facts, whole))}"
+
+
+def _first(facts: CaseFacts, forecast: Row) -> str:
+    """The day of the earliest tenth; its year only where the latest tenth lies in another."""
+    return _without_year(facts.date(forecast["p10_at"]), _late(facts, forecast))
+
+
+def _without_year(day: str, other: str) -> str:
+    """A day beside another one, which has told the year where it is the same."""
+    return day[:-5] if day[-5:] == other[-5:] and day[-4:].isdigit() else day
+
+
+def _late(facts: CaseFacts, forecast: Row) -> str:
+    at = forecast["p90_at"]
+    return facts.date(at) if at is not None else "a day beyond ten years"
+
+
+def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
+    facts = incident.facts
+    rows = facts.rows("communication")
+    first = next(
+        (r for r in rows if r["metric"] == "time_to_first_post" and r["scope"] == "all"), None
+    )
+    if first is not None and first["value"] is not None:
+        yield (
+            "First public post",
+            f"{span(first['value'] * 60)} after the onset"
+            + _from_to(first)
+            + f"; limit {facts.policy('status_first_post_minutes')} min",
+            "communication",
+        )
+    over = [
+        f"{span(row['value'] * 60)} ({row['scope']})"
+        for row in rows
+        if row["metric"] == "over_claim" and row["value"] and row["scope"] != "all"
+    ]
+    if over:
+        yield (
+            "Page showed operational",
+            "while degraded, for " + listed(over),
+            "communication",
+        )
+
+
+def _from_to(row: Row) -> str:
+    lo, hi = row["value_lo"], row["value_hi"]
+    if lo is None or hi is None or hi - lo < 1:
+        return ""
+    return f" (between {span(lo * 60)} and {span(hi * 60)})"
