@@ -96,8 +96,7 @@ sibling as (
     group by hit.event, hit.occurred_lo, hit.occurred_hi, registered.asset
 ),
 
--- `unknown` says nothing of the state.
-observed as (
+history as (
     select
         asset_name(asset_state.asset_id) as asset,
         asset_state.state,
@@ -106,7 +105,33 @@ observed as (
         asset_state.observed_hi,
         pointer(asset_state.source_id, asset_state.record_no) as state_row
     from asset_state
-    where asset_state.state <> 'unknown'
+),
+
+followed as (
+    select
+        history.*,
+        lag(history.state) over (
+            partition by history.asset order by history.observed_at, history.state_row
+        ) as former_state
+    from history
+),
+
+-- Since when every observation of an asset states the same.
+stretch as (
+    select
+        followed.*,
+        max(followed.observed_at) filter (
+            where coalesce(followed.state <> followed.former_state, true)
+        ) over (
+            partition by followed.asset order by followed.observed_at, followed.state_row
+        ) as first_at
+    from followed
+),
+
+-- `unknown` says nothing of the state.
+observed as (
+    select * from stretch
+    where stretch.state <> 'unknown'
 ),
 
 last_state as (
@@ -115,6 +140,7 @@ last_state as (
         sibling.asset,
         observed.state,
         observed.observed_at,
+        observed.first_at,
         observed.state_row
     from sibling
     inner join observed
@@ -201,7 +227,13 @@ health as (
                 and coalesce(last_state.observed_at <= earlier_removal.removed_at, true)
                 then 'removed at ' || utc(earlier_removal.removed_at)
             when last_state.state is not null
-                then last_state.state || ' since ' || utc(last_state.observed_at)
+                then
+                    'recorded ' || last_state.state || case
+                        when last_state.first_at < last_state.observed_at
+                            then
+                                ' at every observation from ' || utc(last_state.first_at) || ' to '
+                        else ' at '
+                    end || utc(last_state.observed_at)
             else 'without a record of its state'
         end as told,
         [sibling.asset_row, last_state.state_row, earlier_removal.removal_row] as evidence
