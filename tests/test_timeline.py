@@ -98,6 +98,40 @@ def test_without_topology_no_event_is_called_the_trigger(tmp_path: Path) -> None
         assert store.value("select count(*) from incident_phase where phase = 'trigger'") == 0
 
 
+def recovery(folder: Path, **seeds: list[tuple[float, str]]) -> dict[str, Any] | None:
+    """The recovery phase of the incident where its machines were seeded so, else as recorded."""
+    plain = [row for row in INCIDENT["replication_sample"] if "job_kind" not in row]
+    told = [
+        {"sampled_at": at(hours), "asset_id": name, "state": state, "job_kind": "seed"}
+        for name, states in seeds.items()
+        for hours, state in states
+    ]
+    with rebuilt(folder, **INCIDENT | {"replication_sample": plain + told}) as store:
+        rows = store.rows("from incident_phase where phase = 'recovery' and scope = 'IE'")
+    return rows[0] if rows else None
+
+
+def test_a_seed_that_brought_nothing_back_begins_no_recovery(tmp_path: Path) -> None:
+    told = recovery(
+        tmp_path,
+        m2=[(20, "running"), (21, "failure"), (30, "running"), (35, "success")],
+        m3=[(15, "running"), (16, "running")],
+    )
+    assert told is not None
+    assert told["started_at"] == at(30)
+    assert told["basis"] == "First seed on record that succeeded, of m2."
+
+
+def test_without_a_seed_recovery_begins_where_a_job_goes_on(tmp_path: Path) -> None:
+    told = recovery(tmp_path, m3=[(15, "running"), (16, "failure")])
+    assert told is not None
+    assert told["started_at"] == at(40.5)
+    assert told["basis"] == (
+        "First end of a gap on record, of m1: its own job succeeds again; no seed or relink that "
+        "succeeded is on record."
+    )
+
+
 def test_the_timeline_is_one_total_order_with_a_record_behind_every_row(tmp_path: Path) -> None:
     with rebuilt(tmp_path, **INCIDENT) as store:
         rows = store.rows("select * from timeline order by event_no")

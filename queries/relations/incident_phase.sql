@@ -2,8 +2,8 @@
 -- id = "incident_phase"
 -- title = "Phases of the incident, as far as records show them"
 -- grain = "One row per scope and phase of which there is a record."
--- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "replication_run", "status_incident", "status_region", "status_update", "ticket_event"]
--- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review. `closed` is when the status page closed the incident, for a region by posts that name it or no region at all; its basis says what the telemetry shows at that time."
+-- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "protection_gap", "replication_run", "status_incident", "status_region", "status_update", "ticket_event"]
+-- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review. `closed` is when the status page closed the incident, for a region by posts that name it or no region at all; its basis says what the telemetry shows at that time. `recovery` begins with the first seed or relink that ended in success; where none did, with the first end of a gap by the job itself."
 -- [columns]
 -- scope = "`all`, or a region."
 -- phase = "`latent` (first irreversible event of the operation of the trigger), `trigger`, `onset`, `detection`, `disclosure`, `diagnosis`, `mitigation`, `recovery`, `closed`."
@@ -245,20 +245,61 @@ tickets as (
         on ticket_event.occurred_hi >= scopes.onset_lo and scopes.scope_kind = 'all'
 ),
 
-recoveries as (
+-- A seed or relink that failed, or of which nothing came, brought nothing back.
+attempts as (
+    select
+        asset_id,
+        job_kind,
+        started_at,
+        evidence,
+        state,
+        arg_min(state, run_no) filter (where state in ('success', 'failure')) over (
+            partition by asset_id, job_kind, job_id, target_asset
+            order by run_no
+            rows between current row and unbounded following
+        ) as outcome
+    from replication_run
+    where job_kind in ('seed', 'relink')
+),
+
+restarts as (
     select
         affected.scope_kind,
         affected.scope,
-        replication_run.started_at,
-        replication_run.job_kind,
-        replication_run.asset_id,
-        replication_run.evidence
+        attempts.started_at,
+        'First ' || attempts.job_kind || ' on record that succeeded, of ' || attempts.asset_id
+        || '.' as basis,
+        attempts.evidence
     from affected
     inner join scopes using (scope_kind, scope)
-    inner join replication_run using (asset_id)
+    inner join attempts using (asset_id)
     where
-        replication_run.job_kind in ('seed', 'relink')
-        and replication_run.started_at >= scopes.onset_lo
+        attempts.started_at >= scopes.onset_lo
+        and attempts.state <> 'failure'
+        and attempts.outcome = 'success'
+),
+
+-- Without one the machines came back where their own jobs went on.
+returns as (
+    select
+        affected.scope_kind,
+        affected.scope,
+        protection_gap.ended_at as started_at,
+        'First end of a gap on record, of ' || protection_gap.asset_id
+        || ': its own job succeeds again; no seed or relink that succeeded is on record.' as basis,
+        protection_gap.evidence[-1] as evidence
+    from affected
+    inner join scopes using (scope_kind, scope)
+    inner join protection_gap using (asset_id)
+    where
+        protection_gap.ended_by in ('job', 'continued')
+        and protection_gap.started_hi < scopes.ended_at
+        and protection_gap.ended_at > scopes.onset_hi
+        and not exists (
+            select 1
+            from restarts
+            where restarts.scope_kind = affected.scope_kind and restarts.scope = affected.scope
+        )
 ),
 
 -- A region is closed by posts on it; a post that names no region is on all of them.
@@ -438,9 +479,19 @@ candidates as (
         started_at,
         started_at as started_lo,
         started_at as started_hi,
-        'First ' || job_kind || ' on record, of ' || asset_id || '.' as basis,
+        basis,
         evidence
-    from recoveries
+    from restarts
+    union all by name
+    select
+        scope,
+        'recovery' as phase,
+        started_at,
+        started_at as started_lo,
+        started_at as started_hi,
+        basis,
+        evidence
+    from returns
     union all by name
     select
         closings.scope,
