@@ -14,9 +14,9 @@
 -- ]
 -- controls = ["csf2.0:RS.AN-06", "soc2:CC7.4", "nist800-53r5:IR-5"]
 -- needs = ["maintenance_event|status_update", "replication_sample"]
--- reads = ["asset_state", "dependency", "job_claim", "known_asset", "maintenance_event", "onset",
---     "protection_gap", "replication_run", "status_component", "status_region",
---     "status_update"]
+-- reads = ["asset_state", "dependency", "job_claim", "known_asset", "machine_fall",
+--     "maintenance_event", "onset", "protection_gap", "replication_run", "status_component",
+--     "status_region", "status_update"]
 -- policy = ["claim_actions", "claim_words", "degraded_share",
 --     "missed_cadence_factor", "safe_words"]
 -- limitations = """
@@ -395,8 +395,9 @@ degraded as (
         posted.event,
         posted.subject,
         posted.region,
+        any_value(posted.posted_hi) as posted_hi,
+        min(onset.onset_lo) as onset_lo,
         min(onset.onset_hi) as onset_hi,
-        max(onset.affected) as affected,
         max(onset.population) as population,
         bool_or(
             onset.onset_hi < posted.posted_lo
@@ -412,6 +413,86 @@ degraded as (
     group by posted.event, posted.subject, posted.region
 ),
 
+-- The machines that were down when the post was made, and what the telemetry says of some of them.
+down as (
+    select
+        degraded.event,
+        degraded.subject,
+        degraded.region,
+        machine_fall.asset_id,
+        bool_or(machine_fall.is_statistical) as is_statistical
+    from degraded
+    inner join machine_fall
+        on
+            degraded.posted_hi >= machine_fall.started_hi
+            and degraded.posted_hi < machine_fall.ended_at
+    left join known_asset on machine_fall.asset_id = known_asset.asset_id
+    where coalesce(degraded.region = known_asset.region, degraded.region is null)
+    group by degraded.event, degraded.subject, degraded.region, machine_fall.asset_id
+),
+
+shown as (
+    select
+        down.event,
+        down.subject,
+        down.region,
+        gap.evidence
+    from down
+    inner join degraded
+        on
+            down.event = degraded.event
+            and down.subject = degraded.subject
+            and down.region is not distinct from degraded.region
+    inner join protection_gap as gap
+        on
+            down.asset_id = gap.asset_id
+            and degraded.posted_hi >= gap.started_hi
+            and coalesce(gap.ended_at, 'infinity') > degraded.posted_hi
+    qualify row_number() over (
+        partition by down.event, down.subject, down.region
+        order by down.asset_id, gap.started_hi, gap.evidence
+    ) <= 7
+),
+
+told as (
+    select
+        degraded.event,
+        degraded.subject,
+        degraded.region,
+        degraded.is_sure,
+        case
+            when degraded.is_sure
+                then
+                    'measured protection of ' || coalesce(degraded.region, 'all machines')
+                    || ' had been degraded since ' || utc(degraded.onset_hi) || ' at the latest'
+            else
+                'measured protection of ' || coalesce(degraded.region, 'all machines')
+                || ' began to be degraded between ' || utc(degraded.onset_lo) || ' and '
+                || utc(degraded.onset_hi)
+        end || '; at the time of the update ' || count(down.asset_id) || ' of '
+        || degraded.population || if(degraded.population = 1, ' machine was', ' machines were')
+        || ' in a gap' || if(bool_or(down.is_statistical), ', or behind', '') as words
+    from degraded
+    left join down
+        on
+            degraded.event = down.event
+            and degraded.subject = down.subject
+            and degraded.region is not distinct from down.region
+    group by
+        degraded.event, degraded.subject, degraded.region, degraded.is_sure, degraded.onset_lo,
+        degraded.onset_hi, degraded.population
+),
+
+cited as (
+    select
+        shown.event,
+        shown.subject,
+        shown.region,
+        pointers(list(shown.evidence)) as evidence
+    from shown
+    group by shown.event, shown.subject, shown.region
+),
+
 page_claim as (
     select
         null::varchar as change_id,
@@ -420,8 +501,8 @@ page_claim as (
             when watched.last_at is null then 'undetermined'
             when posted.posted_lo < watched.first_at or posted.posted_hi > watched.last_at
                 then 'undetermined'
-            when degraded.is_sure then 'exception'
-            when degraded.event is not null then 'undetermined'
+            when told.is_sure then 'exception'
+            when told.event is not null then 'undetermined'
             else 'ok'
         end as status,
         posted.posted_at as occurred_at,
@@ -436,24 +517,24 @@ page_claim as (
                 then
                     'the telemetry covers ' || utc(watched.first_at) || ' to '
                     || utc(watched.last_at)
-            when degraded.event is not null
-                then
-                    'measured protection of ' || coalesce(posted.region, 'all machines')
-                    || ' had been degraded since ' || utc(degraded.onset_hi)
-                    || ' at the latest (up to ' || degraded.affected || ' of '
-                    || degraded.population || ' machines)'
+            when told.event is not null then told.words
             else
                 'no degradation of ' || coalesce(posted.region, 'all machines')
                 || ' was measured at that time'
         end || '.' as reason,
-        [posted.event] as evidence
+        list_concat([posted.event], coalesce(cited.evidence, [])) as evidence
     from posted
     left join watched on posted.region is not distinct from watched.region
-    left join degraded
+    left join told
         on
-            posted.event = degraded.event
-            and posted.subject = degraded.subject
-            and posted.region is not distinct from degraded.region
+            posted.event = told.event
+            and posted.subject = told.subject
+            and posted.region is not distinct from told.region
+    left join cited
+        on
+            posted.event = cited.event
+            and posted.subject = cited.subject
+            and posted.region is not distinct from cited.region
 ),
 
 -- 4. Jobs: a wrapper states success, the tool's own record of the job does not.
