@@ -102,6 +102,7 @@ def compare(folder: Path, name: str, data: bytes, toml: str = "") -> str:
 
 
 ASSET = '[[source]]\npath = "evidence/*"\nasset_id = "mds-1"\n'
+TARGET = '[[source]]\npath = "evidence/*"\ntarget_asset = "store"\n'
 SHIFTED = '[[source]]\npath = "evidence/*"\nclock_offset_seconds = -1.5\n'
 UTC = '[[source]]\npath = "evidence/*"\nzone = "UTC"\n'
 
@@ -113,6 +114,13 @@ UTC = '[[source]]\npath = "evidence/*"\nzone = "UTC"\n'
         ("replication_sample.csv", samples(300), SHIFTED, "plain"),
         ("replication_sample.csv", samples(300).rstrip(), "", "plain"),
         ("replication_sample.csv", samples(300).replace(b"m-3", b""), ASSET, "plain"),
+        ("replication_sample.csv", samples(300), TARGET, "plain"),
+        (
+            "replication_sample.csv",
+            samples(300).replace(b",bytes,", b",target_asset,"),
+            TARGET,
+            "plain",
+        ),
         ("replication_sample.csv", samples(300).replace(b"\n", b"\r\n"), "", "plain"),
         ("replication_sample.csv", samples(300, "2022-03-09 {:02}:{:02}:{:02}"), UTC, "plain"),
         ("replication_sample.csv", samples(300) + b"\n\n", "", "copy"),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -139,6 +144,42 @@ def test_a_fault_of_the_case_file_is_named_with_its_line(
     assert words in str(raised.value)
     assert raised.value.line is not None
     assert "case.toml" in str(raised.value)
+
+
+def test_samples_that_name_no_target_get_the_declared_one(tmp_path: Path) -> None:
+    rows = [
+        {"sampled_at": datetime(2022, 3, 9, hour, tzinfo=UTC), "asset_id": "m", "state": "success",
+         "target_asset": target}
+        for hour, target in ((1, None), (2, "other"))
+    ]  # fmt: skip
+    table = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), table)
+    bare = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows).drop_columns(["target_asset"]), bare)
+    lines = "\n".join(
+        json.dumps({**row, "sampled_at": f"{row['sampled_at']:%FT%TZ}"}) for row in rows
+    )
+    borg = {
+        "archive": {"start": "2022-03-09T01:00:00Z", "end": "2022-03-09T01:00:05Z", "name": "n"},
+        "repository": {"id": "r", "location": "/r"},
+    }
+    told = "sampled_at,asset_id,state,target_asset\n2022-03-09T01:00:00Z,m,success,\n"
+    files: dict[str, bytes | str] = {
+        "a.csv": told, "b.jsonl": lines, "c.parquet": table.getvalue(), "d.parquet":
+        bare.getvalue(), "e.json": json.dumps(borg), "asset.csv": "asset_id,kind\nm,machine\n",
+    }  # fmt: skip
+    declared = '[[source]]\npath = "evidence/*"\nasset_id = "m"\ntarget_asset = "store"\n'
+    case = make_case(tmp_path, files, declared)
+    assert not load(case).refusals
+    with Store.open(case.database) as store:
+        found = store.rows(
+            "select path, list(target_asset order by record_no) as targets "
+            "from evidence.replication_sample inner join source using (source_id) "
+            "group by path order by path"
+        )
+    assert [row["targets"] for row in found] == [
+        ["store"], ["store", "other"], ["store", "other"], ["store", "store"], ["store"],
+    ]  # fmt: skip
 
 
 # -- idempotence, revision, withdrawal -------------------------------------------------------------

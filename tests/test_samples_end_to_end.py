@@ -112,6 +112,21 @@ def test_the_standby_case_shows_what_a_careful_reader_sees(standby: Path) -> Non
     ]
 
 
+def test_each_backup_tool_of_the_standby_case_is_held_against_its_own_rhythm(standby: Path) -> None:
+    jobs = rows(
+        standby,
+        "select distinct target_asset, round(cadence_minutes * 60) as seconds from replication_run "
+        "where asset_id = 'vm' order by all",
+    )
+    assert {row["target_asset"] for row in jobs} == {"borg-repo", "restic-repo"}
+    assert all(5 <= row["seconds"] <= 6 for row in jobs)
+    assert not rows(standby, "from protection_gap where asset_id = 'vm'")
+
+
+def test_the_standby_case_has_no_recovery(standby: Path) -> None:
+    assert not rows(standby, "from incident_phase where phase = 'recovery'")
+
+
 @pytest.mark.parametrize("name", ["flagship", "standby"])
 def test_every_record_of_a_sample_is_accounted_for_and_the_report_says_so(
     name: str, request: pytest.FixtureRequest

@@ -98,6 +98,11 @@ class SourceDeclaration(_Table):
     asset_id: str | None = Field(
         default=None, description="Asset that the files tell of, where they name none."
     )
+    target_asset: str | None = Field(
+        default=None,
+        description="Asset that holds the copies of which the files tell, where they name none, "
+        "such as a repository. Jobs of one machine to two targets are two jobs.",
+    )
     captured_at: str | None = Field(
         default=None,
         description="When the files were made, where they do not say it: the state that they show "

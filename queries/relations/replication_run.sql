@@ -4,6 +4,7 @@
 -- grain = "One row per asset, job, target and run of consecutive samples of the same state and the same worth as protection, without a silence long enough to be a gap, nor a recovery between failures. This is the one reduction of the telemetry; what follows reads runs. A lake runs this very text: its runs are added as they came."
 -- reads = ["alias", "known_asset", "reduced_run", "replication_sample"]
 -- policy = ["gap_cadences"]
+-- limitations = "Samples of one machine that name neither a job nor a target are taken to be of one job, whatever tool made them; `target_asset` of a source in case.toml tells them apart."
 -- [columns]
 -- asset_id = "Machine or asset that is protected, by its canonical name."
 -- job_kind = "Kind of job; `replicate` where not stated."

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.ingest.container import MAX_CELL_BYTES, EvidenceFile
-from toolkit.ingest.reader import SourceSettings
+from toolkit.ingest.reader import SourceSettings, target_of
 from toolkit.ingest.values import FALSE, TRUE
 from toolkit.relations import Column, Relation
 from toolkit.store import QueryError, Store, literal, part_table, quoted
@@ -234,6 +234,7 @@ def _statement(
     """
     header = list(file.header or ())
     last = file.scan.lines
+    target = target_of(relation.name, settings)
     shift = round(settings.clock_offset_seconds * 1_000_000)
     targets: dict[str, str] = {}
     constants: dict[str, str] = {}
@@ -243,6 +244,9 @@ def _statement(
         cell = quoted(column.name)
         if column.name == "asset_id" and settings.asset_id and column.name not in header:
             constants[column.name] = literal(settings.asset_id)
+            continue
+        if column.name == "target_asset" and target and column.name not in header:
+            constants[column.name] = literal(target)
             continue
         if column.name not in header:
             if column.default is not None:
@@ -254,6 +258,9 @@ def _statement(
         holds = " and ".join(guards)
         if column.name == "asset_id" and settings.asset_id:
             value = f"coalesce({value}, {literal(settings.asset_id)})"
+            conditions.append(f"({cell} is null or ({holds}))")
+        elif column.name == "target_asset" and target:
+            value = f"coalesce({value}, {literal(target)})"
             conditions.append(f"({cell} is null or ({holds}))")
         elif column.may_be_empty:
             conditions.append(f"({cell} is null or ({holds}))")

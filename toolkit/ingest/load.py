@@ -248,7 +248,7 @@ def _settings(
 ) -> SourceSettings:
     values: dict[str, Any] = {
         name: getattr(declared, name)
-        for name in ("format", "zone", "year", "asset_id", "order", "captured_at")
+        for name in ("format", "zone", "year", "asset_id", "order", "captured_at", "target_asset")
     }
     values["clock_offset_seconds"] = declared.clock_offset_seconds
     if declared.mapping:
@@ -484,6 +484,6 @@ def _declaration_digest(settings: SourceSettings, declared: SourceDeclaration) -
     parts = [
         str(getattr(settings, name))
         for name in SourceSettings.__dataclass_fields__
-        if name != "mapping"
+        if name not in ("mapping", "target_asset")  # the declaration tells of the latter
     ]
     return hashlib.sha256("|".join([*parts, declared.digest]).encode()).hexdigest()

@@ -34,6 +34,12 @@ class SourceSettings:
     clock_offset_seconds: float = 0.0
     order: str | None = None
     captured_at: str | None = None
+    target_asset: str | None = None
+
+
+def target_of(relation: str, settings: SourceSettings) -> str | None:
+    """The target that the case declares for samples that name none."""
+    return settings.target_asset if relation == "replication_sample" else None
 
 
 class Sink(Protocol):

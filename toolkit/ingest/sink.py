@@ -22,7 +22,7 @@ from toolkit.errors import ToolkitError, one_line
 from toolkit.ingest.bulk import ORDERED, EngineRead, Trust, Unfit, read_by_engine
 from toolkit.ingest.container import EvidenceFile, Record
 from toolkit.ingest.holding import ARROW, INSTANT, NOTES, Holding, Note, plainly
-from toolkit.ingest.reader import Row, SourceSettings, Value
+from toolkit.ingest.reader import Row, SourceSettings, Value, target_of
 from toolkit.ingest.values import Unreadable, is_blank, read_value, read_values
 from toolkit.relations import BY_NAME, SQL_TYPE, Column, Relation
 from toolkit.store import Store
@@ -123,6 +123,10 @@ class EvidenceSink:
         """
         form = BY_NAME[relation]
         _refuse_unknown(form, columns.keys())
+        if target := target_of(relation, self.settings):
+            given = columns.get("target_asset") or [None] * len(records)
+            filled = [target if is_blank(each) else each for each in given]
+            columns = {**columns, "target_asset": filled}
         faults: dict[int, Unreadable] = {}
         words: list[tuple[int, str, str]] = []
         read: dict[str, list[Any]] = {}
@@ -333,6 +337,9 @@ class EvidenceSink:
     def _read(self, relation: Relation, row: Row, number: int) -> _Reading:
         if not row.keys() <= relation.by_column.keys():
             _refuse_unknown(relation, row.keys())
+        target = target_of(relation.name, self.settings)
+        if target and is_blank(row.get("target_asset")):
+            row = {**row, "target_asset": target}
         reading = _Reading(relation, {"record_no": number}, [], [])
         values = reading.values
         for column in relation.columns:

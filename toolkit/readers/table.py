@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from toolkit.errors import EvidenceRefused
 from toolkit.ingest.container import EvidenceFile, Record, parse_json
 from toolkit.ingest.keyvalue import objects
-from toolkit.ingest.reader import Reader, Row, Sink, SourceSettings
+from toolkit.ingest.reader import Reader, Row, Sink, SourceSettings, target_of
 from toolkit.ingest.sink import EvidenceSink
 from toolkit.relations import BY_NAME, COMPONENT_COLUMNS, Column, table_headers
 from toolkit.timestamps import TimeError, TimeRule, prove_order
@@ -330,7 +330,10 @@ def _read_parquet(file: EvidenceFile, relation: str, settings: SourceSettings, s
     for name, column in known.items():
         if name in table.column_names:
             clean = pc.and_(clean, _readable(table.column(name), column))
-    sink.accept_table(relation, _typed(table.filter(clean), known))  # type: ignore[attr-defined]
+    rows = _typed(table.filter(clean), known)
+    if target := target_of(relation, settings):
+        rows = _aimed(rows, target)
+    sink.accept_table(relation, rows)  # type: ignore[attr-defined]
     for row in table.filter(pc.invert(clean)).to_pylist():
         number = row.pop("record_no")
         values = {name: _plain(value) for name, value in row.items()}
@@ -373,6 +376,14 @@ def _typed(table: pa.Table, known: dict[str, Column]) -> pa.Table:
             table = table.drop_columns([name])
             return _typed(table, known)
     return table
+
+
+def _aimed(rows: pa.Table, target: str) -> pa.Table:
+    """The samples, with the declared target where they name none."""
+    if "target_asset" not in rows.column_names:
+        return rows.append_column("target_asset", pa.array([target] * rows.num_rows, pa.string()))
+    named = pc.fill_null(rows.column("target_asset").cast(pa.string()), target)
+    return rows.set_column(rows.schema.get_field_index("target_asset"), "target_asset", named)
 
 
 def _plain(value: Any) -> Any:
