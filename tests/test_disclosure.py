@@ -63,7 +63,6 @@ def test_a_page_that_only_announces_maintenance_is_no_disclosure() -> None:
         (7, "During planned maintenance some metadata became unavailable."),
         (8, "We have restarted the service."),
         (8, "Machines are being re-seeded."),
-        (9, "There are several recovery scenarios, depending on the type of machine."),
         (9, "Customers should restart their agents."),
         (10, "We expect all machines to be restored by 14 April."),
         (10, "We have no ETA at this time."),
@@ -83,6 +82,7 @@ def test_what_is_said_outright_is_explicit(item: int, body: str) -> None:
         (6, "Customer data may be lost."),
         (7, "The cause of the issue has been identified."),
         (8, "We are still investigating."),
+        (9, "There are several recovery scenarios, depending on the type of machine."),
         (9, "We will write about the options for each type of machine."),
         (11, "Further updates will follow."),
     ],
@@ -150,6 +150,49 @@ def test_a_known_region_counts_as_written_and_not_as_a_word_like_it() -> None:
     written = disclosed((1, "identified", "Machines in the US wait."), asset=assets)
     assert (written[3]["status"], written[3]["matched_words"]) == ("explicit", "US")
     assert disclosed((1, "identified", "Write to us."), asset=assets)[3]["status"] == "absent"
+
+
+def test_regions_are_told_when_all_that_had_fallen_are_named() -> None:
+    assets = [
+        {"asset_id": f"m-{region}", "kind": "machine", "region": region}
+        for region in ("IE", "US", "AU")
+    ]
+    telemetry = [
+        row
+        for asset in assets
+        for row in (
+            *hourly(asset["asset_id"], 0, 10),
+            *hourly(asset["asset_id"], 10, 40, "success" if asset["region"] == "AU" else "failure"),
+        )
+    ]
+    evidence = {"asset": assets, "replication_sample": telemetry}
+    part = disclosed((15, "identified", "Machines in the US wait."), **evidence)[3]
+    assert (part["status"], part["lacking"]) == ("partial", "IE")
+    both = disclosed(
+        (15, "identified", "Machines in the US wait."),
+        (18, "identified", "Those in IE wait as well."),
+        **evidence,
+    )[3]
+    assert (both["status"], both["lacking"], both["matched_words"]) == ("explicit", None, "IE")
+    assert (both["first_disclosed_at"], both["partly_at"]) == (at(18), at(15))
+
+
+def test_what_stood_in_a_post_before_it_was_edited_is_not_on_record() -> None:
+    said = posts(
+        (1, "investigating", "We look."),
+        (2, "identified", "It is due to a power cut. Some machines cannot replicate."),
+        (4, "identified", "Some machines cannot replicate."),
+    )
+    said[1]["edited_at"] = at(30)
+    found = disclosed(status_update=said)
+    assert (found[7]["first_disclosed_at"], found[7]["first_disclosed_lo"]) == (at(30), at(2))
+    assert found[7]["limitation"] == (
+        "by 2026-01-02 06:00:00 UTC at the latest; the post of 2026-01-01 02:00:00 UTC was edited "
+        "later, and its earlier wording is not on record"
+    )
+    assert (found[5]["first_disclosed_at"], found[5]["first_disclosed_lo"]) == (at(4), at(2))
+    assert "tells it too, but was edited later" in found[5]["limitation"]
+    assert (found[8]["first_disclosed_lo"], found[8]["limitation"]) == (None, None)
 
 
 def test_a_start_that_the_page_only_copied_from_its_first_post_is_no_start() -> None:

@@ -281,6 +281,15 @@ def test_a_promise_is_kept_broken_or_undecided() -> None:
         )
 
 
+def test_a_promise_of_which_a_later_wording_alone_is_on_record_is_not_decided() -> None:
+    said = posts((0, "investigating", "Next update in 1 hour"), (1, "identified", "We look."))
+    for edited, verdict in ((0.5, "kept"), (3, "undetermined")):
+        said[0]["edited_at"] = at(edited)
+        with derive("status_promise", status_update=said) as store:
+            found = store.rows("select verdict, edited_before_at from status_promise")
+        assert found == [{"verdict": verdict, "edited_before_at": at(edited)}]
+
+
 # -- communication -----------------------------------------------------------------------------
 
 
@@ -303,6 +312,22 @@ def test_the_first_post_is_measured_from_the_onset_with_its_bounds() -> None:
     assert found["time_to_first_post", "IE"]["value_lo"] == 600
     assert ("time_to_first_post", "US") not in found
     assert found["scope_overlap", "all"]["value"] == 1
+
+
+def test_a_region_is_surely_named_only_from_an_edit_on_where_the_first_words_are_lost() -> None:
+    said = posts((16, "investigating", ""), (20, "identified", ""), (24, "identified", ""))
+    named = components(
+        (1, "Service Ireland", "partial_outage"), (2, "Service Ireland", "partial_outage")
+    )
+    evidence = {"replication_sample": TELEMETRY, "asset": MACHINES, "status_component": named}
+    said[1]["edited_at"] = at(40)
+    first = measures(status_update=said, **evidence)["time_to_first_post", "IE"]
+    assert (first["value_lo"], first["value_hi"]) == (600, 900)
+    assert first["detail"].endswith(
+        "first post that surely names the region 2026-01-02 00:00:00 UTC; expected within 30 min. "
+        "The post of 2026-01-01 20:00:00 UTC that names it was edited later, and its earlier "
+        "wording is not on record."
+    )
 
 
 def test_posts_before_the_onset_are_no_disclosure_of_it() -> None:

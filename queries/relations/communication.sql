@@ -166,18 +166,27 @@ spoken as (
         posted_at,
         posted_lo,
         posted_hi,
+        posted_hi as made_hi,
+        null::timestamptz as edited_from,
         evidence
     from posts
     union all
+    -- What a post named before it was edited is not on record.
     select
         'region' as scope_kind,
         status_region.region as scope,
-        status_region.posted_at,
+        coalesce(first_wording.edited_before_at, status_region.posted_at) as posted_at,
         status_region.posted_lo,
-        status_region.posted_hi,
+        coalesce(first_wording.edited_before_at, status_region.posted_hi) as posted_hi,
+        status_region.posted_hi as made_hi,
+        if(first_wording.edited_before_at is null, null, status_region.posted_lo) as edited_from,
         status_region.evidence
     from status_region
     inner join status_incident using (incident_id)
+    left join status_text as first_wording
+        on
+            status_region.evidence = first_wording.update_evidence
+            and first_wording.text_no = 1
     where
         status_incident.in_review
         and status_region.posted_at is not null
@@ -191,19 +200,21 @@ first_posts as (
         onset.onset_lo,
         onset.onset_hi,
         spoken.posted_at,
-        spoken.posted_lo,
+        min(spoken.posted_lo) over one_scope as posted_lo,
         spoken.posted_hi,
-        spoken.evidence
+        spoken.evidence,
+        min(spoken.edited_from) over one_scope as edited_from
     from onset
     left join spoken
         on
             onset.scope_kind = spoken.scope_kind
             and onset.scope = spoken.scope
-            and onset.onset_lo <= spoken.posted_hi
+            and onset.onset_lo <= spoken.made_hi
     where
         onset.main
         and onset.scope_kind in ('all', 'region')
         and exists (select 1 as one from status_incident)
+    window one_scope as (partition by onset.scope_kind, onset.scope)
     qualify row_number() over (
         partition by onset.scope_kind, onset.scope order by spoken.posted_at, spoken.evidence
     ) = 1
@@ -292,9 +303,16 @@ metrics as (
         case
             when posted_at is null then 'No post on record at or after the onset.'
             else
-                'Onset ' || utc(onset_at) || ' (best estimate), first post ' || utc(posted_at)
+                'Onset ' || utc(onset_at) || ' (best estimate), first post '
+                || if(edited_from < posted_at, 'that surely names the region ', '')
+                || utc(posted_at)
                 || '; expected within ' || policy_number('status_first_post_minutes')::integer
-                || ' min.'
+                || ' min.' || if(
+                    edited_from < posted_at,
+                    ' The post of ' || utc(edited_from) || ' that names it was edited later, and'
+                    || ' its earlier wording is not on record.',
+                    ''
+                )
         end as detail,
         if(evidence is null, null, [evidence]) as evidence,
         (epoch_us(posted_lo) - epoch_us(onset_hi)) / 60e6 as value_lo,
@@ -369,7 +387,7 @@ metrics as (
         'promises' as unit,
         scope,
         'Next update at most ' || policy_number('promise_tolerance_minutes')::integer
-        || ' min after it was due; ' || made - kept - broken || ' not yet decided.' as detail,
+        || ' min after it was due; ' || made - kept - broken || ' not decided.' as detail,
         kept_evidence as evidence
     from promises
     union all by name

@@ -4,11 +4,11 @@
 -- grain = "One row per item of the disclosure checklist, where the page has an incident in review."
 -- reads = ["component_region", "known_asset", "onset", "review_entry", "status_incident", "status_promise", "status_region", "status_text", "status_update"]
 -- references = ["Checklist: twelve items while an incident lasts, three after its closure."]
--- limitations = "Read from English text by fixed wordings, conservatively: a person confirms what is quoted, and whether what counts as absent was said in other words. Titles are read only where an update has no text, since they are often changed later."
+-- limitations = "Read from English text by fixed wordings, conservatively: a person confirms what is quoted, and whether what counts as absent was said in other words. Titles are read only where an update has no text, since they are often changed later. Of a post that was edited before the earliest copy on record, the words are known to stand only from the edit on."
 -- [columns]
 -- item_no = "Number of the item; 13 to 15 are due after closure."
 -- item = "What the page should tell."
--- first_disclosed_at = "First post, or edit of one, that tells it as fully as `status` says; NULL where absent."
+-- first_disclosed_at = "First post, or edit of one, that tells it as fully as `status` says; of a post that was edited before the earliest copy on record, the edit; NULL where absent."
 -- evidence = "That wording; NULL where absent."
 -- matched_words = "Its words that tell it, or the components that it names."
 -- status = "`explicit`, `partial` or `absent`."
@@ -23,6 +23,9 @@
 -- is_due = "Whether it is due: items 13 to 15 are once an incident in review is closed."
 -- required_elsewhere = "Reports to authorities that ask the reporting party for it; NULL where none is known here."
 -- edited_out_at = "When an edit of that post took the words away; NULL where they stand."
+-- first_disclosed_lo = "When it can have been told first: before first_disclosed_at where a post that tells it was edited before the earliest copy on record."
+-- limitation = "Why the two differ, in words; NULL where they do not."
+-- lacking = "Regions that were measured as degraded by then and that no post had named; NULL where there is none, and for all items but the regions."
 -- ///
 with items as (
     select item.*
@@ -129,7 +132,7 @@ wordings as (
             |re-?seeded|re-?linked|restored|rerouted|re-routed|disabled|enabled|replaced)\b'),
         (8, 2, '\bre-?(?:seeding|linking) (?:continues|has begun|has started|is under ?way)\b'),
         (8, 1, '\b(?:investigat\w+|working (?:on|to)|work (?:on|continues)|looking into)\b'),
-        (9, 2, '
+        (9, 1, '
             \b(?:recovery|restore|restoration) (?:scenarios?|options?|steps?|procedures?
             |paths?)\b[^.;\n]{0,60}\b(?:types?|kinds?|models?|classe?s?) of (?:machines?
             |servers?|devices?|systems?)\b'),
@@ -207,7 +210,10 @@ posts as (
     select
         said.incident_id,
         said.update_id,
-        said.said_at as posted_at,
+        -- What was posted is not on record where the earliest copy is from after an edit.
+        coalesce(said.edited_before_at, said.said_at) as posted_at,
+        if(said.edited_before_at is null, said.said_at, said.posted_at) as posted_lo,
+        said.edited_before_at,
         said.text_no,
         said.replaced_at,
         status_update.claimed_start_at,
@@ -249,10 +255,62 @@ regions as (
 named as (
     select
         evidence,
-        string_agg(distinct component, ', ' order by component) as components,
-        count(region) > 0 as has_region
+        string_agg(distinct component, ', ' order by component) as components
     from status_region
     group by evidence
+),
+
+-- The regions that each wording names: by the components of its post, or in its text.
+spoken as (
+    select
+        posts.evidence,
+        posts.posted_at,
+        status_region.region,
+        named.components as words
+    from posts
+    inner join status_region on posts.update_evidence = status_region.evidence
+    inner join named on posts.update_evidence = named.evidence
+    where status_region.region is not null
+    union
+    select
+        posts.evidence,
+        posts.posted_at,
+        regions.region,
+        regexp_extract(posts.body, '\b' || regexp_escape(regions.region) || '\b') as words
+    from posts
+    inner join regions
+        on regexp_matches(posts.body, '\b' || regexp_escape(regions.region) || '\b')
+),
+
+-- The regions that fell in the episode of the case, and when each surely had.
+fallen as (
+    select
+        fall.scope as region,
+        fall.onset_hi as fallen_at
+    from onset as fall
+    left join onset as whole on whole.scope_kind = 'all' and whole.main
+    where
+        fall.scope_kind = 'region'
+        and fall.main
+        and coalesce(fall.onset_lo <= whole.ended_at, true)
+        and coalesce(fall.ended_at >= whole.onset_lo, true)
+),
+
+-- Those that no wording had named by then.
+unnamed as (
+    select
+        places.evidence,
+        string_agg(distinct fallen.region, ', ' order by fallen.region) as lacking
+    from (
+        select distinct
+            evidence,
+            posted_at
+        from spoken
+    ) as places
+    inner join fallen on places.posted_at >= fallen.fallen_at
+    anti join spoken as before
+        on fallen.region = before.region and places.posted_at >= before.posted_at
+    group by places.evidence
 ),
 
 -- What the page states beside its text: components, their regions, times, promises.
@@ -270,22 +328,20 @@ stated as (
     from posts
     union all
     select
-        item.item_no,
+        2 as item_no,
         2 as grade,
         posts.evidence,
         named.components as words
     from named
     inner join posts on named.evidence = posts.update_evidence
-    inner join (values (2), (3)) as item (item_no) on item.item_no = 2 or named.has_region
     union all
-    select
+    select distinct
         3 as item_no,
-        2 as grade,
-        posts.evidence,
-        regexp_extract(posts.body, '\b' || regexp_escape(regions.region) || '\b') as words
-    from posts
-    inner join regions
-        on regexp_matches(posts.body, '\b' || regexp_escape(regions.region) || '\b')
+        if(unnamed.evidence is null, 2, 1) as grade,
+        spoken.evidence,
+        spoken.words
+    from spoken
+    left join unnamed on spoken.evidence = unnamed.evidence
     union all
     select
         11 as item_no,
@@ -312,15 +368,20 @@ told as (
         said.grade,
         said.words,
         posts.*,
+        if(said.item_no = 3, unnamed.lacking, null) as lacking,
         max(said.grade) over item as best_grade,
         min(posts.posted_at) over item as partly_at,
+        min(posts.posted_lo) over grade as can_be_from,
         row_number() over (
             partition by said.item_no
             order by said.grade desc, posts.posted_at asc, posts.evidence asc, said.words asc
         ) as place
     from said
     inner join posts using (evidence)
-    window item as (partition by said.item_no)
+    left join unnamed using (evidence)
+    window
+        item as (partition by said.item_no),
+        grade as (partition by said.item_no, said.grade)
 ),
 
 counted as (
@@ -398,7 +459,17 @@ select
     coalesce(counted.posts, 0) as posts,
     items.item_no <= 12 or review.is_closed as is_due,
     items.required_elsewhere,
-    edited_out.edited_out_at
+    edited_out.edited_out_at,
+    told.can_be_from as first_disclosed_lo,
+    case
+        when told.can_be_from < told.posted_at
+            then
+                'by ' || utc(told.posted_at) || ' at the latest; the post of '
+                || utc(told.can_be_from)
+                || if(told.edited_before_at is null, ' tells it too, but was', ' was')
+                || ' edited later, and its earlier wording is not on record'
+    end as limitation,
+    told.lacking
 from items
 inner join review on review.incidents > 0
 left join told on items.item_no = told.item_no and told.place = 1

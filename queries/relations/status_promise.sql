@@ -13,10 +13,11 @@
 -- promise = "The words."
 -- due_at = "When the next update was due."
 -- next_posted_at = "Next update of the same incident; NULL where none is on record."
--- verdict = "`kept` (within the tolerance), `broken`, or `undetermined` where the record ends before."
+-- verdict = "`kept` (within the tolerance), `broken`, or `undetermined` where the record ends before, or where the update was edited after the time due and its earlier words are not on record."
 -- late_minutes = "Next update after the time due, in minutes; negative where it was early."
 -- evidence = "The update."
 -- next_evidence = "The next update."
+-- edited_before_at = "When the page says that the update was edited, where the earliest copy is from after that: what it promised before is not on record; NULL otherwise."
 -- ///
 with posts as (
     select
@@ -25,6 +26,7 @@ with posts as (
         said.state,
         said.body,
         said.evidence,
+        said.edited_before_at,
         post.posted_at,
         post.posted_at at time zone 'UTC' as posted_utc,
         lead(post.posted_at) over incident as next_posted_at,
@@ -145,6 +147,7 @@ select
     due_at,
     next_posted_at,
     case
+        when edited_before_at > due_at then 'undetermined'
         when next_posted_at <= due_at + policy_minutes('promise_tolerance_minutes') then 'kept'
         when next_posted_at is not null then 'broken'
         when record_ends_at > due_at + policy_minutes('promise_tolerance_minutes') then 'broken'
@@ -152,7 +155,8 @@ select
     end as verdict,
     round((epoch_us(next_posted_at) - epoch_us(due_at)) / 60e6, 6) as late_minutes,
     evidence,
-    next_evidence
+    next_evidence,
+    edited_before_at
 from dated
 where due_at is not null
 order by posted_at, incident_id, evidence
