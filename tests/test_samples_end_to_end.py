@@ -123,6 +123,19 @@ def test_each_backup_tool_of_the_standby_case_is_held_against_its_own_rhythm(sta
     assert not rows(standby, "from protection_gap where asset_id = 'vm'")
 
 
+def test_a_claim_is_held_against_records_that_come_after_it(standby: Path) -> None:
+    cited = rows(
+        standby,
+        "select claim.occurred_at as claimed_at, sample.sampled_at as shown_at "
+        "from (select occurred_at, unnest(evidence) as cited from finding where rule = 'EQ-05' "
+        "and status = 'exception' and subject = 'pg-standby') as claim "
+        "join replication_sample as sample "
+        "on claim.cited = concat(sample.source_id, ':', sample.record_no)",
+    )
+    assert len(cited) == 4
+    assert all(row["shown_at"] > row["claimed_at"] for row in cited)
+
+
 def test_the_standby_case_has_no_recovery(standby: Path) -> None:
     assert not rows(standby, "from incident_phase where phase = 'recovery'")
 

@@ -21,8 +21,8 @@
 --     "missed_cadence_factor", "safe_words"]
 -- limitations = """
 -- A claim is known by its action or by plain words; a claim in other words is not tested. Telemetry
--- counts within the cadence that follows the claim. Two records are taken to be of one job by
--- nearness in time and by what they name."""
+-- counts up to the time at which the next copy is due after the claim. Two records are taken to be of
+-- one job by nearness in time and by what they name."""
 -- ///
 with
 
@@ -97,7 +97,7 @@ stated as (
         )
 ),
 
--- What each job of the subject shows within the cadence that follows the claim.
+-- What each job of the subject shows by the time that its next copy is due.
 answer as (
     select
         stated.event,
@@ -121,8 +121,28 @@ answer as (
             and job_run.last_sample_at > stated.occurred_hi
         ) as is_bad,
         any_value(job_run.next_cadence) as next_cadence,
-        list(job_run.evidence order by job_run.evidence) filter (
+        min(job_run.started_at) filter (
+            where job_run.worth = 'good' and job_run.started_at > stated.occurred_hi
+        ) as good_at,
+        max(job_run.last_sample_at) as ends_at,
+        arg_max(
+            {
+                'job': coalesce(job_run.job_id || ' of ', '') || job_run.asset_id,
+                'reads': if(job_run.worth = 'stale', 'a copy beyond the limit', job_run.state),
+                'samples': job_run.samples,
+                'last_at': job_run.last_sample_at
+            },
+            (job_run.samples, job_run.last_sample_at, job_run.evidence)
+        ) filter (
             where job_run.worth in ('bad', 'stale')
+            and job_run.started_at <= stated.occurred_lo + job_run.next_cadence
+            and job_run.last_sample_at > stated.occurred_hi
+        ) as longest,
+        -- Of a run that began before the claim the end alone is known to lie after it.
+        list(if(
+            job_run.started_at > stated.occurred_hi, job_run.evidence, job_run.last_evidence
+        )) filter (
+            where job_run.worth <> 'good'
             and job_run.started_at <= stated.occurred_lo + job_run.next_cadence
             and job_run.last_sample_at > stated.occurred_hi
         ) as evidence
@@ -163,7 +183,13 @@ measured as (
             where not coalesce(answer.is_good, false)
             and (answer.is_bad or continued.event is not null)
         ) as bad,
-        pointers(list(list_concat(answer.evidence, flatten(continued.evidence))) filter (
+        min(answer.good_at) as good_at,
+        max(answer.ends_at) as ends_at,
+        arg_max(
+            answer.longest, (answer.longest.samples, answer.longest.last_at, answer.series)
+        ) filter (where not coalesce(answer.is_good, false)) as longest,
+        -- The gap is cited where the job says nothing after the claim.
+        pointers(list(coalesce(answer.evidence, flatten(continued.evidence), [])) filter (
             where not coalesce(answer.is_good, false)
         )) as evidence
     from answer
@@ -230,10 +256,32 @@ operator_claim as (
         'The record of ' || stated.action || ' on ' || stated.target || ' at '
         || utc(stated.occurred_at) || ' states "' || coalesce(stated.message[:120], stated.action)
         || '"; ' || case
+            when measured.bad > 0 and measured.good = 0
+                then
+                    if(
+                        measured.jobs = 1, 'its job shows no good copy',
+                        'none of the ' || measured.jobs
+                        || ' jobs that tell of it shows a good copy'
+                    )
+                    || coalesce(
+                        ' until ' || utc(measured.good_at),
+                        ' after it, up to the end of the record at ' || utc(measured.ends_at)
+                    )
+                    || coalesce(
+                        '; ' || measured.longest.job || ': '
+                        || if(
+                            measured.longest.samples = 1, 'one sample reads ',
+                            measured.longest.samples || ' samples in a row read '
+                        )
+                        || measured.longest.reads || ', the last at '
+                        || utc(measured.longest.last_at),
+                        ''
+                    )
             when measured.event is not null
                 then
-                    'in the cadence that follows, ' || measured.good || ' of ' || measured.jobs
-                    || ' jobs show a good recovery point and ' || measured.bad || ' show none'
+                    measured.good || ' of the ' || measured.jobs || ' jobs that tell of it show a '
+                    || 'good copy by the time that the next is due, and ' || measured.bad
+                    || ' show none'
             when observed.last_state = 'removed' then 'the asset was removed'
             when observed.state_after is not null
                 then
@@ -327,7 +375,7 @@ safety_claim as (
             when used.runs = 0 then 'its dependents have no telemetry on record'
             else
                 used.in_use || ' of ' || used.dependents
-                || ' dependents show use in the cadence that follows'
+                || ' dependents show use after it, by the time that their next is due'
         end || '.' as reason,
         list_concat([safe.event], coalesce(used.evidence[:20], [])) as evidence
     from safe
