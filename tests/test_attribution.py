@@ -150,8 +150,32 @@ def test_a_step_on_what_the_fallen_depend_on_comes_first() -> None:
     assert (first["rank"], first["event"], first["change_id"]) == (1, "1:500", "C500")
     assert first["p_value"] <= 0.05 and first["placebos"] >= 39
     assert (first["rank_by_topology"], first["action_term"]) == (1, 0)
-    assert "10 of 10 machines that depend on its target fell" in first["explanation"]
+    assert (
+        "10 of 10 machines that depend on its target can have fallen within the interval of the "
+        "onset, and 0 of " in first["explanation"]
+    )
     assert first["score"] > second["score"] + 3
+    # One that was down before is told, and counts neither for the step nor against it.
+    gaps[0][1:3] = [at(580), at(581)]
+    (other, *_) = candidates(operation_event=steps, machine_fall=gaps, onset=onset)
+    assert (
+        "9 of 10 machines that depend on its target can have fallen within the interval of the "
+        "onset, 1 was in a gap before, and 0 of " in other["explanation"]
+    )
+
+
+def test_where_chance_does_as_well_the_row_says_how_often() -> None:
+    gaps, onset = falls(random.Random(1), 600, machines()[:20])
+    found = candidates(
+        operation_event=routine(random.Random(1), 60, 400), machine_fall=gaps, onset=onset
+    )
+    none = found[0]
+    assert (none["rank"], none["p_value"] > 0.05) == (0, True)
+    assert none["explanation"] == (
+        "No operation step stands out beyond chance at the limit of 5 %: "
+        f"p = {none['p_value']:.3f} against {none['placebos']} comparable moments without an "
+        "onset, corrected for the scopes tested."
+    )
 
 
 def test_a_step_after_the_onset_is_no_candidate() -> None:

@@ -88,7 +88,7 @@ class _Onset:
     universe: int
     topology_term: Floats  # NaN where nothing is on record about the target
     topology_score: Floats  # the same, 0 where nothing is on record
-    inside: NDArray[np.int64]  # columns: fell and depend on it, depend on it
+    inside: NDArray[np.int64]  # what depends on it: fell, fell or stood, was down before
 
 
 def run(store: Store) -> Mapping[str, Sequence[Sequence[Any]]]:
@@ -202,30 +202,32 @@ def _fleet(store: Store) -> _Fleet:
 
 def _onset(row: Mapping[str, Any], steps: _Steps, fleet: _Fleet) -> _Onset:
     lo, hi = row["onset_lo"].timestamp(), row["onset_hi"].timestamp()
-    fallen, standing = set(), set()
+    fallen, standing, down = set(), set(), set()
     members = set(_members(row, fleet))
     for machine in fleet.machines:
         gaps = fleet.gaps.get(machine, ())
         if any(start <= hi and began >= lo for start, began, _ in gaps):
             # What fell elsewhere at the time has an onset of its own.
             fallen.update({machine} & members)
-        elif not any(began < lo < ended for _, began, ended in gaps):
-            standing.add(machine)  # neither fell nor was down already
+        elif any(began < lo < ended for _, began, ended in gaps):
+            down.add(machine)  # before: neither fell nor stood
+        else:
+            standing.add(machine)
     universe = fallen | standing
-    counts: dict[tuple[str, int], tuple[int, int]] = {}
+    counts: dict[tuple[str, int], tuple[int, int, int]] = {}
     terms, inside = [], []
     for target, at in zip(steps.targets, steps.lo, strict=True):
         if target is None or target not in fleet.known:
             terms.append(np.nan)
-            inside.append((0, 0))
+            inside.append((0, 0, 0))
             continue
         # What depends on a target differs only from one end of validity to the next.
         era = bisect_right(fleet.eras.get(target, ()), at)
         if (target, era) not in counts:
             zone = {name for name, a, b in fleet.reach.get(target, ()) if a <= at < b} | {target}
-            counts[target, era] = len(zone & fallen), len(zone & universe)
-        hit, size = counts[target, era]
-        inside.append((hit, size))
+            counts[target, era] = len(zone & fallen), len(zone & universe), len(zone & down)
+        hit, size, _ = counts[target, era]
+        inside.append(counts[target, era])
         ratio = _scan(hit, size, len(fallen), len(universe))
         told = ratio + np.log(1 - TOPOLOGY_MAY_MISS)
         terms.append(float(np.logaddexp(np.log(TOPOLOGY_MAY_MISS), told)))
@@ -238,7 +240,7 @@ def _onset(row: Mapping[str, Any], steps: _Steps, fleet: _Fleet) -> _Onset:
         len(universe),
         np.array(terms, dtype=np.float64),
         np.nan_to_num(np.array(terms, dtype=np.float64)),
-        np.array(inside, dtype=np.int64).reshape(-1, 2),
+        np.array(inside, dtype=np.int64).reshape(-1, 3),
     )
 
 
@@ -399,8 +401,9 @@ def _rows(
         )
     elif best is not None and best > ALPHA:
         text = (
-            "No operation step explains this beyond chance: some step scores as high at a share of "
-            f"{best:.2f} of {len(placebo)} comparable moments without an onset."
+            f"No operation step stands out beyond chance at the limit of {100 * ALPHA:.0f} %: "
+            f"p = {best:.3f} against {len(placebo)} comparable moments without an onset, corrected "
+            "for the scopes tested."
         )
         rows.append(
             [*head, None, None, 0, *[None] * 3, round(best, 6), text, *[None] * 2, len(placebo),
@@ -444,11 +447,12 @@ def _explanation(
     what = step["action"] + (f" on {step['target']}" if step["target"] else "")
     counted = "what depends on its target is not on record"
     if known:
-        hit, size = (int(each) for each in inside)
+        hit, size, down = (int(each) for each in inside)
         others = onset.universe - size
+        before = f"{down} {'was' if down == 1 else 'were'} in a gap before, " if down else ""
         counted = (
-            f"{hit} of {size} machines that depend on its target fell within the "
-            f"interval of the onset, and "
+            f"{hit} of {size + down} machines that depend on its target can have fallen within "
+            f"the interval of the onset, {before}and "
             + (f"{onset.fallen - hit} of {others} others" if others else "no other is on record")
         )
     return f"{what} at {at}, {_lag(onset.lo - step['hi'], onset.hi - step['lo'])}; {counted}"
