@@ -14,6 +14,7 @@ from toolkit.casefile import CaseFolder
 from toolkit.ingest.load import ingest
 from toolkit.rebuild import rebuild
 from toolkit.report import opening
+from toolkit.report.incident import rivals
 from toolkit.report.words import rule_list
 from toolkit.store import Store
 
@@ -130,7 +131,10 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     assert "For none of these machines is region, partner or type on record." in text
     assert "Impact by partner" not in text  # it would repeat the one row of the regions
     # The pause of a machine on the day before is counted, and the onset is no first impact of it.
-    assert "First impact: with the onset; earlier gaps apart from it are counted too." in text
+    assert (
+        "Of the machines hit, 1 had only gaps apart from the onset; their hours and data are "
+        "counted here too. With it fell: not stated 6."
+    ) in text
     assert (
         "All 6 machines that fell replicate to vault-1; of the others, none does. In 6 of 6 gaps "
         "their jobs report “vault-1: index not readable”."
@@ -200,11 +204,11 @@ def test_steps_of_nearly_the_same_score_are_not_set_apart() -> None:
         {"rank": no, "score": score, "action": "stop", "target": f"db-{no}"}
         for no, score in enumerate(scores, start=1)
     ]
-    assert opening._near(rows, rows[0]) == (
+    assert opening._near(rivals(rows), rows[0]) == (
         "2 further steps score within 1 of it, so that the score hardly sets it apart: "
         "stop of db-3 and stop of db-4. "
     )
-    assert opening._near(rows[:2], rows[0]) == ""
+    assert opening._near(rivals(rows[:2]), rows[0]) == ""
 
 
 _NOUNS = (

@@ -124,15 +124,18 @@ def test_the_opening_tells_the_machines_of_the_onset_apart_from_those_that_fell_
     onset = {"onset_at": at, "onset_lo": at, "onset_hi": at, "affected": 2, "population": 5}
     rows = {"machine_impact": machines, "machine_recovery": machines}
     facts = SimpleNamespace(
-        rows=lambda relation: rows.get(relation, []), zone=UTC, has_telemetry=True
-    )
+        rows=lambda relation: rows.get(relation, []), zone=UTC, has_telemetry=True,
+        date=lambda at: f"{at:%-d %B %Y}", count=lambda relation: 0,
+    )  # fmt: skip
     incident = SimpleNamespace(
         facts=facts, onset=onset, trigger=None, triggers=[], operation=None, reviewed=[],
-        operations={}, exceptions=[], findings=[],
+        operations={}, exceptions=[], findings=[], rivals=[],
     )  # fmt: skip
     told = "".join(
         part if isinstance(part, str) else part.text
         for part in opening.sentence(cast(Any, incident), board=True)
     )
-    assert "for 1 of 5 machines at the onset, and for 1 more while it lasted" in told
+    assert "stood still for 1 of 5 machines, and the evidence ties no operation" not in told
+    assert "stood still for 1 of 5 machines" in told
+    assert told.endswith(" While it lasted, 1 more machine fell.")
     assert recovery._whose(cast(Any, facts)).startswith("1 machine that fell with the onset and 1 ")

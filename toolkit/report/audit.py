@@ -99,7 +99,7 @@ _PAPERS = (
     ("WP-E", "Impact", "", "relations machine_impact, region_impact"),
     ("WP-F", "Communication", "", "relations communication, disclosure; shown in the review"),
     ("WP-G", "Findings", "findings", "Findings"),
-    ("WP-H", "Responses and actions", "findings", "at each finding; actions in the review"),
+    ("WP-H", "Responses (actions: in the review)", "findings", "at each finding"),
     ("WP-I", "Limits of the evidence, requests", "limits", "Limits of the evidence"),
     ("WP-J", "Sign-offs, versions", "sign-off", "Sign-off and version history"),
     ("WP-K", "Queries, policy, manifest", "queries", "Query register; manifest.jsonl"),
@@ -451,14 +451,14 @@ def request_table(facts: CaseFacts) -> Table | None:
     if not rows:
         return None
     return Table(
-        "Evidence that would settle what is open",
+        "Evidence that the tests lack",
         columns("No. {5} | What {26} | Who holds it {20} | Why {40} | Rules"),
         tuple(
             (
                 str(row["request_no"]),
                 str(row["what"]),
                 str(row["holder"]),
-                re.sub("^session:", "Unregistered session ", str(row["why"] or "")),
+                re.sub("^session:", "Session ", str(row["why"] or "")),
                 rule_list(row["rules"] or ()),
             )
             for row in rows

@@ -23,7 +23,7 @@ from toolkit.report.model import (
     Panel,
     SmallMultiples,
 )
-from toolkit.report.words import be, capital, listed, number, percent, plural
+from toolkit.report.words import be, capital, listed, number, percent, plural, some
 
 
 def present(*figures: Figure | None) -> list[Figure]:
@@ -261,8 +261,8 @@ _SHOWN = {"ok": "held", "undetermined": "undetermined", "not_run": "not_run"}
 def barriers(incident: Incident) -> Figure | None:
     """Which checks stood between the operation under review and harm, by what its tests found."""
     operation = incident.operation
-    if operation is None:
-        return None
+    if operation is None or len(incident.reviewed) > 1:
+        return None  # no arrow leads from one of several that go as well with the onset
     found = [
         Barrier(name, _SHOWN.get(row["status"], differs), str(row["reason"]))
         for rule, name, differs in _CHECKS
@@ -306,9 +306,20 @@ def _step(incident: Incident, name: str) -> str:
     event = incident.trigger
     if event is None:
         return capital(name)
-    target = f" of {event['target']}" if event["target"] else ""
-    return capital(
-        f"{event['action']}{target}, {name}, at {incident.facts.when(event['occurred_at'])}"
+    first = min(
+        (row for row in incident.triggers if row["operation_id"] == event["operation_id"]),
+        key=lambda row: row["occurred_at"],
+    )
+    targets = sorted(
+        {
+            str(row["target"])
+            for row in incident.triggers
+            if row["operation_id"] == event["operation_id"] and row["target"]
+        }
+    )
+    of = f" of {some(targets)}" if targets else ""
+    return (
+        f"{capital(name)}: {event['action']}{of}, from {incident.facts.when(first['occurred_at'])}"
     )
 
 
@@ -321,7 +332,7 @@ def _outcome(incident: Incident) -> str:
     of = f" of {number(onset['population'])}" if onset["population"] else ""
     return (
         f"{number(count)}{of} {be(onset['population'] or count, 'machine', 'machines')} "
-        f"{'fell with the onset,' if fell else 'degraded; the onset lies'} "
+        f"{'fell with the onset, which began' if fell else 'degraded; the onset lies'} "
         f"{incident.facts.between(onset['onset_lo'], onset['onset_hi'])}"
     )
 

@@ -10,7 +10,7 @@ from toolkit.report import impact
 from toolkit.report.facts import CaseFacts, Pointer, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Source, Text
-from toolkit.report.words import be, listed, number, percent, plural, size, some, span
+from toolkit.report.words import be, cut, listed, number, percent, plural, size, some, span
 
 
 def of(incident: Incident, *, board: bool) -> tuple[tuple[str, Text], ...]:
@@ -30,12 +30,14 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     machines = facts.rows("machine_impact")
     if machines:
         yield from _of_machines(facts, machines, board)
+    if onset is not None and incident.trigger is None:
+        yield from _in_common(facts, board)
     forecast = latest_forecast(facts.rows("recovery_forecast"))
     if forecast is not None:
         yield (
             "Forecast of the end",
-            f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 draws, for "
-            f"{plural(forecast['remaining'], 'machine')}" + _slowest(facts, forecast),
+            f"for {plural(forecast['remaining'], 'machine')}, {_first(facts, forecast)} to "
+            f"{_late(facts, forecast)} in 8 of 10 simulated recoveries" + _slowest(facts, forecast),
             "recovery_forecast",
         )
     yield from _of_page(incident)
@@ -146,6 +148,22 @@ def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:
     yield "First alert", told, "incident_phase, alert"
 
 
+def _in_common(facts: CaseFacts, board: bool) -> Iterable[tuple[str, str, str]]:
+    """The one target of all machines that fell, with what their jobs reported of it."""
+    row = next(
+        (row for row in facts.rows("shared_target") if 1 < row["struck"] == row["struck_here"]),
+        None,
+    )
+    if row is not None:
+        said = f"; their jobs report “{cut(row['error'], 100)}”" if row["error"] and board else ""
+        target = row["target_asset"] if board else "one and the same target"
+        yield (
+            "In common",
+            f"all {number(row['struck'])} that fell replicate to {target}{said}",
+            "shared_target",
+        )
+
+
 def _open_before(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
     """Actions of earlier incidents that were past due and open when it began."""
     began = onset["onset_lo"] or onset["onset_at"]
@@ -200,6 +218,17 @@ def _of_machines(
         else "how much is not on record",
         "machine_impact",
     )
+    blocked = [row for row in machines if row.get("failover_blocked_hours") is not None]
+    hours = sum(row["failover_blocked_hours"] for row in blocked)
+    if hours:
+        rest = len(machines) - len(blocked)
+        yield (
+            "Could not fail over",
+            f"{number(sum(row['failover_blocked_hours'] > 0 for row in blocked))} machines, "
+            f"{number(round(hours))} hours in all"
+            + (f"; of {number(rest)} it is not known" if rest else ""),
+            "machine_impact",
+        )
     states = Counter(impact.state(row) for row in machines)
     told = [f"{number(states[key])} {word}" for key, word in impact.CLASSES.items() if states[key]]
     yield "At the end of the record", listed(told), "machine_impact"
@@ -229,7 +258,10 @@ def _slowest(facts: CaseFacts, whole: Row) -> str:
     if not parts:
         return ""
     last = max(parts, key=lambda row: (row["p90_at"] or end, str(row["scope"])))
-    return f"; {last['scope']} alone up to {_without_year(_late(facts, last), _late(facts, whole))}"
+    return (
+        ", if capacity that one region frees passes to the others; if not, up to "
+        f"{_without_year(_late(facts, last), _late(facts, whole))} in {last['scope']}"
+    )
 
 
 def _first(facts: CaseFacts, forecast: Row) -> str:

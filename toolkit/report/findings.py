@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
@@ -24,6 +25,7 @@ from toolkit.report.model import (
 from toolkit.report.words import be, capital, cut, number, plural
 
 RECORDS = 4  # records of evidence printed on the page of a finding
+READ = 60  # records looked into to choose these
 PAGES = 36  # beyond so many exceptions, those of one rule in other operations share a page
 
 
@@ -73,7 +75,9 @@ def section(incident: Incident) -> Section:
             ""
             if len(pages) == len(exceptions)
             else (" Those of one rule outside of the operation under review share a page.")
-        ),
+        )
+        + " Codes are those of published schemes (HFACS, SHERPA, CREAM, STPA, DORA); they class "
+        "what the record shows, so that cases can be compared, and judge nobody.",
         query="finding",
     )
     return Section(
@@ -229,7 +233,8 @@ def _cause(incident: Incident, row: Row) -> str:
 
 
 def _reperform(facts: CaseFacts, column: str, value: str) -> Paragraph:
-    command = f"postmortem query {facts.case_id} finding --where \"{column} = '{value}'\""
+    where = f"{column} = '{value}'" + (" and status = 'exception'" if column == "rule" else "")
+    command = f'postmortem query {facts.case_id} finding --where "{where}"'
     return Paragraph(("To re-perform: ", Code(command)))
 
 
@@ -298,6 +303,21 @@ def _when(facts: CaseFacts, row: Row) -> str:
     return f" Stands at {when} in the order of events."
 
 
+def _telling(facts: CaseFacts, rows: Iterable[Row], cited: list[Pointer]) -> list[Pointer]:
+    """Those that name an asset of which the condition speaks come before the others."""
+    if len(cited) <= RECORDS:
+        return cited
+    told = " ".join(str(row["reason"]) for row in rows)
+    words = set(re.findall(r"[\w.-]*\w", told))
+    names = [str(row["asset_id"]) for row in facts.rows("known_asset") if row["asset_id"] in words]
+
+    def silent(pointer: Pointer) -> bool:
+        found = facts.record(pointer)
+        return found is None or not any(name in found[1] for name in names)
+
+    return sorted(cited[:READ], key=silent) + cited[READ:]
+
+
 def _codes(rule: Row) -> Text:
     """The codes that the record alone decides; candidates wait for a named reviewer, unprinted."""
     return ", ".join(rule.get("codes") or ()) or "none"
@@ -308,6 +328,7 @@ def _evidence(facts: CaseFacts, *rows: Row) -> Iterable[Block]:
     events = [pointer for row in rows if (pointer := Pointer.read(row["event"]))]
     cited = [Pointer.read(text) for row in rows for text in row["evidence"] or ()]
     pointers = list(dict.fromkeys([*events, *(pointer for pointer in cited if pointer)]))
+    pointers[len(set(events)) :] = _telling(facts, rows, pointers[len(set(events)) :])
     if not pointers:
         yield Paragraph(
             "Evidence: the deviation is that no record is there; the queries name what was "

@@ -216,11 +216,7 @@ def impact_table(
                     if any(row["notified_at"] for row in rows)
                     else ()
                 ),
-                *(
-                    ("First impact: with the onset; earlier gaps apart from it are counted too.",)
-                    if any(_is_earlier(facts, row, key) for row in rows)
-                    else ()
-                ),
+                *_apart(rows, key),
                 *(
                     (f"{number(rest)} less affected ones stand in partners.csv.",)
                     if rest > 0
@@ -231,13 +227,21 @@ def impact_table(
     )
 
 
-def _is_earlier(facts: CaseFacts, impact: Row, key: str) -> bool:
-    """Whether a machine that is counted here had a gap before the first impact that is told."""
-    first = impact["first_impact_at"]
-    return first is not None and any(
-        row[key] == impact[key] and row["first_gap_at"] is not None and row["first_gap_at"] < first
-        for row in facts.rows("machine_impact")
-    )
+def _apart(rows: list[Row], key: str) -> Iterable[str]:
+    """How many machines are counted that did not fall with the onset, which other pages tell."""
+    apart = [
+        row
+        for row in rows
+        if row["machines_struck"] is not None and row["machines_impacted"] > row["machines_struck"]
+    ]
+    if apart:
+        extra = sum(row["machines_impacted"] - row["machines_struck"] for row in apart)
+        told = [f"{row[key] or 'not stated'} {number(row['machines_struck'])}" for row in apart[:6]]
+        yield (
+            f"Of the machines hit, {number(extra)} had only gaps apart from the onset; their hours "
+            f"and data are counted here too. With it fell: {', '.join(told)}"
+            f"{'; of the others, all that were hit.' if len(apart) < len(rows) else '.'}"
+        )
 
 
 def _notice(facts: CaseFacts, row: Row) -> str:

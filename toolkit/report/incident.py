@@ -58,9 +58,18 @@ class Incident:
         return self.triggers[0] if self.triggers else None
 
     @cached_property
+    def rivals(self) -> list[Row]:
+        """Steps that go about as well with the onset as the first one."""
+        return rivals(self.candidates())
+
+    @cached_property
     def reviewed(self) -> list[Row]:
-        """The operations that the triggers belong to."""
-        names = dict.fromkeys(event["operation_id"] for event in self.triggers)
+        """The operations that the triggers belong to, and those of steps that go as well with the
+        onset."""
+        found = [event["operation_id"] for event in self.triggers]
+        if found:
+            found += [row["operation_id"] for row in self.rivals]
+        names = dict.fromkeys(found)
         return [self.operations[name] for name in names if name in self.operations]
 
     def candidates(self, kind: str = "all", scope: str = "all") -> list[Row]:
@@ -134,6 +143,11 @@ class Incident:
     def rules(self) -> dict[str, Row]:
         return {row["rule"]: row for row in self.facts.rows("rule_catalogue")}
 
+    def criteria(self, rule: str) -> str:
+        """What a rule asks for, in its own words."""
+        known = self.rules.get(rule)
+        return str(known["criteria"]) if known is not None else ""
+
     @cached_property
     def phases(self) -> list[Row]:
         return self.facts.rows("incident_phase")
@@ -150,7 +164,16 @@ class Incident:
         row = self.operations.get(operation_id)
         if row is not None and row["change_id"]:
             return f"change {row['change_id']}"
-        return f"unregistered session {operation_id.removeprefix('session:')}"
+        return f"session {operation_id.removeprefix('session:')}"
+
+
+def rivals(candidates: list[Row]) -> list[Row]:
+    """Those whose score hardly differs from that of the first: the score is a log-likelihood
+    ratio, so that within 1 a step is less than e times (2.7) less likely."""
+    best = next((row for row in candidates if row["rank"] == 1), None)
+    if best is None:
+        return []
+    return [row for row in candidates if row["rank"] > 1 and best["score"] - row["score"] < 1]
 
 
 def _stamp(at: datetime | None) -> float:

@@ -23,14 +23,12 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             return (
                 f"From {facts.date(first['first_posted_at'])}, ",
                 Strong(f"the status page tells of “{first['title'] or first['incident_id']}”"),
-                f"{more}. No replication telemetry is among the evidence, so it does not show "
-                "whether and when replication was impaired.",
+                f"{_where_by_the_page(facts)}{more}. No replication telemetry is among the "
+                "evidence, so it does not show whether and when replication was impaired.",
             )
     if onset is None:
         return (
-            "No impairment of replication is on record: the share of machines without a current "
-            f"recovery point never reached {percent(facts.policy('degraded_share'))}, from which "
-            f"they count as degraded.{_work(incident, board)}"
+            f"No impairment of replication is on record: {_never(facts)}.{_work(incident, board)}"
             if facts.has_telemetry
             else "No replication telemetry is among the evidence, so it does not show whether and "
             "when replication was impaired."
@@ -42,7 +40,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     partners = {row["organization"] for row in struck if row["organization"]}
     where = f" in {listed(regions)}" if regions else ""
     later = (onset["affected"] or 0) - count
-    more = f" at the onset, and for {number(later)} more while it lasted" if later > 0 else ""
+    more = f" While it lasted, {plural(later, 'more machine')} fell." if later > 0 else ""
     known = {row["organization"] for row in facts.rows("known_asset") if row["organization"]}
     whose = f", of {_of_known(len(partners), len(known))}" if partners else ""
     still = [row for row in machines if row["open"]]
@@ -59,7 +57,31 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             f"replication stood still for {number(count)} of "
             f"{plural(onset['population'], 'machine')}{where}"
         ),
-        f"{whose}{more}, {_during(incident, board)}.{rest}",
+        f"{whose}, {_during(incident, board)}.{rest}{more}",
+    )
+
+
+def _where_by_the_page(facts: CaseFacts) -> str:
+    """The regions that the page shows as impaired."""
+    regions = sorted(
+        {
+            str(row["region"])
+            for row in facts.rows("status_region")
+            if row["kind"] == "incident"
+            and row["region"]
+            and row["component_status"] not in (None, "operational")
+        }
+    )
+    return f" in {some(regions)}" if regions else ""
+
+
+def _never(facts: CaseFacts) -> str:
+    """How far from degraded the machines stayed."""
+    if not facts.count("protection_gap"):
+        return "no machine was without a current recovery point at any time of the record"
+    return (
+        "the share of machines without a current recovery point never reached "
+        f"{percent(facts.policy('degraded_share'))}, from which they count as degraded"
     )
 
 
@@ -118,15 +140,35 @@ def _during(incident: Incident, board: bool) -> str:
             if incident.operations
             else "and no operation is on record that could be compared with it"
         )
-    began, ended = operation["started_at"], operation["ended_at"]
-    known = began is not None and ended is not None
-    running = known and began <= onset["onset_hi"] and ended >= onset["onset_lo"]
+    running = [
+        row
+        for row in incident.reviewed
+        if row["started_at"] is not None
+        and row["ended_at"] is not None
+        and row["started_at"] <= onset["onset_hi"]
+        and row["ended_at"] >= onset["onset_lo"]
+    ]
     when = "while" if running else "near the time when"
-    if operation["change_id"]:
-        name = f"the registered change {operation['change_id']}" if board else "planned maintenance"
-        title = f" ({operation['title']})" if board and operation.get("title") else ""
-        return f"{when} {name}{title} was being carried out"
-    return f"{when} work under no registered change was being carried out"
+    concerned = running or incident.reviewed
+    if any(row["change_id"] is None for row in concerned):
+        return f"{when} work {unregistered(incident.facts)} was being carried out"
+    if not board:
+        return f"{when} planned maintenance was being carried out"
+    named = [
+        f"the registered change {row['change_id']}"
+        + (f" ({row['title']})" if row.get("title") else "")
+        for row in concerned
+    ]
+    return f"{when} {listed(named)} {be(len(named), 'was', 'were')} being carried out"
+
+
+def unregistered(facts: CaseFacts) -> str:
+    """What can be said of work without a change: an absent register shows of none that it lacks."""
+    return (
+        "under no registered change"
+        if facts.count("change")
+        else "for which no register of changes is among the evidence"
+    )
 
 
 def _days(facts: CaseFacts, lo: datetime, hi: datetime) -> str:
@@ -171,8 +213,14 @@ def _tie(incident: Incident, board: bool) -> Text:
         return "No step of an operation is on record that could be compared with the onset."
     under = f" under {incident.operation_name(best['operation_id'])}" if board else ""
     step = f"{best['action']} of {best['target']}{under}"
-    alike, near = _alike(candidates, best), _near(candidates, best)
-    close = bool(alike or near)
+    if incident.rivals and not board:
+        return (
+            "Of the steps on record none stands out: several go about equally well with the onset "
+            "by time and by which machines fell. Whether one of them led to it is for the review "
+            "board to judge."
+        )
+    alike, near = _alike(candidates, best), _near(incident.rivals, best)
+    close = bool(incident.rivals)
     parts: list[Inline] = [
         *(
             ("Of the steps on record none stands out. By a narrow margin, ", step)
@@ -180,6 +228,7 @@ def _tie(incident: Incident, board: bool) -> Text:
             else ("Of all steps on record, ", Strong(step))
         ),
         f" {_fit(candidates, best)}: {_counted(best)}. ",
+        *_by_region(incident, best),
         alike,
         near,
         _within(candidates, best, incident.onset) if close else "",
@@ -191,12 +240,27 @@ def _tie(incident: Incident, board: bool) -> Text:
     return tuple(parts)
 
 
+def _by_region(incident: Incident, best: Row) -> Iterable[Inline]:
+    """The first step of each region where another step of the same operation comes first in it."""
+    found = [
+        row
+        for row in incident.facts.rows("trigger_candidate")
+        if row["scope_kind"] == "region"
+        and row["rank"] == 1
+        and row["operation_id"] == best["operation_id"]
+    ]
+    if len({row["event"] for row in found}) < 2:
+        return
+    told = [f"{row['scope']}: {row['action']} of {row['target']}, {_counted(row)}" for row in found]
+    yield f"By region, {'; '.join(sorted(told))}. "
+
+
 def _fit(candidates: list[Row], best: Row) -> str:
     """What speaks for the first step. Where that it cannot be undone alone puts it first, another
     goes better with the onset, and it is named."""
     speaks = (best["topology_term"] or 0) >= 0.05
     better = max((row for row in candidates if row["rank"]), key=_bare)
-    if _bare(better) > _bare(best):
+    if _bare(better) > _bare(best) and better["event"] != best["event"]:
         told = (
             "ranks first, since a step that cannot be undone has more weight in the score; without "
             f"that weight, {_steps([better])} would. Which machines fell "
@@ -211,7 +275,7 @@ def _fit(candidates: list[Row], best: Row) -> str:
 
 def _bare(row: Row) -> float:
     """The score of a candidate by time and by which machines fell, whatever kind of step it is."""
-    return round((row["time_term"] or 0) + (row["topology_term"] or 0), 1)
+    return (row["time_term"] or 0) + (row["topology_term"] or 0)
 
 
 def _within(candidates: list[Row], best: Row, onset: Row | None) -> str:
@@ -266,19 +330,9 @@ def _steps(rows: list[Row]) -> str:
     return some([f"{row['action']} of {row['target'] or 'a target not on record'}" for row in rows])
 
 
-def _near(candidates: list[Row], best: Row) -> str:
-    """The further steps that score so little less that the first is hardly set apart.
-
-    The score is a log-likelihood ratio: within 1 of the first, a step is less than e times (2.7)
-    less likely.
-    """
-    near = [
-        row
-        for row in candidates
-        if row["rank"] > 1
-        and round(row["score"], 1) != round(best["score"], 1)
-        and best["score"] - row["score"] < 1
-    ]
+def _near(rivals: list[Row], best: Row) -> str:
+    """The further steps that score so little less that the first is hardly set apart."""
+    near = [row for row in rivals if round(row["score"], 1) != round(best["score"], 1)]
     if not near:
         return ""
     count = len(near)

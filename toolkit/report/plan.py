@@ -24,6 +24,7 @@ from toolkit.report.timeline import pointer_of, told
 from toolkit.report.words import (
     listed,
     number,
+    some,
 )
 
 
@@ -157,9 +158,9 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
     else:
         blocks.append(
             Paragraph(
-                "No procedure in force is known for this operation, so its steps cannot be "
-                "compared.",
-                query="operation",
+                "The record ties no procedure to this operation, so its steps cannot be compared."
+                + _on_file(facts),
+                query="operation, procedure",
             )
         )
     outside = [
@@ -170,7 +171,7 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
     if outside:
         blocks.append(
             Table(
-                "Actions on record that belong to no step",
+                "Actions on record that belong to no step" if steps else "Actions on record",
                 columns(
                     "Time {time 24} | Action {18} | Target {20} | Outcome {14} | "
                     "By {14} | Record {code}"
@@ -194,6 +195,14 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
         )
     title = incident.operation_name(name)
     return Section(f"plan-{_slug(name)}", title[:1].upper() + title[1:], tuple(blocks))
+
+
+def _on_file(facts: CaseFacts) -> str:
+    """The procedures that are on file, for kinds of work that this operation does not state."""
+    names = sorted({str(row["procedure"]) for row in facts.rows("procedure")})
+    if not names:
+        return ""
+    return f" On file for work whose kind is stated: {some(names)}."
 
 
 def _hands(facts: CaseFacts, operation: Row, events: list[Row]) -> Iterable[tuple[str, str]]:

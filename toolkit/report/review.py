@@ -164,7 +164,10 @@ def _went_well(incident: Incident) -> Section:
                     f"{incident.operation_name(operation['operation_id'])}",
                     columns("Tested for {30} | What the record shows"),
                     tuple(
-                        ((Strong(row["rule"]), f" {row['title']}"), str(row["reason"]))
+                        (
+                            (Strong(row["rule"]), f" {incident.criteria(row['rule'])}"),
+                            str(row["reason"]),
+                        )
                         for row in rows
                     ),
                     "finding",

@@ -23,8 +23,9 @@ from toolkit.report.model import (
     Text,
     without_source,
 )
-from toolkit.report.words import be, listed, number, plural, span
+from toolkit.report.words import be, cut, listed, number, plural, span
 
+LOSS_OF_DATA = 6  # of the items that a page should tell
 DECISIONS = 4  # printed on page one
 
 
@@ -50,8 +51,8 @@ def cover(incident: Incident) -> tuple[Block, ...]:
     ):  # fmt: skip
         if items:
             first = without_source(items[0])
-            more = f" {number(len(items) - 1)} more: " if items[1:] else " "
-            rows.append((label, (*first, more, Ref(label.lower(), target))))
+            more = (f" {number(len(items) - 1)} more: ", Ref(label.lower(), target))
+            rows.append((label, (*first, *(more if items[1:] else ()))))
     return (Facts(tuple(rows)),)
 
 
@@ -245,7 +246,8 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
         if not incident.facts.has_telemetry:
             yield (
                 "Whether replication stood still, for which machines and how long, and whether "
-                "data was lost: nothing that was measured is among the evidence.",
+                "data was lost: nothing that was measured is among the evidence"
+                f"{_page_says(incident)}.",
                 Source("machine_impact"),
             )
         return
@@ -265,8 +267,9 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
         )
     if still:
         yield (
-            f"When the {plural(len(still), 'machine')} without a current recovery point will have "
-            f"one{_forecast_or_not(incident.facts)}.",
+            f"When the {plural(len(still), 'machine')} without a current recovery point"
+            f"{', and not recorded as lost,' if lost else ''} will have one"
+            f"{_forecast_or_not(incident.facts)}.",
             Source("machine_impact"),
         )
     others = [row for row in machines if row["onset_relation"] != "struck"]
@@ -288,6 +291,19 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
             ),
             Source("machine_impact"),
         )
+
+
+def _page_says(incident: Incident) -> str:
+    """The page's own words on lost data, where it has any: they are a claim."""
+    row = next(
+        (
+            row
+            for row in incident.facts.rows("disclosure")
+            if row["item_no"] == LOSS_OF_DATA and row["matched_words"]
+        ),
+        None,
+    )
+    return f"; the page says “{cut(row['matched_words'], 120)}”" if row is not None else ""
 
 
 def _forecast_or_not(facts: CaseFacts) -> str:
@@ -334,8 +350,9 @@ def _recommendations(incident: Incident) -> Iterable[Text]:
             known.append(row)
     for recommendation, rows in list(told.items())[: DECISIONS - 1]:
         yield (
+            "Whether to adopt: ",
             recommendation.rstrip("."),
-            " (",
+            f" (rule{'s' if rows[1:] else ''} ",
             ", ".join(f"{row['rule']}{_usual(row)}" for row in rows),
             ").",
         )
@@ -343,7 +360,7 @@ def _recommendations(incident: Incident) -> Iterable[Text]:
     if others:
         names = [row["rule"] for rows in others for row in rows]
         yield (
-            f"The recommendations to {plural(len(names), 'further rule')} "
+            f"Whether to adopt the recommendations to {plural(len(names), 'further rule')} "
             f"({', '.join(names[:3])}{' …' if len(names) > 3 else ''}), set out under ",
             Ref("contributing factors", "factors"),
             ".",
@@ -352,29 +369,13 @@ def _recommendations(incident: Incident) -> Iterable[Text]:
 
 def _usual(row: Row) -> str:
     n, k = row["base_rate_n"], row["base_rate_k"]
-    return f"; {number(k or 0)} of {number(n)} earlier" if n else ""
+    return f", the same in {number(k or 0)} of {number(n)} earlier operations" if n else ""
 
 
 def _further(incident: Incident) -> Iterable[Text]:
+    """What else asks for a decision: the gravest first."""
     facts = incident.facts
-    silent = [
-        row for row in facts.rows("disclosure") if row["status"] == "absent" and row["is_due"]
-    ]
-    if silent:
-        yield (
-            f"Whether to tell partners what the page has not told: "
-            f"{'; '.join(str(row['item']) for row in silent)}.",
-            Source("disclosure"),
-        )
-    requests = facts.rows("evidence_request")
-    if requests:
-        yield (
-            f"Whether to obtain the {plural(len(requests), 'piece')} of evidence that would "
-            "settle what is open (",
-            Ref("list", "untested"),
-            ").",
-            Source("evidence_request"),
-        )
+    yield from _left_open(facts)
     late = [
         row
         for row in facts.rows("action_item")
@@ -388,4 +389,42 @@ def _further(incident: Incident) -> Iterable[Text]:
             Strong(listed([str(row["title"] or row["item_id"]) for row in late[:2]])),
             ").",
             Source("action_item"),
+        )
+    claims = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
+    if claims:
+        yield (
+            f"What is to be corrected in what was reported: {plural(len(claims), 'claim')} "
+            f"{be(len(claims))} contradicted by other records (rule EQ-05).",
+            Source("finding"),
+        )
+    silent = [
+        row for row in facts.rows("disclosure") if row["status"] == "absent" and row["is_due"]
+    ]
+    if silent:
+        yield (
+            f"Whether to tell partners what the page has not told: "
+            f"{'; '.join(str(row['item']) for row in silent)}.",
+            Source("disclosure"),
+        )
+    requests = facts.rows("evidence_request")
+    if requests:
+        yield (
+            f"Whether to obtain the {plural(len(requests), 'piece')} of evidence that the tests "
+            "lack (",
+            Ref("list", "untested"),
+            ").",
+            Source("evidence_request"),
+        )
+
+
+def _left_open(facts: CaseFacts) -> Iterable[Text]:
+    """Machines that are without protection when the record ends."""
+    still = [row for row in facts.rows("machine_impact") if row["open"]]
+    if still:
+        lost = sum(row["recovery_class"] == "lost" for row in still)
+        yield (
+            f"How the {plural(len(still), 'machine')} without a current recovery point "
+            f"{be(len(still))} to be protected, and what a restore of earlier ones shows"
+            + (f"; {number(lost)} {be(lost)} recorded as lost." if lost else "."),
+            Source("machine_impact"),
         )

@@ -33,6 +33,7 @@ from toolkit.report.words import (
 )
 
 TIMELINE_ROWS = 60
+CANDIDATES = 4  # steps that may be tied to the onset, which the table always shows
 FEW = 30  # events of a window that are all shown: choosing among them saves nothing
 LANES = ("maintenance", "change", "telemetry", "status", "alert", "notice", "review")
 
@@ -58,6 +59,7 @@ class Curated:
             for event in incident.facts.rows("operation_event")
             if event["operation_id"] in names and not event["is_read_only"]
         )
+        self._told = _named_elsewhere(incident)
         self._irreversible = _pointers(
             event for event in incident.facts.rows("operation_event") if event["is_irreversible"]
         )
@@ -105,7 +107,7 @@ class Curated:
         pointer = pointer_of(row)
         if row["kind"] == "onset":
             return 1 if (row["subject"], row["occurred_at"]) in self._onsets else 9
-        if pointer in self._own:
+        if pointer in self._own or pointer in self._told:
             return 1
         if row["lane"] == "status":
             return 2
@@ -151,6 +153,23 @@ def _pointers(rows: Iterable[Row]) -> set[Pointer | None]:
     return {pointer_of(row) for row in rows} - {None}
 
 
+def _named_elsewhere(incident: Incident) -> set[Pointer | None]:
+    """Records that other parts of the report name: the starts of phases, the first candidates, and
+    every step that may lie in the interval of the onset."""
+    found = {Pointer.read(str(row["evidence"] or "")) for row in incident.phases}
+    found |= {Pointer.read(str(row["event"] or "")) for row in incident.candidates()[:CANDIDATES]}
+    onset = incident.onset
+    if onset is not None:
+        found |= _pointers(
+            row
+            for row in incident.facts.rows("operation_event")
+            if not row["is_read_only"]
+            and row["occurred_lo"] <= onset["onset_hi"]
+            and row["occurred_hi"] >= onset["onset_lo"]
+        )
+    return found - {None}
+
+
 def _spread(numbers: list[int], limit: int) -> list[int]:
     """At most so many of them, the first and the last among them, evenly between."""
     if len(numbers) <= limit:
@@ -172,10 +191,10 @@ def section(incident: Incident) -> Section:
     blocks: list[Block] = [
         Paragraph(
             f"{_shown(curated)} Squares mark irreversible events, events "
-            "with a deviation, and the onset; circles mark all others; a bar through a sign "
-            "spans the times that the record leaves open; small signs without a number are "
-            "events that the table leaves out. Where more signs meet than a lane has room for, "
-            "the later ones are not drawn.",
+            "with a deviation, and the onset; triangles mark alerts, circles all others; a bar "
+            "through a sign spans the times that the record leaves open; small signs without a "
+            "number are events that the table leaves out. Where more signs meet than a lane has "
+            "room for, later ones are not drawn.",
             query="timeline",
         )
     ]

@@ -39,7 +39,8 @@ def _blocks(incident: Incident, rows: list[Row]) -> Iterable[Block]:
     yield Paragraph(
         "Each step on record is weighed against the onset by two terms: how near in time it lies, "
         "and how much more often machines that depend on its target fell than others. The score is "
-        "their sum, a log-likelihood ratio; steps that can be undone weigh less. The p-value is "
+        "their sum, a log-likelihood ratio (one point more is 2.7 times as likely), less a fixed"
+        " part, which no column shows, for steps that can be undone. The p-value is "
         "the share of comparable moments without an onset in which some step scores as high, "
         "corrected for the scopes tested. A rank is no proof, and conditions without a record of "
         "their own are not among the candidates. Machines are counted whose fall lies within the "

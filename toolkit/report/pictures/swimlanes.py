@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
-from toolkit.report.model import Lane, Swimlanes
+from toolkit.report.model import Lane, Mark, Swimlanes
 from toolkit.report.pictures.scale import LABELS, RIGHT, WIDTH, Axis, Label, Scale, axis, label
 from toolkit.report.words import cut, visible
 
@@ -66,7 +66,7 @@ def _lane(lane: Lane, scale: Scale, y: float) -> PlacedLane:
     taken: list[tuple[int, float, float]] = []
     found: list[PlacedMark] = []
     dense = sum(mark.number is None for mark in lane.marks) > DENSE
-    for mark in sorted(lane.marks, key=lambda mark: (mark.number is None, mark.at, mark.text)):
+    for mark in sorted(lane.marks, key=_weight):
         x = scale(mark.at)
         place = (round(x / (12 if dense else 3)), mark.shape)
         if mark.number is None and place in seen:
@@ -93,6 +93,13 @@ def _lane(lane: Lane, scale: Scale, y: float) -> PlacedLane:
     used = 1 + max((row for row, *_ in taken), default=0)
     found.sort(key=lambda mark: (mark.x, mark.y))
     return PlacedLane(label(lane.name, LABELS - 6), y, used * 14 + 6, tuple(found))
+
+
+def _weight(mark: Mark) -> tuple[bool, bool, datetime, str]:
+    """What is drawn first where there is no room for all: numbered marks, and among them those of
+    what cannot be undone."""
+    is_light = mark.shape not in ("irreversible", "onset")
+    return mark.number is None, is_light, mark.at, mark.text
 
 
 def _free_row(taken: Sequence[tuple[int, float, float]], left: float, right: float) -> int | None:
