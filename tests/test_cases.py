@@ -13,7 +13,6 @@ from toolkit import report
 from toolkit.casefile import CaseFolder
 from toolkit.ingest.load import ingest
 from toolkit.rebuild import rebuild
-from toolkit.report import opening
 from toolkit.report.incident import rivals
 from toolkit.report.words import rule_list
 from toolkit.store import Store
@@ -200,15 +199,9 @@ def test_rules_in_a_row_are_told_as_a_span() -> None:
 
 def test_steps_of_nearly_the_same_score_are_not_set_apart() -> None:
     scores = [6.7, 6.7, 6.5, 5.8, 5.6]
-    rows = [
-        {"rank": no, "score": score, "action": "stop", "target": f"db-{no}"}
-        for no, score in enumerate(scores, start=1)
-    ]
-    assert opening._near(rivals(rows), rows[0]) == (
-        "2 further steps score within 1 of it, so that the score hardly sets it apart: "
-        "stop of db-3 and stop of db-4. "
-    )
-    assert opening._near(rivals(rows[:2]), rows[0]) == ""
+    rows = [{"rank": no, "score": score} for no, score in enumerate(scores, start=1)]
+    assert [row["rank"] for row in rivals(rows)] == [2, 3, 4]
+    assert rivals(rows[:1]) == []
 
 
 _NOUNS = (

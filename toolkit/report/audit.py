@@ -452,7 +452,7 @@ def request_table(facts: CaseFacts) -> Table | None:
         return None
     return Table(
         "Evidence that the tests lack",
-        columns("No. {5} | What {26} | Who holds it {20} | Why {40} | Rules"),
+        columns("No. {5} | What {24} | Who holds it {17} | Why {34} | Rules"),
         tuple(
             (
                 str(row["request_no"]),
@@ -516,7 +516,7 @@ def _queries(facts: CaseFacts) -> Section:
             Table(
                 "Queries with digests of text and result",
                 columns(
-                    "Query {19} | Title {40} | Rows {number 8} | SHA-256 of the query {code 17} | "
+                    "Query {19} | Title {38} | Rows {number 10} | SHA-256 of the query {code 17} | "
                     "Of its result {code}"
                 ),
                 tuple(

@@ -42,7 +42,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     later = (onset["affected"] or 0) - count
     more = f" While it lasted, {plural(later, 'more machine')} fell." if later > 0 else ""
     known = {row["organization"] for row in facts.rows("known_asset") if row["organization"]}
-    whose = f", of {_of_known(len(partners), len(known))}" if partners else ""
+    whose = f", of {_of_known(len(partners), len(known))}" if partners and known else ""
     still = [row for row in machines if row["open"]]
     lost = sum(row["recovery_class"] == "lost" for row in still)
     rest = (
@@ -88,7 +88,9 @@ def _never(facts: CaseFacts) -> str:
 def _of_known(count: int, known: int) -> str:
     """So many partners, out of how many that the register knows."""
     if count >= known:
-        return f"all {plural(known, 'partner')} on record" if known > 1 else "the one on record"
+        return (
+            f"all {number(known)} partners on record" if known > 1 else "the one partner on record"
+        )
     return f"{number(count)} of {plural(known, 'partner')} on record"
 
 
@@ -219,19 +221,22 @@ def _tie(incident: Incident, board: bool) -> Text:
             "by time and by which machines fell. Whether one of them led to it is for the review "
             "board to judge."
         )
-    alike, near = _alike(candidates, best), _near(incident.rivals, best)
-    close = bool(incident.rivals)
-    parts: list[Inline] = [
-        *(
-            ("Of the steps on record none stands out. By a narrow margin, ", step)
-            if close
-            else ("Of all steps on record, ", Strong(step))
-        ),
-        f" {_fit(candidates, best)}: {_counted(best)}. ",
-        *_by_region(incident, best),
-        alike,
-        near,
-        _within(candidates, best, incident.onset) if close else "",
+    parts: list[Inline] = (
+        [
+            "Of the steps on record none stands out: the scores of ",
+            _steps([best, *incident.rivals]),
+            " differ by less than 1, so that they hardly set one apart. ",
+            _within(candidates, incident.onset),
+        ]
+        if incident.rivals
+        else [
+            "Of all steps on record, ",
+            Strong(step),
+            f" {_fit(candidates, best)}: {_counted(best)}. ",
+            *_by_region(incident, best),
+        ]
+    )
+    parts += [
         _chance(best, none is not None, board),
         " A rank is no proof, and several conditions can have had a part; whether the one led to "
         "the other is for the review board to judge",
@@ -278,14 +283,14 @@ def _bare(row: Row) -> float:
     return (row["time_term"] or 0) + (row["topology_term"] or 0)
 
 
-def _within(candidates: list[Row], best: Row, onset: Row | None) -> str:
-    """The other steps that lie in the interval of the onset itself."""
+def _within(candidates: list[Row], onset: Row | None) -> str:
+    """The steps that lie in the interval of the onset itself."""
     if onset is None:
         return ""
     inside = [
         row
         for row in candidates
-        if row["rank"] > 1
+        if row["rank"]
         and row["occurred_at"] is not None
         and onset["onset_lo"] <= row["occurred_at"] <= onset["onset_hi"]
     ]
@@ -316,30 +321,8 @@ def _shared(incident: Incident) -> Iterable[Block]:
     yield Paragraph(told, query="shared_target")
 
 
-def _alike(candidates: list[Row], best: Row) -> str:
-    """The steps that the printed score does not tell from the first."""
-    alike = [
-        row
-        for row in candidates
-        if row["rank"] > 1 and round(row["score"], 1) == round(best["score"], 1)
-    ]
-    return f"As good by score: {_steps(alike)}. " if alike else ""
-
-
 def _steps(rows: list[Row]) -> str:
     return some([f"{row['action']} of {row['target'] or 'a target not on record'}" for row in rows])
-
-
-def _near(rivals: list[Row], best: Row) -> str:
-    """The further steps that score so little less that the first is hardly set apart."""
-    near = [row for row in rivals if round(row["score"], 1) != round(best["score"], 1)]
-    if not near:
-        return ""
-    count = len(near)
-    return (
-        f"{plural(count, 'further step')} {'scores' if count == 1 else 'score'} within 1 of it, "
-        f"so that the score hardly sets it apart: {_steps(near)}. "
-    )
 
 
 def _counted(row: Row) -> str:
@@ -371,7 +354,7 @@ def _chance(row: Row, none: bool, board: bool) -> str:
 def _order(incident: Incident) -> str:
     """Whether the order of the irreversible events and the onset is established."""
     onset, trigger = incident.onset, incident.trigger
-    if onset is None or trigger is None:
+    if onset is None or trigger is None or incident.rivals:
         return ""
     name = f"{trigger['action']} of {trigger['target']}"
     when = incident.facts.when(trigger["occurred_at"])
