@@ -130,6 +130,8 @@ judged as (
                     else ''
                 end
         end as reason,
+        hit.target
+        || coalesce(' (' || counted.used || ' of ' || counted.dependents || ')', '') as brief,
         list_concat([hit.event, counted.drain_event], coalesce(counted.evidence[:60], []))
             as evidence
     from hit
@@ -149,7 +151,9 @@ verdict as (
                 judged.reason asc,
                 judged.target asc
         ) as decisive,
-        gravest(judged.status) as judged_alike,
+        alike(
+            judged.status, judged.brief, judged.occurred_at, judged.event, judged.reason
+        ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged
     group by judged.operation_id
@@ -163,7 +167,7 @@ select
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(
-        sentence(verdict.decisive.reason, verdict.judged_alike),
+        sentence(verdict.decisive.reason, verdict.alike),
         'No irreversible action is on record in this operation.'
     ) as reason,
     coalesce(foremost(verdict.decisive.evidence, verdict.evidence), []) as evidence

@@ -153,6 +153,11 @@ judged as (
                 || ' d'
                 || tie_note(hit.basis)
         end as reason,
+        hit.target || case
+            when hit.is_irreversible is null then ''
+            when compared.tested_at is null then ' (no test on record)'
+            else ' (' || in_words(hit.occurred_at - compared.tested_at) || ')'
+        end as brief,
         [hit.event, compared.test_row] as evidence
     from hit
     left join compared on hit.event = compared.event
@@ -170,7 +175,9 @@ verdict as (
                 judged.reason asc,
                 judged.target asc
         ) as decisive,
-        gravest(judged.status) as judged_alike,
+        alike(
+            judged.status, judged.brief, judged.occurred_at, judged.event, judged.reason
+        ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged
     group by judged.operation_id
@@ -184,7 +191,7 @@ select
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(
-        sentence(verdict.decisive.reason, verdict.judged_alike),
+        sentence(verdict.decisive.reason, verdict.alike),
         'No irreversible action is on record in this operation.'
     ) as reason,
     coalesce(verdict.evidence, []) as evidence

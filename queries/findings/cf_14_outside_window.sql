@@ -97,7 +97,9 @@ verdict as (
                 judged.reason asc,
                 judged.target asc
         ) as decisive,
-        gravest(judged.status) as judged_alike,
+        alike(
+            judged.status, judged.target, judged.occurred_at, judged.event, judged.reason
+        ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged
     group by judged.operation_id
@@ -111,7 +113,7 @@ select
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(
-        sentence(verdict.decisive.reason, verdict.judged_alike),
+        sentence(verdict.decisive.reason, verdict.alike),
         'No action is on record under a registered change.'
     ) as reason,
     coalesce(verdict.evidence, []) as evidence

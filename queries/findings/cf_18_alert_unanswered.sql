@@ -129,6 +129,10 @@ judged as (
             when raised.is_sure then ''
             else '; whether it concerns the change is not sure'
         end as reason,
+        raised.target || case
+            when raised.acked_at is null then ' (no acknowledgement on record)'
+            else ' (after ' || in_words(raised.acked_at - raised.fired_at) || ')'
+        end as brief,
         [raised.alert_row, raised.change_row] as evidence
     from raised
 ),
@@ -145,7 +149,9 @@ verdict as (
                 judged.reason asc,
                 judged.target asc
         ) as decisive,
-        gravest(judged.status) as judged_alike,
+        alike(
+            judged.status, judged.brief, judged.occurred_at, judged.event, judged.reason
+        ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged
     group by judged.operation_id
@@ -159,7 +165,7 @@ select
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(
-        sentence(verdict.decisive.reason, verdict.judged_alike),
+        sentence(verdict.decisive.reason, verdict.alike),
         'The operation is no registered change, or no alert on its targets fell into its time.'
     ) as reason,
     coalesce(verdict.evidence, []) as evidence

@@ -130,7 +130,9 @@ verdict as (
                 judged.reason asc,
                 judged.target asc
         ) as decisive,
-        gravest(judged.status) as judged_alike,
+        alike(
+            judged.status, judged.target, judged.occurred_at, judged.event, judged.reason
+        ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged
     group by judged.operation_id
@@ -144,7 +146,7 @@ select
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(
-        sentence(verdict.decisive.reason, verdict.judged_alike),
+        sentence(verdict.decisive.reason, verdict.alike),
         'No irreversible action is on record in this operation.'
     ) as reason,
     coalesce(verdict.evidence, []) as evidence

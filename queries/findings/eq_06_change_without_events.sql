@@ -66,7 +66,9 @@ verdict as (
                 judged.reason asc,
                 judged.target asc
         ) as decisive,
-        gravest(judged.status) as judged_alike,
+        alike(
+            judged.status, judged.target, judged.occurred_at, judged.event, judged.reason
+        ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged
     group by judged.operation_id
@@ -80,7 +82,7 @@ select
     verdict.decisive.occurred_at,
     verdict.decisive.event,
     coalesce(
-        sentence(verdict.decisive.reason, verdict.judged_alike),
+        sentence(verdict.decisive.reason, verdict.alike),
         'The operation is no registered change that closed as done.'
     ) as reason,
     coalesce(verdict.evidence, []) as evidence

@@ -110,19 +110,50 @@ create or replace macro foremost(decisive, cited) as list_concat(
     list_filter(cited, lambda pointer: not list_contains(decisive, pointer))
 );
 
--- How many judgements have the gravest status (aggregate).
-create or replace macro gravest(status) as (
+-- What the judgements that have the gravest status are of, in the order in which the first of them
+-- is told (aggregate).
+create or replace macro alike(status, brief, occurred_at, event, reason) as (
     case max(status_rank(status))
-        when 4 then count(*) filter (where status = 'exception')
-        when 3 then count(*) filter (where status = 'undetermined')
-        when 2 then count(*) filter (where status = 'ok')
-        else count(*)
+        when 4
+            then
+                list(brief order by occurred_at, event, reason, brief) filter (
+                    where status = 'exception'
+                )
+        when 3
+            then
+                list(brief order by occurred_at, event, reason, brief) filter (
+                    where status = 'undetermined'
+                )
+        when 2
+            then
+                list(brief order by occurred_at, event, reason, brief) filter (where status = 'ok')
+        else list(brief order by occurred_at, event, reason, brief)
     end
 );
 
--- The reason as a sentence; says how many more were judged alike.
-create or replace macro sentence(reason, judged) as (
-    reason || case when judged > 1 then ' (the first of ' || judged || ' such cases).' else '.' end
+-- A list without what is not stated.
+create or replace macro stated(names) as list_filter(names, lambda name: name is not null);
+
+-- The names of a list, each once, in its order.
+create or replace macro once_each(names) as list_transform(
+    list_sort(list_distinct(list_transform(names, lambda name: list_position(names, name)))),
+    lambda place: names[place]
+);
+
+-- The first five of them.
+create or replace macro first_names(names) as (
+    array_to_string(once_each(names)[:5], ', ') || if(len(once_each(names)) > 5, ', …', '')
+);
+
+-- The reason as a sentence; says how many more were judged alike, and what they are of.
+create or replace macro sentence(reason, briefs) as (
+    reason || case
+        when len(briefs) > 1
+            then
+                '; ' || len(briefs) - 1 || ' more such case' || if(len(briefs) > 2, 's', '')
+                || coalesce(': ' || nullif(first_names(stated(briefs[2:])), ''), '')
+        else ''
+    end || '.'
 );
 
 -- A number without needless digits.
