@@ -92,7 +92,8 @@ select
                 || compared.case_theme || '.'
         when compared.began_at is null then 'When the impact began is not known.'
         else
-            'The action was opened at ' || utc(compared.opened_at)
+            'The action ' || coalesce('"' || nullif(trim(compared.title), '')[:120] || '" ', '')
+            || 'was opened at ' || utc(compared.opened_at)
             || coalesce(' after ' || compared.source_incident, '')
             || coalesce(', due at ' || utc(compared.due_at), '')
             || coalesce(', closed at ' || utc(compared.closed_at), ', not closed on record')
