@@ -87,9 +87,42 @@ def test_phases_stand_on_the_first_record_of_each(tmp_path: Path) -> None:
     assert (found["disclosure"], found["diagnosis"]) == (at(14), at(20))
     assert (found["recovery"], found["closed"]) == (at(40), at(47))
     region = {row["phase"]: row for row in rows if row["scope"] == "IE"}
-    assert region["detection"]["basis"] == "Alert A3 on array fired."
+    assert region["detection"]["basis"] == (
+        "Alert A3 on array fired; acknowledged at 2026-01-01 13:00:00 UTC."
+    )
     assert "disclosure" not in region  # the page names no region
     assert "3 affected machines" in region["trigger"]["basis"]
+
+
+def test_a_phase_says_what_speaks_against_its_record(tmp_path: Path) -> None:
+    evidence = INCIDENT | {
+        "silence": [{"target": "ARRAY.example", "starts_at": at(8), "ends_at": at(30)}],
+        "ticket_event": [
+            {"ticket_id": "T1", "occurred_at": at(hours), "state": state, "target": "array"}
+            for hours, state in ((14.5, "new"), (15, "major"))
+        ],
+        "alert": INCIDENT["alert"][2:],
+        "status_update": [
+            *INCIDENT["status_update"],
+            {"posted_at": at(42), "incident_id": "i", "update_id": "u42", "state": "monitoring",
+             "kind": "incident"},
+        ],
+    }  # fmt: skip
+    with rebuilt(tmp_path, **evidence) as store:
+        silence = store.value("select pointer(source_id, record_no) from silence")
+        basis = {
+            row["phase"]: row["basis"]
+            for row in store.rows("select phase, basis from incident_phase where scope = 'all'")
+        }
+    assert basis["detection"] == (
+        f"Alert A3 on array fired under a silence on its target ({silence}); acknowledged at "
+        "2026-01-01 13:00:00 UTC; ticket T1 became new at 2026-01-01 14:30:00 UTC, the first "
+        "ticket."
+    )
+    assert basis["mitigation"] == (
+        "First post of the state monitoring; at that time the gaps of 2 of 3 affected machines had "
+        "not ended; the first recovery is on record before it."
+    )
 
 
 def test_without_topology_no_event_is_called_the_trigger(tmp_path: Path) -> None:

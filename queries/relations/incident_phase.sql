@@ -2,7 +2,7 @@
 -- id = "incident_phase"
 -- title = "Phases of the incident, as far as records show them"
 -- grain = "One row per scope and phase of which there is a record."
--- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "protection_gap", "replication_run", "status_incident", "status_region", "status_update", "ticket_event"]
+-- reads = ["alert", "alias", "dependency_reach", "known_asset", "machine_gap", "onset", "operation_event", "protection_gap", "replication_run", "silence", "status_incident", "status_region", "status_text", "status_update", "ticket_event"]
 -- limitations = "The trigger is the irreversible event nearest to the onset on something that affected machines depended on; that it lies near does not show that it brought the onset about. An alert counts as detection when it fired, whether or not anyone saw it. Where the telemetry shows no onset, posts count only if the page has one incident in review. `closed` is when the status page closed the incident, for a region by posts that name it or no region at all; its basis says what the telemetry shows at that time. `recovery` begins with the first seed or relink that ended in success; where none did, with the first end of a gap by the job itself."
 -- [columns]
 -- scope = "`all`, or a region."
@@ -165,23 +165,50 @@ subjects as (
     inner join dependency_reach on affected.asset_id = dependency_reach.from_asset
 ),
 
+-- The silence under which an alert fired.
+hushed as (
+    select
+        alert.source_id,
+        alert.record_no,
+        min(pointer(silence.source_id, silence.record_no)) as evidence
+    from alert
+    left join canonical on alert.target = canonical.alias
+    inner join silence
+        on
+            coalesce(alert.fired_hi >= silence.starts_at, true)
+            and coalesce(alert.fired_lo < silence.ends_at, true)
+    left join canonical as silenced on silence.target = silenced.alias
+    where
+        coalesce(canonical.asset_id, alert.target)
+        = coalesce(silenced.asset_id, silence.target)
+    group by alert.source_id, alert.record_no
+),
+
 signals as (
     select
+        'alert' as kind,
         coalesce(canonical.asset_id, alert.target) as asset_id,
         alert.fired_at as instant,
         alert.fired_lo as instant_lo,
         alert.fired_hi as instant_hi,
-        'Alert ' || alert.alert_id || coalesce(' on ' || alert.target, '') || ' fired.' as basis,
+        'Alert ' || alert.alert_id || coalesce(' on ' || alert.target, '') || ' fired'
+        || coalesce(' under a silence on its target (' || hushed.evidence || ')', '')
+        || coalesce(
+            '; acknowledged at ' || utc(alert.acked_at), '; no acknowledgement is on record'
+        ) as basis,
         pointer(alert.source_id, alert.record_no) as evidence
     from alert
     left join canonical on alert.target = canonical.alias
+    left join hushed
+        on alert.source_id = hushed.source_id and alert.record_no = hushed.record_no
     union all
     select
+        'ticket' as kind,
         coalesce(canonical.asset_id, ticket_event.target) as asset_id,
         ticket_event.occurred_at as instant,
         ticket_event.occurred_lo as instant_lo,
         ticket_event.occurred_hi as instant_hi,
-        'Ticket ' || ticket_event.ticket_id || ' became ' || ticket_event.state || '.' as basis,
+        'Ticket ' || ticket_event.ticket_id || ' became ' || ticket_event.state as basis,
         pointer(ticket_event.source_id, ticket_event.record_no) as evidence
     from ticket_event
     left join canonical on ticket_event.target = canonical.alias
@@ -210,6 +237,19 @@ detections as (
         or (scopes.scope_kind = 'all' and known_asset.asset_id is null)
 ),
 
+-- An alert can fire without anyone seeing it; a ticket shows that someone knew.
+first_tickets as (
+    select
+        scope_kind,
+        scope,
+        lower(basis[1]) || basis[2:] || ' at ' || utc(instant) || ', the first ticket' as words
+    from detections
+    where kind = 'ticket'
+    qualify row_number() over (
+        partition by scope_kind, scope order by instant, basis, evidence
+    ) = 1
+),
+
 reports as (
     select distinct
         scopes.scope_kind,
@@ -218,6 +258,7 @@ reports as (
         status_update.posted_at,
         status_update.posted_lo,
         status_update.posted_hi,
+        status_text.edited_before_at,
         pointer(status_update.source_id, status_update.record_no) as evidence
     from scopes
     cross join reviewed
@@ -227,10 +268,34 @@ reports as (
             status_update.source_id = status_region.source_id
             and status_update.record_no = status_region.record_no
             and scopes.scope = status_region.region
+    left join status_text
+        on
+            pointer(status_update.source_id, status_update.record_no)
+            = status_text.update_evidence
+            and status_text.text_no = 1
     where
         status_update.posted_at is not null
         and (scopes.scope_kind = 'all' or status_region.region is not null)
         and coalesce(status_update.posted_hi >= scopes.onset_lo, true)
+),
+
+-- What the telemetry says of the affected machines when the page speaks of monitoring.
+unended as (
+    select
+        reports.scope_kind,
+        reports.scope,
+        reports.posted_at,
+        count(distinct affected.asset_id) as population,
+        count(distinct affected.asset_id) filter (
+            where machine_gap.started_hi <= reports.posted_at
+            and machine_gap.ended_at > reports.posted_at
+        ) as machines
+    from reports
+    inner join affected
+        on reports.scope_kind = affected.scope_kind and reports.scope = affected.scope
+    inner join machine_gap on affected.asset_id = machine_gap.asset_id
+    where reports.state = 'monitoring'
+    group by reports.scope_kind, reports.scope, reports.posted_at
 ),
 
 tickets as (
@@ -436,9 +501,12 @@ candidates as (
         instant as started_at,
         instant_lo as started_lo,
         instant_hi as started_hi,
-        basis,
+        basis
+        || if(kind = 'alert', coalesce('; ' || words, ''), '') || '.'
+            as basis,
         evidence
     from detections
+    left join first_tickets using (scope_kind, scope)
     union all by name
     select
         scope,
@@ -446,8 +514,14 @@ candidates as (
         posted_at as started_at,
         posted_lo as started_lo,
         posted_hi as started_hi,
-        'First post of the status page' || if(scope = 'all', '.', ' that names the region.')
-            as basis,
+        'First post of the status page'
+        || case
+            when scope = 'all' then ''
+            when edited_before_at is null then ' that names the region'
+            else
+                ' that names the region; it was edited later, and its earlier wording is not on'
+                || ' record'
+        end || '.' as basis,
         evidence
     from reports
     union all by name
@@ -457,9 +531,15 @@ candidates as (
         posted_at as started_at,
         posted_lo as started_lo,
         posted_hi as started_hi,
-        'First post of the state ' || state || '.' as basis,
+        'First post of the state ' || state || if(
+            state = 'monitoring' and machines > 0,
+            '; at that time the gaps of ' || machines || ' of ' || population
+            || ' affected machines had not ended',
+            ''
+        ) || '.' as basis,
         evidence
     from reports
+    left join unended using (scope_kind, scope, posted_at)
     where state in ('identified', 'monitoring')
     union all by name
     select
@@ -571,9 +651,15 @@ select
     firsts.started_lo,
     firsts.started_hi,
     followed.ended_at,
-    firsts.basis,
+    if(
+        firsts.phase = 'mitigation' and recovered.started_at < firsts.started_at,
+        rtrim(firsts.basis, '.') || '; the first recovery is on record before it.',
+        firsts.basis
+    ) as basis,
     firsts.phase_no,
     firsts.evidence
 from firsts
 inner join followed using (scope, phase)
+left join firsts as recovered
+    on firsts.scope = recovered.scope and recovered.phase = 'recovery'
 order by scope <> 'all', scope, firsts.phase_no
