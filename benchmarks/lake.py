@@ -121,7 +121,8 @@ def opened(samples: Path) -> Iterator[Store]:
             "use_span",
             "select hour::varchar as event, lower(asset) as asset, true as spans, "
             "start + to_hours(hour) as since_lo, start + to_hours(hour + 1) as since_hi, "
-            "start + to_hours(hour + 2) as occurred_lo, start + to_hours(hour + 3) as occurred_hi "
+            "start + to_hours(hour + 2) as occurred_lo, start + to_hours(hour + 3) as occurred_hi, "
+            "null::varchar as only_target "
             "from range(0, 12, 3) as h(hour), (values ('vm-0'), ('VM three')) as a(asset), "
             "(select timestamptz '2022-03-01 00:00:00+00' as start)",
         )

@@ -71,6 +71,8 @@ def samples(count: int = 900) -> list[dict[str, Any]]:
         row["job_kind"] = dice.choice([None, "replicate"])
         row["job_id"] = dice.choice(["a", "b", None]) if machine == 2 else None
         row["target_asset"] = None if machine == 3 else f"vault-{machine % 2}"
+        if machine == 2 and place % 3 == 0:
+            row["target_asset"] = "Vault one"
         row["lag_seconds"] = dice.choice([None, 4.0625])
         row["recovery_point_at"] = None if machine else at - timedelta(seconds=dice.randrange(300))
         row["error"] = None
@@ -104,12 +106,14 @@ def a_case(folder: Path, rows: list[dict[str, Any]] | None = None) -> Path:
     evidence.mkdir(parents=True)
     (folder / "case.toml").write_text('title = "Lake"\n', encoding="utf-8")
     texts = {
-        "alias": "kind,alias,canonical\nasset,vm-3,VM three\n",
+        "alias": "kind,alias,canonical\nasset,vm-3,VM three\nasset,Vault one,vault-1\n",
         "asset": "asset_id,kind,rpo_minutes,cadence_minutes\nvm-0,machine,30,\nvm-1,machine,,15\n"
         "array-1,array,,\n",
-        "dependency": "from_asset,to_asset,relation\nvm-2,array-1,uses\nVM three,array-1,uses\n",
+        "dependency": "from_asset,to_asset,relation\nvm-2,array-1,uses\nVM three,array-1,uses\n"
+        "vm-2,vault-1,uses\n",
         "maintenance_event": "occurred_at,action,target,change_id,actor,outcome\n"
-        "2022-03-01T20:14:05Z,decommission,array-1,CHG1,op-a,success\n",
+        "2022-03-01T20:14:05Z,decommission,array-1,CHG1,op-a,success\n"
+        "2022-03-01T20:24:05Z,decommission,vault-1,CHG1,op-a,success\n",
     }
     for name, text in texts.items():
         (evidence / f"{name}.csv").write_text(text, encoding="utf-8")
@@ -160,6 +164,8 @@ def test_a_case_with_a_lake_is_the_case_with_the_files(server: str, tmp_path: Pa
     assert files["span_use"] and files["age_profile"] and files["protection_gap"]
     for name in COMPARED:
         assert found[name] == files[name], name
+    used = {(row["target"], row["dependent"]): row["used_at"] for row in files["dependent_use"]}
+    assert used["vault-1", "vm-2"] < used["array-1", "vm-2"]  # the last use was of another target
     with Store.open(folder / "case.duckdb") as store:
         kept = store.value("select count(*) from evidence.replication_sample")
     assert 0 < kept < 900

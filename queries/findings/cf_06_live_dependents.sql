@@ -19,7 +19,9 @@
 -- needs = ["dependency", "replication_sample", "maintenance_event"]
 -- reads = ["dependency", "dependent_use", "known_asset", "operation_event", "operation_span",
 --     "replication_run"]
--- limitations = "Use is what telemetry shows of the dependent, whichever target it used."
+-- limitations = """
+-- Where no sample of a dependent names the target, use is what telemetry shows of the dependent,
+-- whichever target it used; the reason says so."""
 -- ///
 with
 
@@ -63,6 +65,9 @@ counted as (
         count(*) filter (where dependent_use.use = 'used') as used,
         count(*) filter (where dependent_use.use = 'perhaps') as perhaps_used,
         count(*) filter (where dependent_use.use = 'unknown') as unwatched,
+        count(*) filter (
+            where dependent_use.use = 'used' and not dependent_use.names_target
+        ) as untold,
         max(dependent_use.used_at) filter (where dependent_use.use = 'used') as used_at,
         list(dependent_use.dependent order by dependent_use.dependent) filter (
             where dependent_use.use = 'used'
@@ -119,6 +124,20 @@ judged as (
                             ', the last time at ' || utc(counted.used_at) || ' ('
                             || array_to_string(counted.names[:5], ', ')
                             || if(counted.used > 5, ', …', '') || ')'
+                            || case
+                                when counted.untold = counted.used
+                                    then
+                                        '; no sample of '
+                                        || if(counted.used = 1, 'it', 'them') || ' names '
+                                        || hit.target || ', so that the register alone ties the '
+                                        || 'use to it'
+                                when counted.untold > 0
+                                    then
+                                        '; the samples of ' || counted.untold || ' of them do not '
+                                        || 'name ' || hit.target || ', so that the register alone '
+                                        || 'ties their use to it'
+                                else ''
+                            end
                     else ''
                 end
                 || case

@@ -332,6 +332,15 @@ edge as (
     from dependency
 ),
 
+-- Jobs that name the target of the claim tell its use from that of others.
+aimed as (
+    select distinct
+        job_run.asset,
+        job_run.target_name
+    from job_run
+    where job_run.target_name is not null
+),
+
 used as (
     select
         safe.event,
@@ -353,7 +362,11 @@ used as (
             safe.asset = edge.needed
             and coalesce(safe.occurred_at >= edge.valid_from, true)
             and coalesce(safe.occurred_at < edge.valid_to, true)
-    left join job_run on edge.asset = job_run.asset
+    left join aimed on edge.asset = aimed.asset and safe.asset = aimed.target_name
+    left join job_run
+        on
+            edge.asset = job_run.asset
+            and coalesce(aimed.target_name = job_run.target_name, true)
     group by safe.event
 ),
 

@@ -3,7 +3,7 @@
 -- title = "Use by dependents before irreversible actions on what they depend on"
 -- grain = "One row per irreversible event and dependent of its target."
 -- reads = ["replication_run", "span_use", "use_span"]
--- limitations = "Use is what telemetry shows of the dependent, whichever target it used. Samples are read only where a run of them spans the time looked at, so that its ends do not tell."
+-- limitations = "Where jobs of the dependent name the target, samples that name another one are no use of it; where none does, use is what telemetry shows of the dependent, whichever target it used. Samples are read only where a run of them spans the time looked at, so that its ends do not tell."
 -- [columns]
 -- event = "Irreversible event, as source_id:record_no."
 -- operation_id = "Operation of the event."
@@ -13,6 +13,7 @@
 -- since_at = "From when on use counts: that drain, else the look-back."
 -- use = "used, perhaps (times do not decide), unused, or unknown (no telemetry of it before that time, or none since, or the record of all telemetry ends before the event)."
 -- used_at = "Last use on record before the event, where there is one."
+-- names_target = "Whether jobs of the dependent name the target."
 -- dependency_evidence = "Row of the register."
 -- evidence = "Record of the last use; NULL without one."
 -- ///
@@ -52,6 +53,7 @@ select
         else 'unknown'
     end as use,
     greatest(use_span.used_at, span_use.used_at) as used_at,
+    use_span.only_target is not null as names_target,
     use_span.dependency_evidence,
     case
         when use_span.used_at >= coalesce(span_use.used_at, '-infinity')

@@ -16,7 +16,8 @@ with undecided as (
         since_lo,
         since_hi,
         occurred_lo,
-        occurred_hi
+        occurred_hi,
+        only_target
     from use_span
     where spans
 ),
@@ -33,6 +34,22 @@ spelling as (
         alias.alias as name
     from undecided
     inner join alias on alias.kind = 'asset' and undecided.asset = lower(trim(alias.canonical))
+),
+
+-- Where jobs of the dependent name the target, a sample that names another one is no use of it.
+target_spelling as (
+    select
+        undecided.only_target,
+        undecided.only_target as name
+    from undecided
+    where undecided.only_target is not null
+    union
+    select
+        undecided.only_target,
+        lower(trim(alias.alias)) as name
+    from undecided
+    inner join alias
+        on alias.kind = 'asset' and undecided.only_target = lower(trim(alias.canonical))
 ),
 
 -- A use that surely lies in the span is cited before one that only may.
@@ -64,7 +81,17 @@ ranked as (
             spelling.name = replication_sample.asset_id
             and undecided.since_lo <= replication_sample.sampled_at
             and undecided.occurred_hi >= replication_sample.sampled_at
-    where replication_sample.state in ('success', 'running', 'connected')
+    left join target_spelling
+        on
+            undecided.only_target = target_spelling.only_target
+            and lower(trim(replication_sample.target_asset)) = target_spelling.name
+    where
+        replication_sample.state in ('success', 'running', 'connected')
+        and (
+            undecided.only_target is null
+            or replication_sample.target_asset is null
+            or target_spelling.name is not null
+        )
 )
 
 select

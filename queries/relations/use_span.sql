@@ -17,6 +17,7 @@
 -- since_at = "The same without regard to the validity of the dependency, as it is stated."
 -- occurred_lo = "Earliest time of the event."
 -- occurred_hi = "Latest time of the event."
+-- only_target = "Target that a sample must name, if it names one, to be use of this target, in lower case; NULL where no job of the dependent names it, so that any use counts."
 -- spans = "Whether a run in use reaches over an end of the span, so that samples have to tell."
 -- used_at = "Last end of a run in use within the span."
 -- dependency_evidence = "Row of the register."
@@ -97,6 +98,15 @@ edge as (
     from dependency
 ),
 
+-- Jobs that name the target of the event tell its use from that of others.
+aimed as (
+    select distinct
+        lower(replication_run.asset_id) as asset,
+        asset_name(replication_run.target_asset) as target
+    from replication_run
+    where replication_run.target_asset is not null
+),
+
 dependent as (
     select
         looked_at.event,
@@ -108,11 +118,13 @@ dependent as (
             as since_hi,
         edge.asset,
         edge.name,
+        aimed.target as only_target,
         coalesce(edge.valid_from <= looked_at.occurred_lo, true)
         and coalesce(edge.valid_to > looked_at.occurred_hi, true) as surely_valid,
         edge.dependency_row
     from looked_at
     inner join edge on looked_at.asset = edge.needed
+    left join aimed on edge.asset = aimed.asset and looked_at.asset = aimed.target
     where
         coalesce(edge.valid_from <= looked_at.occurred_hi, true)
         and coalesce(edge.valid_to > looked_at.occurred_lo, true)
@@ -121,6 +133,7 @@ dependent as (
 run_in_use as (
     select
         lower(replication_run.asset_id) as asset,
+        asset_name(replication_run.target_asset) as target,
         replication_run.started_at,
         replication_run.last_sample_at,
         replication_run.evidence,
@@ -132,12 +145,14 @@ run_in_use as (
 run_end as (
     select
         run_in_use.asset,
+        run_in_use.target,
         run_in_use.started_at as recorded_at,
         run_in_use.evidence
     from run_in_use
     union
     select
         run_in_use.asset,
+        run_in_use.target,
         run_in_use.last_sample_at as recorded_at,
         run_in_use.last_evidence as evidence
     from run_in_use
@@ -149,6 +164,7 @@ by_run as (
         dependent.event,
         dependent.asset,
         min(dependent.name) as name,
+        any_value(dependent.only_target) as only_target,
         min(dependent.dependency_row) as dependency_row,
         bool_or(dependent.surely_valid) as surely_valid,
         any_value(dependent.since_lo) as since_lo,
@@ -165,11 +181,13 @@ by_run as (
     left join run_in_use
         on
             dependent.asset = run_in_use.asset
+            and coalesce(dependent.only_target = run_in_use.target, true)
             and dependent.occurred_hi >= run_in_use.started_at
             and dependent.since_lo <= run_in_use.last_sample_at
     left join run_end
         on
             dependent.asset = run_end.asset
+            and coalesce(dependent.only_target = run_end.target, true)
             and dependent.since_hi <= run_end.recorded_at
             and dependent.occurred_lo > run_end.recorded_at
     group by dependent.event, dependent.asset
@@ -188,6 +206,7 @@ select
     looked_at.since_hi as since_at,
     by_run.occurred_lo,
     by_run.occurred_hi,
+    by_run.only_target,
     by_run.spans,
     by_run.used_at,
     by_run.dependency_row as dependency_evidence,

@@ -119,7 +119,10 @@ def ingest_lake(
             spans = _spans(store, case, part, name)
             if spans.num_rows:
                 used = _samples(cluster, table, _last_used(cluster, given, runs, spans, kept))
-                write(extract.rows(extract.SAMPLE, used), extract.rows(extract.SPAN, spans))
+                write(
+                    extract.rows(extract.SAMPLE, used),
+                    extract.rows(extract.SPAN, spans.drop_columns(["only_target"])),
+                )
             if found.has_changed() or _count(cluster) != account["records"]:
                 raise EvidenceRefused(
                     "the table changed while it was read", path=table,
@@ -379,7 +382,7 @@ def _samples(cluster: Any, table: str, numbers: pa.Array) -> pa.Table:
 # -- the last use of what irreversible actions hit -------------------------------------------------
 
 
-_SPAN = "asset, since_lo, since_hi, occurred_lo, occurred_hi"
+_SPAN = "asset, since_lo, since_hi, occurred_lo, occurred_hi, only_target"
 
 
 def _spans(store: Store, case: CaseFolder, part: Path, name: str) -> pa.Table:
