@@ -60,6 +60,18 @@ def _each() -> list[object]:
     return [pytest.param(file, id=name) for name, file in sorted(FILES.items())]
 
 
+def test_a_title_that_tells_of_an_absence_speaks_of_the_record() -> None:
+    titles = [file.meta.title for file in FILES.values() if isinstance(file.meta, FindingMeta)]
+    absent = re.compile(r"\b(no|none|never|without|fewer independent)\b", re.IGNORECASE)
+    telling = [title for title in titles if absent.search(title)]
+    assert len(telling) > 8
+    # What is there is held against a text: that it is not in the text is no matter of records.
+    assert {title for title in telling if "record" not in title} == {
+        "An action under a change matches no step of its procedure",
+        "An account that names no person acted under a change",
+    }
+
+
 def test_the_catalogue_holds_what_the_contract_names() -> None:
     wanted = {
         "timeline", "incident_phase", "operation", "operation_event", "conformance", "finding",

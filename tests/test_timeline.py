@@ -255,6 +255,14 @@ def test_every_relation_may_stand_alone(tmp_path: Path) -> None:
     assert {declared.name for declared in RELATIONS} >= set(INCIDENT)
 
 
+def test_what_is_open_is_asked_for_as_open(tmp_path: Path) -> None:
+    with rebuilt(tmp_path, **INCIDENT) as store:
+        asked = store.rows("from evidence_request where relation is null")
+    assert asked
+    for row in asked:
+        assert row["what"] == f"Records that decide whether this holds: {row['questions'][0]}"
+
+
 # -- evidence_quality --------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-01"
 -- slug = "step-skipped"
--- title = "A mandatory step has no completed event before the change closed"
+-- title = "A mandatory step has no completed event on record before the change closed"
 -- rule_class = "D"
 -- level = "act"
 -- severity = "high"

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-02"
 -- slug = "premature-step"
--- title = "A step ran before a step that it needs had completed"
+-- title = "A step ran before a step that it needs was on record as completed"
 -- rule_class = "D"
 -- level = "act"
 -- severity = "critical"

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-07"
 -- slug = "precheck-missing"
--- title = "No successful pre-check lies within the age limit before an irreversible action"
+-- title = "No successful pre-check within the age limit before an irreversible action is on record"
 -- rule_class = "D"
 -- level = "act"
 -- severity = "high"

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-08"
 -- slug = "backup-unverified"
--- title = "No successful restore or integrity test precedes an irreversible action"
+-- title = "No successful restore or integrity test before an irreversible action is on record"
 -- rule_class = "D"
 -- level = "organisation"
 -- severity = "high"
@@ -89,6 +89,8 @@ passed as (
         and replication_run.state = 'success'
 ),
 
+tests as (select count(*) as count from passed),
+
 compared as (
     select
         hit.event,
@@ -144,7 +146,9 @@ judged as (
                 'Before ' || hit.action || ' on ' || hit.target || ' at ' || utc(hit.occurred_at)
                 || case
                     when compared.tested_at is null
-                        then ' no successful restore or integrity test of its data is on record'
+                        then
+                            ' no successful restore or integrity test of its data is on record'
+                            || if(tests.count = 0, ', nor one of other data', '')
                     else
                         ' the last successful test of its data was '
                         || in_words(hit.occurred_at - compared.tested_at) || ' old'
@@ -161,6 +165,7 @@ judged as (
         [hit.event, compared.test_row] as evidence
     from hit
     left join compared on hit.event = compared.event
+    cross join tests
 ),
 
 -- An operation gets the gravest status of what was judged within it.

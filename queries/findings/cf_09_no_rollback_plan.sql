@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-09"
 -- slug = "no-rollback-plan"
--- title = "A change with an irreversible step has no rollback reference"
+-- title = "The record of a change with an irreversible step states no rollback reference"
 -- rule_class = "D"
 -- level = "supervision"
 -- severity = "high"

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-10"
 -- slug = "impact-under-rated"
--- title = "A change has no impact reference, or a low risk on a critical target"
+-- title = "The record of a change states no impact reference, or a low risk on a critical target"
 -- rule_class = "D"
 -- level = "supervision"
 -- severity = "medium"

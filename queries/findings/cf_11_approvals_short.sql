@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-11"
 -- slug = "approvals-short"
--- title = "Fewer independent approvals than required before the first action"
+-- title = "Fewer independent approvals than required are on record before the first action"
 -- rule_class = "D"
 -- level = "supervision"
 -- severity = "high"

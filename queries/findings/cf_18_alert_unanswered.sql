@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-18"
 -- slug = "alert-unanswered"
--- title = "An alert on a target of the change was acknowledged late or never"
+-- title = "An alert on a target of the change has a late acknowledgement on record, or none"
 -- rule_class = "D"
 -- level = "supervision"
 -- severity = "medium"

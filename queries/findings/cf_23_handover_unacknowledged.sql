@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-23"
 -- slug = "handover-unacknowledged"
--- title = "The account changed within a change without an acknowledged handover"
+-- title = "The account changed within a change, and no acknowledged handover is on record"
 -- rule_class = "D"
 -- level = "precondition"
 -- severity = "medium"

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-24"
 -- slug = "solo-irreversible-step"
--- title = "No second person witnessed an irreversible action shortly before it"
+-- title = "No second person is on record shortly before an irreversible action"
 -- rule_class = "D"
 -- level = "supervision"
 -- severity = "medium"

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-26"
 -- slug = "verification-missing"
--- title = "A closed change has no successful verification"
+-- title = "A closed change has no successful verification on record"
 -- rule_class = "D"
 -- level = "act"
 -- severity = "medium"

@@ -1,7 +1,7 @@
 -- /// finding
 -- id = "CF-29"
 -- slug = "unrecorded-action"
--- title = "An irreversible or privileged action belongs to no registered change"
+-- title = "An irreversible or privileged action belongs to no change on record"
 -- rule_class = "D"
 -- level = "act"
 -- severity = "high"

@@ -146,7 +146,7 @@ asked as (
 undecided as (
     select
         2 as part,
-        'Records that decide: ' || rule_catalogue.title as what,
+        'Records that decide whether this holds: ' || rule_catalogue.title as what,
         coalesce(asked.holders, 'owner of the system') as holder,
         open_result.subject || ': ' || open_result.reason
         || if(open_result.count > 1, ' First of ' || open_result.count || ' open results.', '')
