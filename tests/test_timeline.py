@@ -207,6 +207,27 @@ def test_the_timeline_leaves_no_dated_record_out(tmp_path: Path) -> None:
     assert rows[-2]["summary"] == "integrity of t did not pass"
 
 
+def test_what_was_written_to_an_action_is_told_apart_from_it(tmp_path: Path) -> None:
+    events = [
+        {"occurred_at": at(1), "action": "decommission", "target": "repo", "outcome": "success",
+         "flags": "--force --yes", "message": "maintenance:  removed =\npremature decommission"},
+        {"occurred_at": at(2), "action": "log", "host": "h", "message": "sshd[1]: session opened"},
+        {"occurred_at": at(3), "action": "drain", "outcome": "unknown"},
+        {"occurred_at": at(4), "action": "log", "target": "db", "outcome": "failure"},
+        {"occurred_at": at(5), "action": "verify", "target": "db", "message": "x" * 500},
+    ]  # fmt: skip
+    with rebuilt(tmp_path, maintenance_event=events) as store:
+        told = [row["summary"] for row in store.rows("from timeline order by event_no")]
+    assert told[:4] == [
+        "decommission of repo, recorded as success, with --force --yes; note: “maintenance: "
+        "removed = premature decommission”",
+        "log: “sshd[1]: session opened”",
+        "drain",
+        "log of db, recorded as failure",
+    ]
+    assert told[4] == f"verify of db; note: “{'x' * 219}…”"
+
+
 def test_a_change_and_an_onset_are_told_in_words(tmp_path: Path) -> None:
     change = {
         "change_id": "C1", "kind": "Array Decommission", "title": "Retire it", "outcome": "success",

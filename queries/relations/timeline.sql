@@ -14,7 +14,7 @@
 -- region = "Region of the asset; of a post, where it names one region only; NULL where not known."
 -- subject = "Asset, change, incident, organization or item that it is about."
 -- actor = "Account, where the record names one."
--- summary = "One line from the record, as recorded, at most 300 characters."
+-- summary = "One line from the record, as recorded, at most 300 characters; a message of an action or a log stands in quotation marks."
 -- phase = "Furthest phase of the incident that had begun in that region, else in all; NULL before the first."
 -- source_id = "Source of the record; NULL for an onset, which rests on many, and for an entry of review.yaml."
 -- record_no = "Record in its source."
@@ -38,6 +38,13 @@ linked as (
         min(change_id) as change_id
     from operation_event
     group by source_id, record_no
+),
+
+noted as (
+    select
+        *,
+        nullif(trim(regexp_replace(message, '\s+', ' ', 'g')), '') as words
+    from maintenance_event
 ),
 
 states as (
@@ -72,19 +79,23 @@ events as (
         event.target as asset,
         coalesce(event.target, event.host) as subject,
         event.actor,
+        -- What people and tools wrote stands in quotation marks, apart from what is said of it.
         concat_ws(
-            ' ',
-            event.action,
-            event.target,
-            if(event.outcome = 'unknown', null, event.outcome),
-            event.flags,
-            event.message
+            ', ',
+            event.action || coalesce(' of ' || event.target, ''),
+            'recorded as ' || if(event.outcome = 'unknown', null, event.outcome),
+            'with ' || event.flags
+        )
+        || coalesce(
+            if(lower(event.action) = 'log', ': “', '; note: “')
+            || if(len(event.words) > 220, left(event.words, 219) || '…', event.words) || '”',
+            ''
         ) as summary,
         event.source_id,
         event.record_no,
         coalesce(event.change_id, linked.change_id) as change_id,
         event.outcome
-    from maintenance_event as event
+    from noted as event
     left join linked
         on event.source_id = linked.source_id and event.record_no = linked.record_no
     union all by name
