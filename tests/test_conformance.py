@@ -350,6 +350,31 @@ def test_an_operation_as_planned_satisfies_every_constraint(tmp_path: Path) -> N
     assert set(found.values()) == {"satisfied"}
 
 
+def test_a_prerequisite_on_another_target_satisfies_and_the_sentence_says_so(
+    tmp_path: Path,
+) -> None:
+    change = """
+        change_id,kind,closed_at,outcome,targets
+        C,decommission,2022-03-01T18:00:00Z,success,a-1;a-2
+    """
+    for drained, told in (
+        ("A-2.example", "; the one cited is of A-2.example, not of a-1."),
+        ("A-1.example", "."),
+    ):
+        store = derive(
+            tmp_path / drained, RELATIONS, change=change, procedures=PROCEDURE,
+            alias="kind,alias,canonical\nasset,A-1.example,a-1",
+            maintenance_event=f"""
+                occurred_at,action,outcome,target,change_id
+                2022-03-01T10:05:00Z,drain,success,{drained},C
+                2022-03-01T10:30:00Z,wipe,success,a-1,C
+            """,
+        )  # fmt: skip
+        assert rows(
+            store, "select verdict, reason from conformance where rule_id = 'needs:wipe:drain'"
+        ) == [("satisfied", f"1 event of step wipe with step drain before it{told}")]
+
+
 def test_a_prerequisite_counts_only_with_success_and_before(tmp_path: Path) -> None:
     needs = {
         "success": "satisfied", "warning": "violated", "failure": "violated",

@@ -2,7 +2,7 @@
 -- id = "conformance"
 -- title = "Operations tested against the constraints of their procedure"
 -- grain = "One row per operation and constraint of the procedure version in force."
--- reads = ["constraint_part", "constraint_verdict", "maintenance_event", "operation_span", "procedure_rule", "trace_variant"]
+-- reads = ["alias", "constraint_part", "constraint_verdict", "maintenance_event", "operation_span", "procedure_rule", "trace_variant"]
 -- limitations = """
 -- Operations whose procedure or version is not known have no rows, nor have constraints on approve
 -- steps. Failed attempts are no occurrence of a step, but count as running one that needs another.
@@ -81,6 +81,25 @@ moment as (
     from maintenance_event
 ),
 
+renamed as (
+    select
+        lower(trim(alias)) as alias,
+        min(lower(trim(canonical))) as asset
+    from alias
+    where kind = 'asset'
+    group by lower(trim(alias))
+),
+
+aim as (
+    select
+        (maintenance_event.source_id::bigint << 36) | maintenance_event.record_no as code,
+        maintenance_event.target,
+        coalesce(renamed.asset, lower(trim(maintenance_event.target))) as asset
+    from maintenance_event
+    left join renamed on lower(trim(maintenance_event.target)) = renamed.alias
+    where maintenance_event.target is not null
+),
+
 -- What only the order of steps decides was judged once for all operations of a variant. Taken by
 -- itself, so that the engine does not join verdicts with constraints first, on their few names.
 judged as materialized (
@@ -90,6 +109,7 @@ judged as materialized (
         operation_span.closed_at,
         operation_span.ended_at,
         operation_span.explicit_event_count,
+        len(operation_span.targets) > 1 as has_targets,
         operation_span.evidence as change_evidence,
         trace_variant.codes,
         half.procedure,
@@ -149,12 +169,23 @@ told as (
         cited.*,
         act.occurred_at as act_at,
         wit.occurred_at as wit_at,
+        if(act_aim.asset <> wit_aim.asset, act_aim.target, null) as act_target,
+        if(act_aim.asset <> wit_aim.asset, wit_aim.target, null) as wit_target,
         pointer(cited.act_code >> 36, cited.act_code & 68719476735) as activating_event,
         pointer(cited.wit_code >> 36, cited.wit_code & 68719476735) as witness_event
     from cited
     left join moment as act on cited.act_code = act.code
     -- Only the sentence on a violation states when the other event took place.
     left join moment as wit on if(cited.verdict = 'violated', cited.wit_code, null) = wit.code
+    -- Only that on what is as it should be, where the operation has several targets, names these.
+    left join aim as act_aim
+        on
+            if(cited.verdict = 'satisfied' and cited.has_targets, cited.act_code, null)
+            = act_aim.code
+    left join aim as wit_aim
+        on
+            if(cited.verdict = 'satisfied' and cited.has_targets, cited.wit_code, null)
+            = wit_aim.code
 )
 
 select
@@ -233,7 +264,13 @@ select
             || if(activations = 1, ' event', ' events')
             || if(act_name = 'the irreversible event', '', ' of ' || act_name)
             || if(is_negated, ' without ', ' with ')
-            || wit_name || place || '.'
+            || wit_name || place
+            || if(
+                is_negated,
+                '',
+                coalesce('; the one cited is of ' || wit_target || ', not of ' || act_target, '')
+            )
+            || '.'
     end as reason,
     operation_id,
     procedure,
