@@ -522,3 +522,55 @@ def test_an_event_tied_by_inference_decides_nothing(tmp_path: Path) -> None:
 def test_an_operation_whose_procedure_is_not_known_has_no_verdict(tmp_path: Path) -> None:
     change = "change_id,kind,closed_at\nC,reboot,2022-03-01T18:00:00Z"
     assert judged(tmp_path, "10:00 drain success ann", change) == {}
+
+
+COUNTS = """
+    id: wiping
+    version: "1"
+    applies_to: decommission
+    steps:
+      - {id: drain, match: {action: drain}, mandatory: true}
+      - {id: wipe, match: {action: wipe}}
+      - {id: verify, kind: verify, match: {action: verify}, mandatory: true}
+    rules:
+      - {id: twice, template: exactly, a: wipe, n: 2}
+      - {id: once, template: exactly, a: wipe, n: 1}
+      - {id: begun, template: existence, a: drain}
+      - {id: drained, template: existence, a: wipe, n: 2}
+      - {id: never, template: absence, a: wipe}
+      - {id: few, template: absence, a: wipe, n: 3}
+      - {id: other, template: absence, a: verify, n: 2}
+"""
+
+
+def test_sentences_on_counts_say_what_is_on_record_and_what_is_asked_for(tmp_path: Path) -> None:
+    def told(name: str, change: str) -> dict[str, str]:
+        store = derive(
+            tmp_path / name, RELATIONS, change=change, procedures=COUNTS,
+            maintenance_event="""
+                occurred_at,action,outcome,change_id
+                2022-03-01T10:00:00Z,drain,success,C
+                2022-03-01T11:00:00Z,wipe,success,C
+                2022-03-01T12:00:00Z,wipe,success,C
+                2022-03-01T13:00:00Z,verify,success,C
+            """,
+        )  # fmt: skip
+        return dict(rows(store, "select rule_id, reason from conformance"))
+
+    closed = told("closed", CLOSED)
+    assert {rule: closed[rule] for rule in closed if not rule.startswith("precheck")} == {
+        "mandatory:drain": "Step drain has a completed event on record, as asked.",
+        "verify:verify": "Step verify has a successful event on record, as asked.",
+        "twice": "Step wipe has exactly 2 events on record, as asked.",
+        "once": "Step wipe has another number of events on record; the procedure asks for exactly "
+        "1.",
+        "begun": "Step drain has an event on record, as asked.",
+        "drained": "Step wipe has at least 2 events on record, as asked.",
+        "never": "Step wipe has 1 event or more on record; the procedure asks for none.",
+        "few": "Step wipe has fewer than 3 events on record, as asked.",
+        "other": "Step verify has fewer than 2 events on record, as asked.",
+    }
+    assert told("open", OPEN)["twice"] == (
+        "Step wipe is to have exactly 2 events on record when the change closes; the change is "
+        "open."
+    )

@@ -78,7 +78,9 @@ critical as (
         placed.evidence as event,
         placed.basis,
         placed.is_irreversible is not null and placed.basis = 'explicit' as is_critical,
-        placed.before_at is not null or placed.after_at is not null as has_neighbour,
+        placed.before_at is not null as has_before,
+        placed.after_at is not null as has_after,
+        has_before or has_after as has_neighbour,
         count(silent.from_row) as silences,
         bool_or(silent.is_sure) as is_sure,
         arg_max(
@@ -119,8 +121,16 @@ judged as (
                     || critical.action || ' at ' || utc(critical.occurred_at)
             when critical.silences = 0
                 then
-                    'Around ' || critical.action || ' at ' || utc(critical.occurred_at)
-                    || ' source ' || critical.source_id || ' is never silent for more than '
+                    'From '
+                    || if(critical.has_before, 'the record of the change before ', '')
+                    || critical.action || ' at ' || utc(critical.occurred_at) || ' to '
+                    || case
+                        when critical.has_before and critical.has_after then 'the one after it'
+                        when critical.has_after then 'the record of the change after it'
+                        else 'it'
+                    end
+                    || ', records of source ' || critical.source_id
+                    || ', of the change or not, follow each other within '
                     || plain(policy_number('log_gap_minutes')) || ' min'
                     || tie_note(critical.basis)
             else

@@ -37,6 +37,8 @@ with part as materialized (
         constraint_part.is_negated,
         constraint_part.is_conditional,
         coalesce('step ' || constraint_part.act_step, 'the irreversible event') as act_name,
+        greatest(coalesce(procedure_rule.n, 1), 1) as asked,
+        asked || if(asked = 1, ' event', ' events') as counted,
         upper(act_name[1]) || act_name[2:] as act_title,
         'step ' || constraint_part.wit_step as wit_name,
         case procedure_rule.origin
@@ -226,12 +228,38 @@ select
                     || coalesce('; the first is at ' || utc(wit_at), '')
                 )
                 || '.'
+        when shape = 'count' and verdict = 'pending' and template = 'exactly'
+            then
+                'Step ' || a || ' is to have exactly ' || counted
+                || ' on record when the change closes; the change is open.'
         when shape = 'count' and verdict = 'pending'
             then
                 'Step ' || a || ' has no ' || kind_of_event || ' on record yet; the change is open.'
         when shape = 'count' and verdict = 'violated'
-            then 'Step ' || a || ' does not occur as often as the constraint asks for.'
-        when shape = 'count' then 'Step ' || a || ' occurs as the constraint asks for.'
+            then
+                'Step ' || a || ' has '
+                || if(
+                    template = 'absence', counted || ' or more',
+                    'another number of events'
+                )
+                || ' on record; the procedure asks for '
+                || case
+                    when template <> 'absence' then 'exactly ' || asked
+                    when asked = 1 then 'none'
+                    else 'fewer than ' || asked
+                end
+                || '.'
+        when shape = 'count'
+            then
+                'Step ' || a || ' has '
+                || case
+                    when template = 'absence' and asked = 1 then 'no event'
+                    when template = 'absence' then 'fewer than ' || counted
+                    when template = 'exactly' then 'exactly ' || counted
+                    when asked > 1 then 'at least ' || counted
+                    else if(kind_of_event = 'event', 'an ', 'a ') || kind_of_event
+                end
+                || ' on record, as asked.'
         when shape = 'first' and verdict = 'violated'
             then 'The operation began at ' || utc(act_at) || ' with another step than ' || a || '.'
         when shape = 'first' then 'The operation began with step ' || a || '.'
