@@ -55,6 +55,27 @@ def test_each_machine_shows_the_way_it_came_back() -> None:
     assert (found["e"]["is_running"], found["e"]["began_at"]) == (True, at(90))
 
 
+def test_a_seed_that_reported_and_fell_silent_is_not_known_to_run() -> None:
+    reports = samples(
+        "e", [(90 + hour, "running") for hour in range(12)], job_kind="seed", job_id="seed-e"
+    )
+    silent = [*TELEMETRY, *(row for row in RECOVERY if row["asset_id"] != "e"), *reports]
+    (row,) = [
+        row
+        for row in derived("machine_recovery", replication_sample=silent)
+        if row["asset_id"] == "e"
+    ]
+    assert (row["scenario"], row["is_running"]) == ("open", False)
+    assert (row["attempts"], row["failures"], row["began_at"]) == (1, 0, at(90))
+    running = {
+        row["day"]: row["running"]
+        for row in derived("recovery_progress", replication_sample=silent)
+        if row["machine_type"] == "server"
+    }
+    assert running[date(2026, 1, 4)] == 1  # its last report is of the next day
+    assert running[date(2026, 1, 5)] == 0
+
+
 def test_a_gap_after_the_seed_does_not_undo_the_recovery() -> None:
     again = [*TELEMETRY, *RECOVERY, *hourly("b", 120, 130, "failure"), *hourly("steady", 120, 130)]
     found = {row["asset_id"]: row for row in derived("machine_recovery", replication_sample=again)}

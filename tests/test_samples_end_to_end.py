@@ -138,6 +138,7 @@ def test_a_claim_is_held_against_records_that_come_after_it(standby: Path) -> No
 
 def test_the_standby_case_has_no_recovery(standby: Path) -> None:
     assert not rows(standby, "from incident_phase where phase = 'recovery'")
+    assert not rows(standby, "from machine_recovery where is_running")
 
 
 @pytest.mark.parametrize("name", ["flagship", "standby"])

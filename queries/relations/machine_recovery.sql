@@ -3,6 +3,7 @@
 -- title = "How each machine of the main onset came back"
 -- grain = "One row per machine with a gap that began in the main onset of the case, or that was in a gap then and has a seed or relink on record since."
 -- reads = ["alias", "asset_state", "machine_impact", "onset", "protection_gap", "replication_run"]
+-- policy = ["gap_cadences"]
 -- limitations = "A gap that opens after a seed or relink had ended the last one is taken to be another matter."
 -- [columns]
 -- asset_id = "The machine."
@@ -14,9 +15,9 @@
 -- recovered_at = "When its last gap was ended by a seed or relink, else by the job; NULL while open or lost."
 -- lost_at = "When the records first say that it is lost; NULL where they do not."
 -- hours = "From `struck_at` to recovery, in hours; NULL while open or lost."
--- attempts = "Seeds and relinks that succeeded, failed or still run."
+-- attempts = "Seeds and relinks that succeeded, failed or have no end on record."
 -- failures = "Those that failed."
--- is_running = "Whether a seed or relink runs when the record ends."
+-- is_running = "Whether a seed or relink runs when the record ends; one that reported at a pace of its own and then fell silent is not known to."
 -- protected_bytes = "Bytes that it protects; NULL where not stated."
 -- record_ends_at = "Last sample of any job."
 -- evidence = "What ended its gap, else its last seed or relink; NULL where there is neither."
@@ -36,9 +37,17 @@ episode as (
 reseeds as (
     select
         replication_run.*,
+        coalesce(
+            epoch(record.ends_at - replication_run.last_sample_at)
+            <= policy_number('gap_cadences')
+            * epoch(replication_run.last_sample_at - replication_run.started_at)
+            / nullif(replication_run.samples - 1, 0),
+            true
+        ) as is_reporting,
         (replication_run.started_at, replication_run.run_no, replication_run.evidence) as place
     from replication_run
     cross join episode
+    cross join record
     where
         replication_run.job_kind in ('seed', 'relink')
         and replication_run.started_at >= episode.onset_lo
@@ -51,7 +60,8 @@ jobs as (
         count(*) filter (where state in ('success', 'failure')) as finished,
         count(*) filter (where state = 'failure') as failures,
         max(last_sample_at) filter (where state = 'failure') as last_failed_at,
-        arg_max(state, place) = 'running' as is_running,
+        arg_max(state, place) = 'running' as is_unended,
+        is_unended and arg_max(is_reporting, place) as is_running,
         arg_max(last_evidence, place) as last_evidence
     from reseeds
     group by asset_id
@@ -130,6 +140,7 @@ known as (
         jobs.failures,
         jobs.finished,
         jobs.is_running,
+        jobs.is_unended,
         case
             when ends.restored_at < ends.open_since or ends.open_since is null
                 then coalesce(ends.restored_at, ends.last_ended_at)
@@ -161,7 +172,7 @@ select
     known.recovered_at,
     if(scenario = 'lost', known.given_up_at, null) as lost_at,
     round((epoch_us(known.recovered_at) - epoch_us(known.struck_at)) / 3.6e9, 6) as hours,
-    coalesce(known.finished + known.is_running::bigint, 0) as attempts,
+    coalesce(known.finished + known.is_unended::bigint, 0) as attempts,
     coalesce(known.failures, 0) as failures,
     coalesce(known.is_running, false) as is_running,
     known.data_at_risk_bytes as protected_bytes,

@@ -70,7 +70,8 @@ job_days as (
         arg_max(
             replication_run.state,
             (replication_run.started_at, replication_run.run_no, replication_run.evidence)
-        ) = 'running' as is_running
+        ) = 'running' as is_running,
+        max((replication_run.last_sample_at at time zone 'UTC')::date) as told_on
     from replication_run
     inner join machines using (asset_id)
     where
@@ -95,7 +96,13 @@ running as (
     from job_spans
     inner join machines using (asset_id)
     inner join days
-        on job_spans.day <= days.day and coalesce(job_spans.until_day > days.day, true)
+        on
+            job_spans.day <= days.day
+            -- What fell silent is not known to run at the end of the day on which it did.
+            and days.day < coalesce(
+                job_spans.until_day,
+                if(machines.is_running, 'infinity'::date, job_spans.told_on)
+            )
     where job_spans.is_running
     group by days.day, machines.region, machines.machine_type
 ),
