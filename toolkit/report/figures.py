@@ -50,6 +50,8 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
             f"{listed([incident.operation_name(name) for name in sorted(names)])}" + _usual(own),
             "finding",
         )
+    if board and onset is not None:
+        yield from _open_before(facts, onset)
 
 
 def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
@@ -117,8 +119,8 @@ def _lasted(facts: CaseFacts, onset: Row) -> str:
         )
     last = max((row["record_ends_at"] for row in facts.rows("protection_gap")), default=began)
     return (
-        f"{span(last - began)} when the record of replication ends; by then that share was not "
-        f"below {share} again"
+        f"{span(last - began)} when the record of replication ends; by then the share of machines "
+        f"without a current recovery point was not below {share} again"
     )
 
 

@@ -232,8 +232,7 @@ def _tie(incident: Incident, board: bool) -> Text:
         else [
             "Of all steps on record, ",
             Strong(step),
-            f" {_fit(candidates, best)}: {_counted(best)}. ",
-            *_by_region(incident, best),
+            f" {_fit(candidates, best)}: {_by_region(incident, best) or _counted(best)}. ",
         ]
     )
     parts += [
@@ -245,8 +244,8 @@ def _tie(incident: Incident, board: bool) -> Text:
     return tuple(parts)
 
 
-def _by_region(incident: Incident, best: Row) -> Iterable[Inline]:
-    """The first step of each region where another step of the same operation comes first in it."""
+def _by_region(incident: Incident, best: Row) -> str:
+    """The first step of each region, where several steps of one operation come first in one."""
     found = [
         row
         for row in incident.facts.rows("trigger_candidate")
@@ -255,9 +254,9 @@ def _by_region(incident: Incident, best: Row) -> Iterable[Inline]:
         and row["operation_id"] == best["operation_id"]
     ]
     if len({row["event"] for row in found}) < 2:
-        return
-    told = [f"{row['scope']}: {row['action']} of {row['target']}, {_counted(row)}" for row in found]
-    yield f"By region, {'; '.join(sorted(told))}. "
+        return ""
+    told = [f"{row['scope']}, {row['action']} of {row['target']}: {_counted(row)}" for row in found]
+    return "; ".join(sorted(told))
 
 
 def _fit(candidates: list[Row], best: Row) -> str:

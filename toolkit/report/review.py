@@ -14,6 +14,7 @@ from toolkit.report import (
     posture,
     recovery,
     summary,
+    terms,
     timeline,
     trigger,
 )
@@ -56,6 +57,7 @@ def document(facts: CaseFacts) -> Document:
         _went_well(incident),
         earlier.section(incident),
         _untested(incident),
+        terms.section(incident),
         board.section(incident),
     ]
     return Document(
