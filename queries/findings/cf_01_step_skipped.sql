@@ -45,6 +45,7 @@ judged as (
         conformance.occurred_at,
         conformance.activating_event as event,
         rtrim(conformance.reason, '.') as reason,
+        conformance.a as brief,
         list_append(conformance.evidence, tested.evidence) as evidence
     from conformance
     inner join tested on conformance.operation_id = tested.operation_id
@@ -57,6 +58,7 @@ judged as (
         tested.started_at as occurred_at,
         null as event,
         'The procedure in force is not known, nor which of its steps are mandatory' as reason,
+        null as brief,
         [tested.evidence] as evidence
     from tested
     where tested.procedure_version is null
@@ -75,7 +77,7 @@ verdict as (
                 judged.target asc
         ) as decisive,
         alike(
-            judged.status, judged.target, judged.occurred_at, judged.event, judged.reason
+            judged.status, judged.brief, judged.occurred_at, judged.event, judged.reason
         ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged

@@ -31,6 +31,8 @@ prerequisite as (
         conformance.occurred_at,
         conformance.activating_event,
         conformance.reason,
+        conformance.a,
+        conformance.b,
         conformance.evidence
     from conformance
     inner join procedure_rule
@@ -61,6 +63,7 @@ judged as (
         prerequisite.occurred_at,
         prerequisite.activating_event as event,
         rtrim(prerequisite.reason, '.') as reason,
+        prerequisite.a || ' before ' || prerequisite.b as brief,
         prerequisite.evidence
     from prerequisite
     left join operation_event
@@ -75,6 +78,7 @@ judged as (
         operation_span.started_at as occurred_at,
         null as event,
         'The procedure in force is not known, nor what its steps need' as reason,
+        null as brief,
         [operation_span.evidence] as evidence
     from operation_span
     where operation_span.procedure_version is null and operation_span.started_at is not null
@@ -93,7 +97,7 @@ verdict as (
                 judged.target asc
         ) as decisive,
         alike(
-            judged.status, judged.target, judged.occurred_at, judged.event, judged.reason
+            judged.status, judged.brief, judged.occurred_at, judged.event, judged.reason
         ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged

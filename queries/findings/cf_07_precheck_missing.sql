@@ -49,6 +49,7 @@ judged as (
         conformance.occurred_at,
         conformance.activating_event as event,
         rtrim(conformance.reason, '.') as reason,
+        conformance.a as brief,
         conformance.evidence
     from conformance
     inner join tested on conformance.operation_id = tested.operation_id
@@ -71,6 +72,7 @@ judged as (
         tested.occurred_at,
         tested.event,
         'The procedure in force is not known, nor its pre-checks' as reason,
+        null as brief,
         [tested.event, operation_span.evidence] as evidence
     from tested
     inner join operation_span on tested.operation_id = operation_span.operation_id
@@ -90,7 +92,7 @@ verdict as (
                 judged.target asc
         ) as decisive,
         alike(
-            judged.status, judged.target, judged.occurred_at, judged.event, judged.reason
+            judged.status, judged.brief, judged.occurred_at, judged.event, judged.reason
         ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged
