@@ -122,7 +122,9 @@ def test_a_mean_age_is_that_of_the_gaps_at_the_instant(large: Store) -> None:
 
 
 def _states(store: Store) -> dict[str, str]:
-    figure = drawn.barriers(Incident(CaseFacts(store)))
+    incident = Incident(CaseFacts(store))
+    incident.__dict__["reviewed"] = incident.reviewed[:1]
+    figure = drawn.barriers(incident)
     assert figure is not None and isinstance(figure.picture, Barriers)
     return {barrier.name: barrier.state for barrier in figure.picture.barriers}
 
@@ -143,13 +145,21 @@ def test_a_check_that_could_not_be_tested_is_none_that_held(small: Store) -> Non
     assert states["Another healthy copy"] == "absent"
 
 
+def test_no_arrow_leads_from_one_of_several_operations_that_go_as_well_with_the_onset(
+    small: Store,
+) -> None:
+    incident = Incident(CaseFacts(small))
+    assert len(incident.reviewed) == 2
+    assert drawn.barriers(incident) is None
+
+
 def test_what_depends_through_others_stands_at_its_level(small: Store) -> None:
     figure = drawn.blast_radius(Incident(CaseFacts(small)))
     assert figure is not None and isinstance(figure.picture, BlastRadius)
     assert {node.id: (node.level, node.state) for node in figure.picture.nodes} == {
         "borg-repo": (0, "removed"),
         "restic-repo": (0, "removed"),
-        "vm": (1, "affected"),
+        "vm": (1, "unaffected"),
         "pg-primary": (2, "unknown"),
         "pg-standby": (2, "affected"),
     }

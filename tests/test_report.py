@@ -387,9 +387,9 @@ def test_values_read_as_people_write_them() -> None:
 def test_the_first_sentence_says_what_stood_still_and_where(told: Report) -> None:
     first = told.documents["review"].sections[0].blocks[0]
     assert plain(first.text) == (  # type: ignore[union-attr]
-        "On 9 March 2022, replication stood still for 2 of 2 machines in US, of 2 partners, while "
-        "the registered change CHG2 (Retire array two <script>alert(1)</script>) was being carried "
-        "out. When the record ends, 1 machine is without a current recovery point."
+        "On 9 March 2022, replication stood still for 2 of 2 machines in US, of all 2 partners on "
+        "record, while the registered change CHG2 (Retire array two <script>alert(1)</script>) was "
+        "being carried out. When the record ends, 1 machine is without a current recovery point."
     )
 
 
