@@ -25,7 +25,8 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     if onset is not None:
         yield "Began", _began(facts, onset), "onset"
         yield "Lasted", _lasted(facts, onset), "onset"
-        yield from _first_alert(incident)
+        if board:
+            yield from _first_alert(incident)
     yield from _irreversible(incident)
     machines = facts.rows("machine_impact")
     if machines:

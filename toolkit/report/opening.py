@@ -201,7 +201,7 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
     if contradicted:
         order += (
             f" {plural(len(contradicted), 'claim')} on record {be(len(contradicted))} contradicted "
-            "by other records (EQ-05)."
+            f"by other records{' (EQ-05)' if board else ''}."
         )
     if order:
         yield Paragraph(order.strip(), query="operation_event, onset, finding")
@@ -232,7 +232,7 @@ def _tie(incident: Incident, board: bool) -> Text:
         else [
             "Of all steps on record, ",
             Strong(step),
-            f" {_fit(candidates, best)}: {_by_region(incident, best) or _counted(best)}. ",
+            f" {_fit(candidates, best)}{_by_region(incident, best) or f': {_counted(best)}'}. ",
         ]
     )
     parts += [
@@ -255,8 +255,15 @@ def _by_region(incident: Incident, best: Row) -> str:
     ]
     if len({row["event"] for row in found}) < 2:
         return ""
-    told = [f"{row['scope']}, {row['action']} of {row['target']}: {_counted(row)}" for row in found]
-    return "; ".join(sorted(told))
+    told = [
+        f"{row['scope']}, {row['action']} of {row['target']}: "
+        f"{_counted(row).replace(_CAN_HAVE, '')}"
+        for row in found
+    ]
+    return (
+        ". By region, of the machines that depend on the target of the step that ranks first, so "
+        f"many can have fallen within the interval of the onset: {'; '.join(sorted(told))}"
+    )
 
 
 def _fit(candidates: list[Row], best: Row) -> str:
@@ -322,6 +329,9 @@ def _shared(incident: Incident) -> Iterable[Block]:
 
 def _steps(rows: list[Row]) -> str:
     return some([f"{row['action']} of {row['target'] or 'a target not on record'}" for row in rows])
+
+
+_CAN_HAVE = " machines that depend on its target can have fallen within the interval of the onset"
 
 
 def _counted(row: Row) -> str:
