@@ -141,14 +141,9 @@ def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:
     )
     if alert is None:
         return
-    fired, acked = alert["fired_at"], alert["acked_at"]
-    told = f"fired {span(fired - incident.onset['onset_at'])} after the best estimate of the onset"
-    told += (
-        f", acknowledged {span(acked - fired)} later"
-        if acked is not None
-        else "; no acknowledgement is on record"
-    )
-    yield "First alert", told, "incident_phase, alert"
+    after = span(alert["fired_at"] - incident.onset["onset_at"])
+    told = f"{after} after the best estimate of the onset. {phase['basis']}"
+    yield "First alert", told, "incident_phase"
 
 
 def _in_common(facts: CaseFacts, board: bool) -> Iterable[tuple[str, str, str]]:

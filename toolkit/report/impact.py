@@ -122,9 +122,26 @@ def by_region(facts: CaseFacts) -> Iterable[Block]:
     """The impact on each region, where there is any."""
     rows = facts.rows("region_impact")
     if rows:
+        notes = [note for note in (_unstated(facts), _first_sure(facts)) if note]
         yield impact_table(
-            facts, "Impact by region", "Region", "region", rows, note=_unstated(facts)
+            facts, "Impact by region", "Region", "region", rows, note=" ".join(notes)
         )
+
+
+def _first_sure(facts: CaseFacts) -> str:
+    """The regions whose first post was edited later, and when a post surely named them."""
+    told = [
+        row
+        for row in facts.rows("communication")
+        if row["metric"] == "time_to_first_post" and "surely names the region" in row["detail"]
+    ]
+    if not told:
+        return ""
+    return " ".join(
+        f"{row['scope']}: the earlier wording of that post is not on record; a post surely names "
+        f"the region {span(row['value'] * 60)} after its onset."
+        for row in told
+    )
 
 
 def _unstated(facts: CaseFacts) -> str:

@@ -354,8 +354,9 @@ def _chance(row: Row, none: bool, board: bool) -> str:
             "chance gives as good a match: this is a ranking only."
         )
     told = (
-        f"Compared with {number(n)} moments without an onset, chance would give as good a match "
-        f"in a share of {percent(p)}{f' (p = {number(p, 3)})' if board else ''}."
+        f"Compared with {number(n)} moments without an onset and corrected for the scopes tested, "
+        "chance would give as good a match with a probability of "
+        f"{percent(p)}{f' (p = {number(p, 3)})' if board else ''}."
     )
     return told + (" By the limit of 5 % no step explains the onset beyond chance." if none else "")
 

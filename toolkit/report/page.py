@@ -328,7 +328,7 @@ def _edited(facts: CaseFacts) -> Iterable[Block]:
             ),
             "status_text",
             "Told by comparing copies of the page. The timeline and the list of what was told give "
-            "each wording at the time from which it stood there.",
+            "each wording that is on record at the time from which it surely stood there.",
         )
 
 
@@ -367,9 +367,10 @@ def _disclosed(facts: CaseFacts) -> Iterable[Block]:
             (
                 f"{row['item_no']} {row['item']}",
                 Status(str(row["status"])) if row["is_due"] else "not due",
-                facts.day(row["first_disclosed_at"]) if row["first_disclosed_at"] else "",
+                _first_told(facts, row),
                 _whole_words(without_markup(str(row["matched_words"] or "")))
-                + _edited_out(facts, row),
+                + _edited_out(facts, row)
+                + (f" (not named: {_names(row['lacking'])})" if row["lacking"] else ""),
                 _confirmed(row) if row["is_due"] else "",
                 str(row["required_elsewhere"] or ""),
             )
@@ -377,8 +378,26 @@ def _disclosed(facts: CaseFacts) -> Iterable[Block]:
         ),
         "disclosure",
         "Found by fixed wordings in English posts; a person confirms each reading. Items 13 to 15 "
-        "are due after closure. Asked for elsewhere: reports to authorities with a field for it.",
+        "are due after closure. Asked for elsewhere: reports to authorities with a field for it."
+        + (
+            " Not after: the post was edited before the earliest copy on record, so that what it "
+            "said until then is not known."
+            if any(row["limitation"] for row in rows)
+            else ""
+        ),
     )
+
+
+def _first_told(facts: CaseFacts, row: Row) -> str:
+    """When an item was told first; where earlier wording is gone, by when at the latest."""
+    if row["first_disclosed_at"] is None:
+        return ""
+    latest = "not after " if row["limitation"] else ""
+    return latest + facts.day(row["first_disclosed_at"])
+
+
+def _names(value: object) -> str:
+    return listed([str(name) for name in value]) if isinstance(value, list) else str(value)
 
 
 def _whole_words(text: str, limit: int = 120) -> str:
@@ -418,6 +437,11 @@ def _promises(facts: CaseFacts) -> Iterable[Block]:
                 for row in rows[:12]
             ),
             "status_promise",
+            "A promise in a post that was edited before the earliest copy on record is "
+            "undetermined where the edit came after it was due: what was promised before is not "
+            "known."
+            if any(row["edited_before_at"] and row["verdict"] == "undetermined" for row in rows)
+            else "",
         )
 
 

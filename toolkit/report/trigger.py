@@ -43,9 +43,9 @@ def _blocks(incident: Incident, rows: list[Row]) -> Iterable[Block]:
         " part, which no column shows, for steps that can be undone. The p-value is "
         "the share of comparable moments without an onset in which some step scores as high, "
         "corrected for the scopes tested. A rank is no proof, and conditions without a record of "
-        "their own are not among the candidates. Machines are counted whose fall lies within the "
-        "interval of the onset; those that fell later, or had fallen before, are not, so that "
-        "fewer are counted here than were hit."
+        "their own are not among the candidates. Machines are counted whose fall can lie within "
+        "the interval of the onset; those that fell later are not, and those that had fallen "
+        "before are named, so that fewer are counted here than were hit."
     )
     whole = incident.candidates()
     if whole:
@@ -112,7 +112,7 @@ def _table(
 
 def _step(row: Row) -> Text:
     if row["rank"] == 0:
-        return (Strong("No operation explains this"), f": {row['explanation']}")
+        return str(row["explanation"])
     under = f" ({row['change_id']})" if row["change_id"] else ""
     return (Strong(str(row["action"])), f" {row['target'] or ''}{under}")
 
