@@ -127,7 +127,7 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     assert (region["data_at_risk_bytes"], region["data_unknown"]) == (None, 7)
     assert "and no operation is on record that could be compared with it." in text
     assert "2 with no recovery on record" in text
-    assert "For none of these machines is region, partner or type on record." in text
+    assert "For none of the machines hit is region, partner or type on record." in text
     assert "Impact by partner" not in text  # it would repeat the one row of the regions
     # The pause of a machine on the day before is counted, and the onset is no first impact of it.
     assert (

@@ -45,12 +45,12 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     if board and incident.reviewed:
         names = {row["operation_id"] for row in incident.reviewed}
         own = [row for row in incident.exceptions if row["operation_id"] in names]
-        yield (
-            "Deviations",
-            f"{number(len(own))} in "
-            f"{listed([incident.operation_name(name) for name in sorted(names)])}" + _usual(own),
-            "finding",
-        )
+        counts = Counter(row["operation_id"] for row in own)
+        told = [
+            f"{number(counts[name]) if counts[name] else 'none'} in {incident.operation_name(name)}"
+            for name in sorted(names)
+        ]
+        yield "Deviations", listed(told) + _usual(own), "finding"
     if board and onset is not None:
         yield from _open_before(facts, onset)
 
@@ -142,7 +142,9 @@ def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:
     if alert is None:
         return
     after = span(alert["fired_at"] - incident.onset["onset_at"])
-    told = f"{after} after the best estimate of the onset. {phase['basis']}"
+    lo, hi = incident.onset["onset_lo"], incident.onset["onset_hi"]
+    inside = ", inside of its interval" if lo <= alert["fired_at"] <= hi and lo < hi else ""
+    told = f"{after} after the best estimate of the onset{inside}. {phase['basis']}"
     yield "First alert", told, "incident_phase"
 
 
@@ -291,8 +293,9 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
             + f"; limit {facts.policy('status_first_post_minutes')} min",
             "communication",
         )
+    edited = {row["scope"] for row in rows if "surely names the region" in row["detail"]}
     over = [
-        f"{span(row['value'] * 60)} ({row['scope']})"
+        f"{'at least ' if row['scope'] in edited else ''}{span(row['value'] * 60)} ({row['scope']})"
         for row in rows
         if row["metric"] == "over_claim" and row["value"] and row["scope"] != "all"
     ]

@@ -156,7 +156,9 @@ def _unstated(facts: CaseFacts) -> str:
         )
         if machines and not any(row[column] for row in machines)
     ]
-    return f"For none of these machines is {listed(unstated, 'or')} on record." if unstated else ""
+    return (
+        f"For none of the machines hit is {listed(unstated, 'or')} on record." if unstated else ""
+    )
 
 
 def by_type(facts: CaseFacts) -> Iterable[Block]:
@@ -246,6 +248,8 @@ def impact_table(
 
 def _apart(rows: list[Row], key: str) -> Iterable[str]:
     """How many machines are counted that did not fall with the onset, which other pages tell."""
+    if any(row["machines_struck"] is not None for row in rows):
+        yield "First impact is that of the onset; the hours count every gap in the window."
     apart = [
         row
         for row in rows

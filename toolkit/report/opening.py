@@ -262,7 +262,8 @@ def _by_region(incident: Incident, best: Row) -> str:
     ]
     return (
         ". By region, of the machines that depend on the target of the step that ranks first, so "
-        f"many can have fallen within the interval of the onset: {'; '.join(sorted(told))}"
+        f"many can have fallen within the interval of the onset: {'; '.join(sorted(told))}. Others "
+        "are the further machines of the region, and those of other regions that stood then"
     )
 
 
@@ -270,13 +271,16 @@ def _fit(candidates: list[Row], best: Row) -> str:
     """What speaks for the first step. Where that it cannot be undone alone puts it first, another
     goes better with the onset, and it is named."""
     speaks = (best["topology_term"] or 0) >= 0.05
+    alike = "speaks for the first too"
     better = max((row for row in candidates if row["rank"]), key=_bare)
     if _bare(better) > _bare(best) and better["event"] != best["event"]:
         told = (
             "ranks first, since a step that cannot be undone has more weight in the score; without "
             f"that weight, {_steps([better])} would. Which machines fell "
         )
-        return told + ("speaks for the first too" if speaks else "does not speak for the first")
+        if round((better["topology_term"] or 0) - (best["topology_term"] or 0), 1) == 0:
+            alike = "speaks as much for the one as for the other"
+        return told + (alike if speaks else "does not speak for the first")
     return (
         "goes best with the onset by time and by which machines fell"
         if speaks

@@ -75,8 +75,8 @@ def _silent(facts: CaseFacts, today: list[Row]) -> str:
     if not count:
         return ""
     return (
-        f" For {number(count)} of these no gap is open above: the record of their own jobs shows "
-        "neither a failure nor a missed run before it ends."
+        f" For {number(count)} of these no gap is open above, since the record of their own jobs "
+        "ends before one could begin."
     )
 
 

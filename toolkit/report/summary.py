@@ -303,7 +303,10 @@ def _page_says(incident: Incident) -> str:
         ),
         None,
     )
-    return f"; the page says “{cut(row['matched_words'], 120)}”" if row is not None else ""
+    if row is None:
+        return ""
+    at = incident.facts.date(row["first_disclosed_at"])
+    return f"; the page said “{cut(row['matched_words'], 120)}” on {at}"
 
 
 def _forecast_or_not(facts: CaseFacts) -> str:

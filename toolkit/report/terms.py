@@ -28,7 +28,8 @@ _TERMS: tuple[tuple[str, str, Callable[[Incident], object]], ...] = (
     ),
     (
         "Fell with the onset",
-        "A machine whose gap began in the interval of the onset, as far as its own record tells.",
+        "A machine whose gap can have begun in the interval of the onset of its region, as far as "
+        "its own record tells, or was open then and did not end by the job itself.",
         lambda incident: incident.onset,
     ),
     (

@@ -283,7 +283,9 @@ def _phases(incident: Incident) -> Iterable[Block]:
         "Start of each phase as the record shows it, and in brackets the source and record; a "
         "phase without a record is empty."
         + (
-            " Detection is when the first alert fired, whether or not anyone saw it."
+            " Detection is when the first alert fired, whether or not anyone saw it; diagnosis and "
+            "mitigation are when the page, or the state of a ticket, first said so, whether or not "
+            "it held."
             if "detection" in names
             else ""
         )
