@@ -323,9 +323,6 @@ def _step(incident: Incident, name: str) -> str:
     )
 
 
-_ONSET = "degraded; the onset lies"
-
-
 def _outcome(incident: Incident) -> str:
     onset = incident.onset
     if onset is None or onset["affected"] is None:
@@ -335,7 +332,8 @@ def _outcome(incident: Incident) -> str:
     of = f" of {number(onset['population'])}" if onset["population"] else ""
     return (
         f"{number(count)}{of} {be(onset['population'] or count, 'machine', 'machines')} "
-        f"{'fell with the onset of their region; for all it lies' if fell else _ONSET} "
+        f"{'fell with the onset of their region; for all it' if fell else 'degraded; the onset'} "
+        "lies "
         f"{incident.facts.between(onset['onset_lo'], onset['onset_hi'])}"
     )
 

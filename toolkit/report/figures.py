@@ -293,7 +293,7 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
             + f"; limit {facts.policy('status_first_post_minutes')} min",
             "communication",
         )
-    edited = {row["scope"] for row in rows if "surely names the region" in row["detail"]}
+    edited = {row["scope"] for row in impact.surely_named(facts)}
     over = [
         f"{'at least ' if row['scope'] in edited else ''}{span(row['value'] * 60)} ({row['scope']})"
         for row in rows

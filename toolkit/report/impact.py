@@ -128,19 +128,20 @@ def by_region(facts: CaseFacts) -> Iterable[Block]:
         )
 
 
-def _first_sure(facts: CaseFacts) -> str:
-    """The regions whose first post was edited later, and when a post surely named them."""
-    told = [
+def surely_named(facts: CaseFacts) -> list[Row]:
+    """Regions whose first post was edited later, with the first one that surely names them."""
+    return [
         row
         for row in facts.rows("communication")
         if row["metric"] == "time_to_first_post" and "surely names the region" in row["detail"]
     ]
-    if not told:
-        return ""
+
+
+def _first_sure(facts: CaseFacts) -> str:
     return " ".join(
         f"{row['scope']}: the earlier wording of that post is not on record; a post surely names "
         f"the region {span(row['value'] * 60)} after its onset."
-        for row in told
+        for row in surely_named(facts)
     )
 
 
