@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from derive import at, derive, hourly
 
+from toolkit.report import page
+
 Post = tuple[float, str, str]
 
 # Twenty machines of which ten fail at hour 10 and recover at hour 30; the record ends at hour 47.
@@ -114,7 +116,8 @@ def test_the_page_is_held_against_the_measured_state_of_each_region() -> None:
         ),
     )
     assert found == [
-        ("IE", 0, 10, "operational", "ok", "agree"),
+        ("IE", 0, 9, "operational", "ok", "agree"),
+        ("IE", 9, 10, "operational", "unknown", "unknown"),
         ("IE", 10, 12, "operational", "degraded", "over_claim"),
         ("IE", 12, 25, "partial_outage", "degraded", "agree"),
         ("IE", 25, 30, "operational", "degraded", "over_claim"),
@@ -169,9 +172,10 @@ def test_maintenance_agrees_with_either_and_an_announcement_says_nothing() -> No
             (0, "Service Ireland", "operational"), (1, "Service Ireland", "under_maintenance")
         ),
     )
-    assert found[:3] == [
+    assert found[:4] == [
         ("IE", 0, 8, "operational", "ok", "agree"),
-        ("IE", 8, 10, "under_maintenance", "ok", "agree"),
+        ("IE", 8, 9, "under_maintenance", "ok", "agree"),
+        ("IE", 9, 10, "under_maintenance", "unknown", "agree"),
         ("IE", 10, 30, "under_maintenance", "degraded", "agree"),
     ]
 
@@ -179,10 +183,67 @@ def test_maintenance_agrees_with_either_and_an_announcement_says_nothing() -> No
 def test_a_page_that_names_no_region_is_held_against_all() -> None:
     found = accuracy(status_update=posts((12, "investigating", ""), impact="major"))
     assert found == [
-        ("all", 0, 10, "operational", "ok", "agree"),
+        ("all", 0, 9, "operational", "ok", "agree"),
+        ("all", 9, 10, "operational", "unknown", "unknown"),
         ("all", 10, 12, "operational", "degraded", "over_claim"),
         ("all", 12, 30, "partial_outage", "degraded", "agree"),
         ("all", 30, 47, "partial_outage", "ok", "under_claim"),
+    ]
+
+
+def test_what_an_edited_update_named_at_first_is_not_taken_as_said() -> None:
+    said = posts((12, "investigating", ""), (20, "identified", ""))
+    said[0]["edited_at"] = at(40)
+    named = components((0, "Service Ireland", "partial_outage"))
+    found = accuracy(status_update=said, status_component=named)
+    assert ("IE", 12, 30, None, "degraded", "unknown") in found
+    # A later update that says it anew settles it from there on.
+    again = components((1, "Service Ireland", "partial_outage"))
+    found = accuracy(status_update=said, status_component=named + again)
+    assert ("IE", 12, 20, None, "degraded", "unknown") in found
+    assert ("IE", 20, 30, "partial_outage", "degraded", "agree") in found
+
+
+def test_a_claim_is_decided_where_all_that_the_page_can_have_shown_comes_to_the_same() -> None:
+    said = posts((11, "investigating", ""), (12, "identified", ""))
+    said[1]["edited_at"] = at(20)
+    named = components(
+        (0, "Service Ireland", "partial_outage"), (1, "Service Ireland", "major_outage")
+    )
+    found = accuracy(status_update=said, status_component=named)
+    assert ("IE", 12, 20, None, "degraded", "agree") in found
+    assert ("IE", 20, 30, "major_outage", "degraded", "agree") in found
+
+
+def test_an_edit_and_the_interval_of_the_onset_leave_a_claim_between_bounds() -> None:
+    said = posts((12, "investigating", ""))
+    said[0]["edited_at"] = at(20)
+    named = components((0, "Service Ireland", "partial_outage"))
+    evidence = {"replication_sample": TELEMETRY, "asset": MACHINES, "status_component": named}
+    claim = measures(status_update=said, **evidence)["over_claim", "IE"]
+    assert (claim["value_lo"], claim["value"], claim["value_hi"]) == (120, 120, 60 + 120 + 480)
+    assert claim["detail"] == (
+        "The page said operational while the region was measured as degraded; at least, since an "
+        "update was edited later and its earlier wording is not on record."
+    )
+    # Beyond the capture of the page nothing bounds it.
+    claim = measures(
+        status_update=[{**post, "edited_at": None, "captured_at": at(20)} for post in said],
+        **evidence,
+    )["over_claim", "IE"]
+    assert (claim["value_lo"], claim["value_hi"]) == (120, None)
+
+
+def test_a_claim_reads_as_what_is_decided_of_it() -> None:
+    said = [
+        page.claimed({"value_lo": least, "value_hi": most})
+        for least, most in ((120, 120.5), (120, 660), (0, 60), (120, None))
+    ]
+    assert said == [
+        "2 h 0 min",
+        "between 2 h 0 min and 11 h 0 min",
+        "at most 1 h 0 min",
+        "at least 2 h 0 min",
     ]
 
 
@@ -328,6 +389,10 @@ def test_a_region_is_surely_named_only_from_an_edit_on_where_the_first_words_are
         "The post of 2026-01-01 20:00:00 UTC that names it was edited later, and its earlier "
         "wording is not on record."
     )
+    assert first["edited_from"] == at(20)
+    said[1]["edited_at"] = None
+    first = measures(status_update=said, **evidence)["time_to_first_post", "IE"]
+    assert first["edited_from"] is None
 
 
 def test_posts_before_the_onset_are_no_disclosure_of_it() -> None:

@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 200
 # Statements that ask, and those that write; which database may be written to, the engine decides.
 _QUESTIONS = frozenset(["SELECT", "EXPLAIN"])
 _WRITES = frozenset(["CREATE", "INSERT", "UPDATE", "DELETE", "DROP", "ALTER", "MERGE_INTO"])
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _LOAD_MEMORY = "400MB"
 # By how much the second clock of a confined statement is behind the engine's own.
 _GRACE_SECONDS = 0.5

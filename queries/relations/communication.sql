@@ -12,8 +12,9 @@
 -- scope = "`all` incidents in review, or a region."
 -- detail = "What the value rests on, in one sentence."
 -- evidence = "The updates that it rests on."
--- value_lo = "Least value that the evidence allows, for times from the onset."
--- value_hi = "Greatest value that the evidence allows, for times from the onset."
+-- value_lo = "Least value that the evidence allows, for times from the onset and for claims."
+-- value_hi = "Greatest value that the evidence allows, for the same; NULL where nothing bounds it."
+-- edited_from = "When the page made the post that may have said it first, where that was edited later and its earlier wording is not on record; NULL otherwise."
 -- ///
 with edited as (
     select distinct update_evidence
@@ -175,18 +176,14 @@ spoken as (
     select
         'region' as scope_kind,
         status_region.region as scope,
-        coalesce(first_wording.edited_before_at, status_region.posted_at) as posted_at,
+        coalesce(status_region.edited_before_at, status_region.posted_at) as posted_at,
         status_region.posted_lo,
-        coalesce(first_wording.edited_before_at, status_region.posted_hi) as posted_hi,
+        coalesce(status_region.edited_before_at, status_region.posted_hi) as posted_hi,
         status_region.posted_hi as made_hi,
-        if(first_wording.edited_before_at is null, null, status_region.posted_lo) as edited_from,
+        if(status_region.edited_before_at is null, null, status_region.posted_lo) as edited_from,
         status_region.evidence
     from status_region
     inner join status_incident using (incident_id)
-    left join status_text as first_wording
-        on
-            status_region.evidence = first_wording.update_evidence
-            and first_wording.text_no = 1
     where
         status_incident.in_review
         and status_region.posted_at is not null
@@ -203,7 +200,9 @@ first_posts as (
         min(spoken.posted_lo) over one_scope as posted_lo,
         spoken.posted_hi,
         spoken.evidence,
-        min(spoken.edited_from) over one_scope as edited_from
+        min(spoken.edited_from) over one_scope as edited_from,
+        coalesce(min(spoken.edited_from) over one_scope < spoken.posted_at, false)
+            as surely_later
     from onset
     left join spoken
         on
@@ -282,15 +281,37 @@ final as (
     having bool_and(posts.resolved_at is not null)
 ),
 
+-- What is decided is the least; what the evidence does not decide can come on top of it.
 claims as (
     select
-        region,
-        verdict,
-        sum(duration_minutes) filter (where measured <> 'unknown') as minutes,
-        list(evidence order by started_at) filter (where evidence is not null) as evidence
+        status_accuracy.region,
+        claim.verdict,
+        coalesce(
+            sum(status_accuracy.duration_minutes) filter (
+                where status_accuracy.verdict = claim.verdict
+            ),
+            0
+        ) as minutes,
+        sum(status_accuracy.duration_minutes) filter (
+            where status_accuracy.verdict = claim.verdict
+            or list_contains(status_accuracy.can_be, claim.verdict)
+        ) as most_minutes,
+        bool_or(
+            status_accuracy.can_have_said is null
+            and status_accuracy.measured = if(claim.verdict = 'over_claim', 'degraded', 'ok')
+        ) as is_open,
+        bool_or(
+            len(status_accuracy.can_have_said) > 1
+            and list_contains(status_accuracy.can_be, claim.verdict)
+        ) as is_edited,
+        list(status_accuracy.evidence order by status_accuracy.started_at) filter (
+            where status_accuracy.evidence is not null
+            and status_accuracy.verdict = claim.verdict
+        ) as evidence
     from status_accuracy
-    where verdict in ('over_claim', 'under_claim')
-    group by region, verdict
+    cross join (values ('over_claim'), ('under_claim')) as claim (verdict)
+    group by status_accuracy.region, claim.verdict
+    having most_minutes > 0
 ),
 
 metrics as (
@@ -304,11 +325,11 @@ metrics as (
             when posted_at is null then 'No post on record at or after the onset.'
             else
                 'Onset ' || utc(onset_at) || ' (best estimate), first post '
-                || if(edited_from < posted_at, 'that surely names the region ', '')
+                || if(surely_later, 'that surely names the region ', '')
                 || utc(posted_at)
                 || '; expected within ' || policy_number('status_first_post_minutes')::integer
                 || ' min.' || if(
-                    edited_from < posted_at,
+                    surely_later,
                     ' The post of ' || utc(edited_from) || ' that names it was edited later, and'
                     || ' its earlier wording is not on record.',
                     ''
@@ -316,7 +337,8 @@ metrics as (
         end as detail,
         if(evidence is null, null, [evidence]) as evidence,
         (epoch_us(posted_lo) - epoch_us(onset_hi)) / 60e6 as value_lo,
-        (epoch_us(posted_hi) - epoch_us(onset_lo)) / 60e6 as value_hi
+        (epoch_us(posted_hi) - epoch_us(onset_lo)) / 60e6 as value_hi,
+        if(surely_later, edited_from, null) as edited_from
     from first_posts
     union all by name
     select
@@ -460,10 +482,26 @@ metrics as (
         region as scope,
         if(
             verdict = 'over_claim',
-            'The page said operational while the region was measured as degraded.',
-            'The page said impaired while the region was measured as ok.'
-        ) as detail,
-        evidence
+            'The page said operational while the region was measured as degraded',
+            'The page said impaired while the region was measured as ok'
+        )
+        || case
+            when is_edited and is_open
+                then
+                    '; at least, since an update was edited later and its earlier wording is not on'
+                    || ' record, and since what the page said is not known throughout'
+            when is_open then '; at least, since what the page said is not known throughout'
+            when is_edited
+                then
+                    '; at least, since an update was edited later and its earlier wording is not on'
+                    || ' record'
+            when most_minutes > minutes
+                then '; at least, since it is open when in its interval the onset came'
+            else ''
+        end || '.' as detail,
+        evidence,
+        minutes as value_lo,
+        if(is_open, null, most_minutes) as value_hi
     from claims
     union all by name
     select
@@ -538,6 +576,7 @@ select
     detail,
     coalesce(evidence, []) as evidence,
     round(value_lo, 6) as value_lo,
-    round(value_hi, 6) as value_hi
+    round(value_hi, 6) as value_hi,
+    edited_from
 from metrics
 order by metric_no, scope <> 'all', scope

@@ -3,18 +3,20 @@
 -- title = "What the status page said of a region, against what was measured"
 -- grain = "One row per region and interval in which both were constant. Without a dated update on record there is no row."
 -- reads = ["case_info", "known_asset", "machine_gap", "onset", "replication_run", "source", "status_region", "status_update"]
--- limitations = "Before its first post the page said operational, unless its export is known to be cut short. Where an update names no status, the incident's impact stands for it, and an open incident without either counts as degraded performance; where a closing update names no component, those that the incident named before are taken as operational. What the page said after its last capture is not known. A scheduled maintenance says nothing before it begins."
+-- limitations = "Before its first post the page said operational, unless its export is known to be cut short. Where an update names no status, the incident's impact stands for it, and an open incident without either counts as degraded performance; where a closing update names no component, those that the incident named before are taken as operational. What the page said after its last capture is not known. A scheduled maintenance says nothing before it begins. Where an update was edited before the earliest copy on record, what it named at first is not known: until the edit, or a later update that says it anew, the page can have shown that or what it showed before."
 -- [columns]
 -- region = "The region; `all` where the page names no region."
 -- started_at = "Start of the interval."
 -- ended_at = "End of the interval."
 -- said = "Worst status that the page showed for the region; NULL where that is not known."
--- measured = "`degraded` while at least the degraded share of the machines was in a gap, `ok`, or `unknown` outside of the telemetry."
+-- measured = "`degraded` while at least the degraded share of the machines was in a gap, `ok`, or `unknown`: outside of the telemetry, and while it is open whether the onset had come."
 -- measured_share = "Mean share of the region's machines in a gap over the interval; NULL where unknown."
--- verdict = "`agree`, `over_claim` (said operational while degraded), `under_claim` (said impaired while ok) or `unknown`; maintenance agrees with either."
+-- verdict = "`agree`, `over_claim` (said operational while degraded), `under_claim` (said impaired while ok) or `unknown`; maintenance agrees with either. Where all that the page can have shown comes to the same, it is decided."
 -- duration_minutes = "Length of the interval, in minutes."
 -- machines = "Machines of the region with telemetry."
--- evidence = "The update that set what was said; NULL before the first."
+-- evidence = "The update that set what was said, by the wording on record; NULL before the first."
+-- can_have_said = "The statuses that the page can have shown, by gravity; one of them where it is known, NULL where nothing tells."
+-- can_be = "The verdicts that the evidence allows where it does not decide; NULL where it does, and outside of the telemetry."
 -- ///
 with posts as (
     select
@@ -39,7 +41,8 @@ named as (
         posts.*,
         status_region.component as subject,
         status_region.region,
-        coalesce(status_region.component_status, posts.implied_status) as status
+        coalesce(status_region.component_status, posts.implied_status) as status,
+        coalesce(status_region.edited_before_at, posts.posted_at) as sure_at
     from posts
     inner join status_region using (source_id, record_no)
 ),
@@ -59,7 +62,8 @@ closed as (
         posts.*,
         components.component as subject,
         components.region,
-        posts.implied_status as status
+        posts.implied_status as status,
+        posts.posted_at as sure_at
     from posts
     inner join components
         on
@@ -77,7 +81,8 @@ bare as (
         posts.*,
         posts.incident_id as subject,
         null::varchar as region,
-        posts.implied_status as status
+        posts.implied_status as status,
+        posts.posted_at as sure_at
     from posts
     anti join components on posts.incident_id = components.incident_id
 ),
@@ -167,12 +172,14 @@ regions as (
     where not has_regions
 ),
 
+-- A statement stands until a later one of the same subject surely does; it is sure from its edit on.
 said as (
     select
         coalesce(statements.region, 'all') as region,
         statements.subject,
         statements.status,
         statements.posted_at,
+        statements.sure_at,
         statements.evidence,
         list_position(
             [
@@ -181,9 +188,10 @@ said as (
             ],
             statements.status
         ) as gravity,
-        lead(statements.posted_at) over (
+        min(statements.sure_at) over (
             partition by statements.region, statements.subject
             order by statements.posted_at, statements.source_id, statements.record_no
+            rows between 1 following and unbounded following
         ) as until_at
     from statements
     cross join page
@@ -193,6 +201,7 @@ said as (
 degraded as (
     select
         onset.scope as region,
+        onset.onset_lo as can_start_at,
         onset.onset_hi as started_at,
         coalesce(onset.ended_at, review.record_ends_at) as ended_at
     from onset
@@ -213,17 +222,12 @@ points as (
     union
     select
         region,
-        posted_at as instant
+        unnest([posted_at, sure_at, until_at]) as instant
     from said
     union
     select
         region,
-        started_at as instant
-    from degraded
-    union
-    select
-        region,
-        ended_at as instant
+        unnest([can_start_at, started_at, ended_at]) as instant
     from degraded
 ),
 
@@ -239,22 +243,42 @@ slices as (
     where points.instant between review.starts_at and review.ends_at
 ),
 
-worst as (
+standing as (
     select
         slices.region,
         slices.started_at,
-        arg_max(said.status, (said.gravity, said.posted_at, said.evidence)) as status,
-        arg_max(said.evidence, (said.gravity, said.posted_at, said.evidence)) as evidence
+        said.subject,
+        min(said.gravity) as least,
+        max(said.gravity) as greatest,
+        list(distinct said.gravity) as gravities,
+        -- Before the first sure statement of it, the page need not have shown the subject.
+        bool_or(slices.started_at >= said.sure_at) as is_sure,
+        arg_max(said.gravity, (said.posted_at, said.evidence)) as gravity,
+        arg_max(said.posted_at, (said.posted_at, said.evidence)) as posted_at,
+        arg_max(said.evidence, (said.posted_at, said.evidence)) as evidence
     from slices
     inner join said
         on
             slices.region = said.region
             and slices.started_at >= said.posted_at
             and coalesce(slices.started_at < said.until_at, true)
-    group by slices.region, slices.started_at
+    group by slices.region, slices.started_at, said.subject
 ),
 
-judged as (
+-- The worst of its subjects speaks for a region: the mildest and the gravest that this can be.
+worst as (
+    select
+        region,
+        started_at,
+        max(if(is_sure, least, null)) as surely_least,
+        max(greatest) as greatest,
+        flatten(list(gravities)) as gravities,
+        arg_max(evidence, (gravity, posted_at, evidence)) as evidence
+    from standing
+    group by region, started_at
+),
+
+shown as (
     select
         slices.region,
         slices.started_at,
@@ -262,33 +286,75 @@ judged as (
         worst.evidence,
         case
             when slices.started_at >= review.captured_at then null
-            when worst.status is null and not review.is_complete then null
-            else coalesce(worst.status, 'operational')
-        end as said,
-        case
-            when measured_from.region is null then 'unknown'
-            when slices.started_at < measured_from.starts_at then 'unknown'
-            when slices.started_at >= review.record_ends_at then 'unknown'
-            when degraded.region is not null then 'degraded'
-            else 'ok'
-        end as measured
+            when worst.greatest is null and not review.is_complete then null
+            when worst.surely_least is null and not review.is_complete then null
+            else
+                list_sort(list_distinct(list_filter(
+                    list_append(
+                        list_append(
+                            coalesce(worst.gravities, []), coalesce(worst.surely_least, 1)
+                        ),
+                        coalesce(worst.greatest, 1)
+                    ),
+                    lambda gravity: gravity between coalesce(worst.surely_least, 1)
+                    and coalesce(worst.greatest, 1)
+                )))
+        end as gravities
     from slices
     cross join review
     left join worst using (region, started_at)
-    left join measured_from using (region)
-    left join degraded
+    where slices.ended_at is not null
+),
+
+-- Slices that can lie in an episode, and whether they surely do.
+stood as (
+    select
+        slices.region,
+        slices.started_at,
+        bool_or(slices.started_at >= degraded.started_at) as is_sure
+    from slices
+    inner join degraded
         on
             slices.region = degraded.region
-            and slices.started_at >= degraded.started_at
+            and slices.started_at >= degraded.can_start_at
             and slices.started_at < degraded.ended_at
-    where slices.ended_at is not null
+    group by slices.region, slices.started_at
+),
+
+judged as (
+    select
+        shown.region,
+        shown.started_at,
+        shown.ended_at,
+        shown.evidence,
+        list_transform(
+            shown.gravities,
+            lambda gravity: [
+                'operational', 'under_maintenance', 'degraded_performance', 'partial_outage',
+                'major_outage',
+            ][gravity]
+        ) as can_have_said,
+        case
+            when measured_from.region is null then null
+            when shown.started_at < measured_from.starts_at then null
+            when shown.started_at >= review.record_ends_at then null
+            when stood.region is null then ['ok']
+            when stood.is_sure then ['degraded']
+            else ['degraded', 'ok']
+        end as can_have_been
+    from shown
+    cross join review
+    left join measured_from using (region)
+    left join stood using (region, started_at)
 ),
 
 stepped as (
     select
         *,
         coalesce(
-            said is distinct from lag(said) over region or measured <> lag(measured) over region,
+            can_have_said is distinct from lag(can_have_said) over region
+            or can_have_been is distinct from lag(can_have_been) over region
+            or lag(started_at) over region is null,
             true
         ) as is_first
     from judged
@@ -311,8 +377,12 @@ intervals as (
         region,
         min(started_at) as started_at,
         max(ended_at) as ended_at,
-        min(said) as said,
-        min(measured) as measured,
+        any_value(can_have_said) as can_have_said,
+        any_value(can_have_been) as can_have_been,
+        case
+            when len(any_value(can_have_been)) = 1 then any_value(can_have_been)[1]
+            else 'unknown'
+        end as measured,
         arg_min(evidence, (started_at, evidence)) as evidence
     from numbered
     group by region, interval_no
@@ -334,13 +404,29 @@ shares as (
             and intervals.ended_at > machine_gap.started_hi
             and intervals.started_at < machine_gap.ended_at
     group by intervals.region, intervals.started_at
+),
+
+allowed as (
+    select
+        intervals.region,
+        intervals.started_at,
+        list_sort(list(distinct case
+            when pages.said = 'operational' and machines.measured = 'degraded' then 'over_claim'
+            when machines.measured = 'degraded' then 'agree'
+            when pages.said not in ('operational', 'under_maintenance') then 'under_claim'
+            else 'agree'
+        end)) as verdicts
+    from intervals
+    cross join unnest(intervals.can_have_said) as pages (said)
+    cross join unnest(intervals.can_have_been) as machines (measured)
+    group by intervals.region, intervals.started_at
 )
 
 select
     region,
     intervals.started_at,
     intervals.ended_at,
-    intervals.said,
+    if(len(intervals.can_have_said) = 1, intervals.can_have_said[1], null) as said,
     intervals.measured,
     case
         when intervals.measured <> 'unknown'
@@ -351,19 +437,16 @@ select
                 6
             )
     end as measured_share,
-    case
-        when intervals.said is null or intervals.measured = 'unknown' then 'unknown'
-        when intervals.said = 'operational' and intervals.measured = 'degraded' then 'over_claim'
-        when intervals.measured = 'degraded' then 'agree'
-        when intervals.said not in ('operational', 'under_maintenance') then 'under_claim'
-        else 'agree'
-    end as verdict,
+    if(len(allowed.verdicts) = 1, allowed.verdicts[1], 'unknown') as verdict,
     round(
         (epoch_us(intervals.ended_at) - epoch_us(intervals.started_at)) / 60e6, 6
     ) as duration_minutes,
     coalesce(measured_from.machines, 0) as machines,
-    intervals.evidence
+    intervals.evidence,
+    intervals.can_have_said,
+    if(len(allowed.verdicts) > 1, allowed.verdicts, null) as can_be
 from intervals
 left join measured_from using (region)
 left join shares using (region, started_at)
+left join allowed using (region, started_at)
 order by region, intervals.started_at

@@ -2,7 +2,7 @@
 -- id = "status_region"
 -- title = "What each update of the status page said of each component and region"
 -- grain = "One row per status update, component that it names and region of that component."
--- reads = ["component_region", "status_component", "status_update"]
+-- reads = ["component_region", "status_component", "status_text", "status_update"]
 -- limitations = "Regions that only the text of an update names are not read."
 -- [columns]
 -- incident_id = "The page's own id of the incident or maintenance."
@@ -19,6 +19,7 @@
 -- source_id = "Source of the update."
 -- record_no = "Record of the update."
 -- evidence = "The update."
+-- edited_before_at = "When the page says that the update was edited, where the earliest copy is from after that: whether it named the component before is then not on record."
 -- ///
 select distinct
     status_update.incident_id,
@@ -38,7 +39,8 @@ select distinct
     status_component.component_status,
     status_update.source_id,
     status_update.record_no,
-    pointer(status_update.source_id, status_update.record_no) as evidence
+    pointer(status_update.source_id, status_update.record_no) as evidence,
+    status_text.edited_before_at
 from status_update
 inner join status_component
     on
@@ -52,6 +54,10 @@ left join component_region
     on
         status_component.component = component_region.component
         and status_component.region is null
+left join status_text
+    on
+        pointer(status_update.source_id, status_update.record_no) = status_text.update_evidence
+        and status_text.text_no = 1
 order by
     status_update.posted_at nulls last,
     status_update.source_id,

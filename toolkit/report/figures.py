@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from toolkit.report import impact
+from toolkit.report import impact, page
 from toolkit.report.facts import CaseFacts, Pointer, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Source, Text
@@ -293,11 +293,10 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
             + f"; limit {facts.policy('status_first_post_minutes')} min",
             "communication",
         )
-    edited = {row["scope"] for row in impact.surely_named(facts)}
     over = [
-        f"{'at least ' if row['scope'] in edited else ''}{span(row['value'] * 60)} ({row['scope']})"
+        f"{page.claimed(row)} ({row['scope']})"
         for row in rows
-        if row["metric"] == "over_claim" and row["value"] and row["scope"] != "all"
+        if row["metric"] == "over_claim" and row["value_hi"] != 0 and row["scope"] != "all"
     ]
     if over:
         yield (

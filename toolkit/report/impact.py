@@ -133,7 +133,7 @@ def surely_named(facts: CaseFacts) -> list[Row]:
     return [
         row
         for row in facts.rows("communication")
-        if row["metric"] == "time_to_first_post" and "surely names the region" in row["detail"]
+        if row["metric"] == "time_to_first_post" and row["edited_from"] is not None
     ]
 
 

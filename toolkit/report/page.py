@@ -40,6 +40,11 @@ def section(incident: Incident) -> Section:
     if not _is_measured(rows):
         return Section("status", "What the page said against what was measured", strips(facts))
     totals = _totals(rows)
+    claims = {
+        (row["scope"], row["metric"]): claimed(row)
+        for row in facts.rows("communication")
+        if row["metric"] in ("over_claim", "under_claim")
+    }
     blocks: list[Block] = [
         *strips(facts),
         Table(
@@ -51,11 +56,16 @@ def section(incident: Incident) -> Section:
             tuple(
                 (
                     region,
-                    *(span(told[verdict] * 60) if told[verdict] else "none" for verdict in _WORDS),
+                    *(
+                        claims.get((region, verdict))
+                        or (span(told[verdict] * 60) if told[verdict] else "none")
+                        for verdict in _WORDS
+                    ),
                 )
                 for region, told in totals.items()
             ),
             "status_accuracy",
+            _undecided(rows),
         ),
     ]
     differing = sorted(
@@ -94,6 +104,44 @@ _WORDS = {
     "under_claim": "under claim",
     "unknown": "not known",
 }
+
+
+def claimed(row: Row) -> str:
+    """How long a claim of the page lasted, between what is decided and what the evidence allows."""
+    least, most = row["value_lo"], row["value_hi"]
+    if most is None:
+        return f"at least {span(least * 60)}"
+    if most - least < 1:
+        return span(least * 60)
+    if not least:
+        return f"at most {span(most * 60)}"
+    return f"between {span(least * 60)} and {span(most * 60)}"
+
+
+def _undecided(rows: list[Row]) -> str:
+    """Why the evidence leaves a verdict open."""
+    opened = [row for row in rows if row["can_be"]]
+    reasons = [
+        reason
+        for reason, holds in (
+            (
+                "it is open whether the onset had come",
+                any(row["measured"] == "unknown" for row in opened),
+            ),
+            (
+                "an update was edited later, its earlier wording is not on record, and no later "
+                "one says it anew",
+                any(len(row["can_have_said"]) > 1 for row in opened),
+            ),
+        )
+        if holds
+    ]
+    if not reasons:
+        return ""
+    return (
+        f"Not known also while {listed(reasons, 'or')}; of such time, a claim can have up to the "
+        "longer of its two figures."
+    )
 
 
 def none(facts: CaseFacts) -> Paragraph:
@@ -473,6 +521,8 @@ def _measure(row: Row) -> str:
     value, unit = row["value"], str(row["unit"] or "")
     if value is None:
         return "unknown"
+    if row["metric"] in ("over_claim", "under_claim"):
+        return claimed(row)
     if unit in ("minutes", "min"):
         return span(float(value) * 60)
     if unit in ("hours", "h"):
