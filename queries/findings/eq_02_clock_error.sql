@@ -126,13 +126,13 @@ select
                 'By causes and effects that tie it to measured clocks, the clock of '
                 || estimated.beyond.host || ' was off by '
                 || coalesce(
-                    'at least ' || round(estimated.beyond.lo, 3)::decimal(18, 3) || ' s', ''
+                    'at least ' || thousandths(floor(thousand(estimated.beyond.lo))) || ' s', ''
                 )
                 || if(
                     estimated.beyond.lo is not null and estimated.beyond.hi is not null, ' and ', ''
                 )
                 || coalesce(
-                    'at most ' || round(estimated.beyond.hi, 3)::decimal(18, 3) || ' s', ''
+                    'at most ' || thousandths(ceil(thousand(estimated.beyond.hi))) || ' s', ''
                 )
                 || '; the limit is ' || plain(policy_number('clock_seconds')) || ' s.'
         when measured.probes is null and estimated.within > 0

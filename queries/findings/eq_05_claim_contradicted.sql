@@ -525,11 +525,11 @@ told as (
             when degraded.is_sure
                 then
                     'measured protection of ' || coalesce(degraded.region, 'all machines')
-                    || ' had been degraded since ' || utc(degraded.onset_hi) || ' at the latest'
+                    || ' had been degraded since ' || utc_bound(degraded.onset_hi) || ' at the latest'
             else
                 'measured protection of ' || coalesce(degraded.region, 'all machines')
                 || ' began to be degraded between ' || utc(degraded.onset_lo) || ' and '
-                || utc(degraded.onset_hi)
+                || utc_bound(degraded.onset_hi)
         end || '; at the time of the update ' || count(down.asset_id) || ' of '
         || degraded.population || if(degraded.population = 1, ' machine was', ' machines were')
         || ' in a gap' || if(bool_or(down.is_statistical), ', or behind', '') as words

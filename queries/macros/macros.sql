@@ -41,6 +41,11 @@ create or replace macro utc(instant) as strftime(
     instant at time zone 'UTC', '%Y-%m-%d %H:%M:%S UTC'
 );
 
+-- The latest bound of an interval: to the second too, and never before it.
+create or replace macro utc_bound(instant) as utc(
+    date_trunc('second', instant + interval 999999 microsecond)
+);
+
 -- A duration in words: "3 d 4 h", "2 h 10 min", "45 s"; whole units, by whole numbers throughout,
 -- since `//` on doubles does not round down.
 create or replace macro in_words(duration) as (
@@ -67,6 +72,24 @@ create or replace macro in_words(duration) as (
         else round(abs(epoch_us(duration)) / 1e6, 3)::decimal(10, 3) || ' s'
     end
 );
+
+-- A duration that is a bound, for `in_words`: up to the smallest unit that is told of it.
+create or replace macro up_to(microseconds) as to_microseconds(
+    case
+        when microseconds >= 86400000000
+            then (microseconds + 3599999999) // 3600000000 * 3600000000
+        when microseconds >= 3600000000
+            then (microseconds + 59999999) // 60000000 * 60000000
+        when microseconds >= 60000000
+            then (microseconds + 999999) // 1000000 * 1000000
+        else microseconds
+    end
+);
+
+-- Seconds as thousandths, free of the noise of doubles, and whole thousandths as seconds again: a
+-- bound is rounded outward between the two.
+create or replace macro thousand(seconds) as seconds::decimal(18, 6) * 1000;
+create or replace macro thousandths(whole) as (whole / 1000)::decimal(18, 3);
 
 -- The rules judge what activates them one by one; an operation gets the gravest status of these:
 -- exception, then undetermined, then ok. `ok_if_tied` is what would be ok if it belonged to the

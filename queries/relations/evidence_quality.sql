@@ -145,7 +145,7 @@ issues as (
         'time_flag' as issue,
         flag as subject,
         'Column ' || column_name || ', read by ' || replace(basis, '_', ' ')
-        || '; the instant is known to within ' || in_words(to_microseconds(max(width))) || '.'
+        || '; the instant is known to within ' || in_words(up_to(max(width))) || '.'
             as detail,
         count(*) as records
     from flags
@@ -307,7 +307,8 @@ issues as (
         'contradiction' as issue,
         claims.incident_id as subject,
         'The page has the impact begin at ' || utc(claims.claimed_at)
-        || ', after the latest onset that the telemetry allows, ' || utc(episode.onset_hi) || '.'
+        || ', after the latest onset that the telemetry allows, '
+        || utc_bound(episode.onset_hi) || '.'
             as detail,
         (epoch_us(claims.claimed_at) - epoch_us(episode.onset_hi)) / 1e6 as lo_seconds,
         (epoch_us(claims.claimed_at) - epoch_us(episode.onset_lo)) / 1e6 as hi_seconds,

@@ -16,8 +16,9 @@ overlap share their chances.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -478,15 +479,18 @@ def _strength(onset: _Onset, by_time: int, rank: int, p_value: float | None, pla
 
 
 def _lag(least: float, most: float) -> str:
+    """The time from a step to the onset; the interval that is printed holds that of the record."""
+    latest = _minutes(most, math.ceil)
     if least < 0:
-        return f"at most {_minutes(most)} before the onset, if not after it"
-    return f"between {_minutes(least)} and {_minutes(most)} before the onset"
+        return f"at most {latest} before the onset, if not after it"
+    return f"between {_minutes(least, math.floor)} and {latest} before the onset"
 
 
-def _minutes(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def _minutes(seconds: float, whole: Callable[[float], int]) -> str:
+    exact = round(seconds, 6)
+    if exact < 90:
+        return f"{whole(exact)} s"
+    return f"{whole(exact / 60)} min" if exact < 5400 else f"{whole(exact / 360) / 10:.1f} h"
 
 
 STEP = Step(

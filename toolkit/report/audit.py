@@ -24,7 +24,18 @@ from toolkit.report.model import (
     Text,
     columns,
 )
-from toolkit.report.words import be, cut, listed, number, numbers, plural, rule_list, span
+from toolkit.report.words import (
+    Bound,
+    be,
+    cut,
+    fine,
+    listed,
+    number,
+    numbers,
+    plural,
+    rule_list,
+    span,
+)
 
 
 def document(facts: CaseFacts) -> Document:
@@ -435,14 +446,14 @@ def _seconds(row: Row) -> str:
     lo, hi = row.get("lo_seconds"), row.get("hi_seconds")
     if lo is None and hi is None:
         return ""
-    return f" [{_fine(lo)} to {_fine(hi)}]"
+    return f" [{_fine(lo, 'least')} to {_fine(hi, 'most')}]"
 
 
-def _fine(seconds: float | None) -> str:
+def _fine(seconds: float | None, bound: Bound) -> str:
     """A difference between clocks: in thousandths where whole seconds would hide it."""
-    if seconds is None:
-        return "open"
-    return f"{seconds:+.3f}\u00a0s" if abs(seconds) < 60 else span(seconds)
+    if seconds is None or abs(seconds) < 60:
+        return fine(seconds, bound)
+    return span(seconds, bound)
 
 
 def request_table(facts: CaseFacts) -> Table | None:

@@ -12,14 +12,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from toolkit import frozen
-from toolkit.report.words import letters, moment, offset, visible
+from toolkit.report.words import MINUTE, SECOND, letters, moment, offset, rounded_up, visible
 from toolkit.store import Store
 
 Row = dict[str, Any]
@@ -27,6 +27,7 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
+_TO_SECONDS = "%Y-%m-%d %H:%M:%S"
 LONGEST = 8_000  # characters of one value that a report shows
 
 # Columns that hold accounts of people, by relation, with the time at which each one appears.
@@ -440,8 +441,27 @@ class CaseFacts:
         """The name of the zone's offset at an instant: `UTC` or `+02:00`."""
         return offset(at.astimezone(self.zone))
 
+    @cached_property
+    def step(self) -> timedelta:
+        """How fine the tables and lists of a report tell times: to the minute, and to the second
+        where the incident lasted less than an hour, as far as it is on record."""
+        onset = max(
+            (row for row in self._raw("onset") if row["scope_kind"] == "all"),
+            key=lambda row: (bool(row["main"]), -row["episode_no"]),
+            default=None,
+        )
+        if onset is None:
+            return MINUTE
+        ends = [row["record_ends_at"] for row in self._raw("protection_gap")]
+        end = onset["ended_at"] or max(ends, default=onset["onset_hi"])
+        return SECOND if end - onset["onset_lo"] < timedelta(hours=1) else MINUTE
+
     def day(self, at: datetime | None) -> str:
-        return "not on record" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
+        """An instant for a cell of a table: `2022-03-09 08:37`."""
+        return "not on record" if at is None else self._told_in(at, self.step)
+
+    def _told_in(self, at: datetime, step: timedelta) -> str:
+        return f"{at.astimezone(self.zone):{'%Y-%m-%d %H:%M' if step == MINUTE else _TO_SECONDS}}"
 
     def date(self, at: datetime) -> str:
         """The day of an instant in the zone of the case: `9 March 2022`."""
@@ -453,24 +473,49 @@ class CaseFacts:
         return f"{at.astimezone(self.zone):%H:%M:%S}"
 
     def days(self, lo: datetime | None, hi: datetime | None) -> str:
-        """An interval to the minute, for a cell of a table: `2022-03-09 08:37 … 09:31`."""
-        if lo is None or hi is None or lo == hi:
-            known = self.day(lo or hi)
-            return known if lo == hi else f"{'not before' if hi is None else 'not after'} {known}"
-        same = lo.astimezone(self.zone).date() == hi.astimezone(self.zone).date()
-        end = f"{hi.astimezone(self.zone):%H:%M}" if same else self.day(hi)
-        return f"{self.day(lo)} … {end}"
+        """An interval for a cell of a table: `2022-03-09 08:37 … 09:31`."""
+        if lo is None or hi is None:
+            return self._one_sided(lo, hi)
+        first, last = self.edges(lo, hi)
+        if first == last:
+            return first
+        return f"{first} … {last[11:] if first[:10] == last[:10] else last}"
+
+    def edges(self, lo: datetime, hi: datetime) -> tuple[str, str]:
+        """Both ends of an interval, which they hold whole: the earliest is rounded down, the
+        latest up. Where the minute would tell them as one, they are told to the second."""
+        step = self.step
+        early, late = (self._told_in(at, step) for at in (lo, hi))
+        if early == late:
+            if lo == hi or (step == MINUTE and lo.second == 0 and hi.second == 59):
+                return early, late  # an instant, or a record that states the minute
+            step = SECOND
+            if self._told_in(lo, step) == self._told_in(hi, step):
+                return (self._told_in(lo, step),) * 2
+        return self._told_in(lo, step), self._told_in(rounded_up(hi, step), step)
+
+    def by(self, at: datetime) -> str:
+        """A latest bound for a cell of a table."""
+        return self._told_in(rounded_up(at, self.step), self.step)
+
+    def _one_sided(self, lo: datetime | None, hi: datetime | None) -> str:
+        if lo is not None:
+            return f"not before {self.day(lo)}"
+        if hi is not None:
+            return f"not after {self.by(hi)}"
+        return "not on record"
 
     def between(self, lo: datetime | None, hi: datetime | None) -> str:
-        """An interval in words; one instant where both ends agree."""
+        """An interval in words, which holds it whole; one instant where both ends agree."""
         if lo is None and hi is None:
             return "at a time that is not on record"
-        if lo is None or hi is None:
-            known = lo or hi
-            return f"{'not before' if hi is None else 'not after'} {self.when(known)}"
-        if lo == hi:
+        if hi is None:
+            return f"not before {self.when(lo)}"
+        if lo is None:
+            return f"not after {self.when(rounded_up(hi, SECOND))}"
+        if self.when(lo) == self.when(hi):
             return f"at {self.when(lo)}"
-        return f"between {self.when(lo)} and {self.when(hi)}"
+        return f"between {self.when(lo)} and {self.when(rounded_up(hi, SECOND))}"
 
 
 def case_digest(store: Store) -> str:

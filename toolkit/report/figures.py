@@ -10,7 +10,20 @@ from toolkit.report import impact, page
 from toolkit.report.facts import CaseFacts, Pointer, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Source, Text
-from toolkit.report.words import be, cut, listed, number, percent, plural, size, some, span
+from toolkit.report.words import (
+    SECOND,
+    be,
+    cut,
+    listed,
+    number,
+    percent,
+    plural,
+    rounded_up,
+    size,
+    some,
+    span,
+    spans,
+)
 
 
 def of(incident: Incident, *, board: bool) -> tuple[tuple[str, Text], ...]:
@@ -103,8 +116,10 @@ def _usual(rows: list[Row]) -> str:
 def _began(facts: CaseFacts, onset: Row) -> str:
     lo, hi, best = onset["onset_lo"], onset["onset_hi"], onset["onset_at"]
     told = facts.between(lo, hi)
-    if lo is not None and hi is not None and facts.date(lo) == facts.date(hi) and lo != hi:
-        told = f"between {facts.clock(lo)} and {facts.clock(hi)} {facts.zone_at(lo)}"
+    if lo is not None and hi is not None and facts.clock(lo) != facts.clock(hi):
+        late = rounded_up(hi, SECOND)
+        if facts.date(lo) == facts.date(late):
+            told = f"between {facts.clock(lo)} and {facts.clock(late)} {facts.zone_at(lo)}"
     estimate = f"; best estimate {facts.clock(best)}" if best is not None and lo != hi else ""
     return told + estimate
 
@@ -310,4 +325,4 @@ def _from_to(row: Row) -> str:
     lo, hi = row["value_lo"], row["value_hi"]
     if lo is None or hi is None or hi - lo < 1:
         return ""
-    return f" (between {span(lo * 60)} and {span(hi * 60)})"
+    return f" ({spans(lo * 60, hi * 60)})"

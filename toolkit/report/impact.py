@@ -222,7 +222,7 @@ def impact_table(
                 number(row["machines_lost"]),
                 number(hours_of(row["machine_hours"])),
                 size(row["data_at_risk_bytes"]) if row["machines_impacted"] else "none",
-                facts.day(row["first_impact_at"]) if row["first_impact_at"] else "none",
+                facts.by(row["first_impact_at"]) if row["first_impact_at"] else "none",
                 _notice(facts, row),
             )
             for row in rows

@@ -377,7 +377,7 @@ def _order(incident: Incident) -> str:
     if onset["onset_hi"] and trigger["occurred_lo"] > onset["onset_hi"]:
         return f"The {name} at {when} came after the latest time of the onset."
     width = onset["onset_hi"] - onset["onset_lo"]
-    wide = f", which is {span(width)} wide," if width > timedelta(seconds=1) else ""
+    wide = f", which is {span(width, 'most')} wide," if width > timedelta(seconds=1) else ""
     return (
         f"The {name} at {when} lies in the interval of the onset{wide} so time alone does not "
         "decide which came first."

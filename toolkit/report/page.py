@@ -28,6 +28,7 @@ from toolkit.report.words import (
     number,
     percent,
     span,
+    spans,
     without_markup,
 )
 
@@ -110,12 +111,12 @@ def claimed(row: Row) -> str:
     """How long a claim of the page lasted, between what is decided and what the evidence allows."""
     least, most = row["value_lo"], row["value_hi"]
     if most is None:
-        return f"at least {span(least * 60)}"
+        return f"at least {span(least * 60, 'least')}"
     if most - least < 1:
         return span(least * 60)
     if not least:
-        return f"at most {span(most * 60)}"
-    return f"between {span(least * 60)} and {span(most * 60)}"
+        return f"at most {span(most * 60, 'most')}"
+    return spans(least * 60, most * 60)
 
 
 def _undecided(rows: list[Row]) -> str:
@@ -386,7 +387,8 @@ def _edit_time(facts: CaseFacts, row: Row) -> str:
         return "not on record"
     if row["edited_before_at"] or row["said_lo"] == row["said_hi"]:
         return facts.day(at)
-    return f"between {facts.day(row['said_lo'])} and {facts.day(row['said_hi'])}"
+    early, late = facts.edges(row["said_lo"], row["said_hi"])
+    return early if early == late else f"between {early} and {late}"
 
 
 def _edited_out(facts: CaseFacts, row: Row) -> str:

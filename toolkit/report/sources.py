@@ -21,6 +21,7 @@ from toolkit.report.model import (
 from toolkit.report.words import (
     be,
     cut,
+    fine,
     listed,
     number,
     numbers,
@@ -328,8 +329,8 @@ def _clocks(facts: CaseFacts) -> Iterable[Block]:
                 "" if row["source_id"] is None else str(row["source_id"]),
                 str(row["host"] or "not stated"),
                 str(row["basis"]),
-                _seconds(row["lo_seconds"]),
-                _seconds(row["hi_seconds"]),
+                fine(row["lo_seconds"], "least"),
+                fine(row["hi_seconds"], "most"),
                 number(row["pairs"]),
                 _applied(facts, row),
             )
@@ -338,10 +339,6 @@ def _clocks(facts: CaseFacts) -> Iterable[Block]:
         "clock_offset, source",
         "An offset changes a time only where the case file states it (clock_offset_seconds).",
     )  # fmt: skip
-
-
-def _seconds(value: float | None) -> str:
-    return "open" if value is None else f"{value:+.3f}\u00a0s"
 
 
 def _applied(facts: CaseFacts, row: Row) -> str:

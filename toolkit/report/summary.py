@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from itertools import pairwise
 
 from toolkit.report import figures, impact, opening, page
@@ -388,7 +389,7 @@ def _further(incident: Incident) -> Iterable[Text]:
         oldest = max(facts.dated - row["due_at"] for row in late)
         yield (
             f"What becomes of {plural(len(late), 'action')} of earlier incidents that "
-            f"{be(len(late))} past due, by {'up to ' if late[1:] else ''}{span(oldest)} (",
+            f"{be(len(late))} past due, by {_up_to(oldest, late)} (",
             Strong(listed([str(row["title"] or row["item_id"]) for row in late[:2]])),
             ").",
             Source("action_item"),
@@ -418,6 +419,10 @@ def _further(incident: Incident) -> Iterable[Text]:
             ").",
             Source("evidence_request"),
         )
+
+
+def _up_to(oldest: timedelta, late: list[Row]) -> str:
+    return f"up to {span(oldest, 'most')}" if late[1:] else span(oldest)
 
 
 def _left_open(facts: CaseFacts) -> Iterable[Text]:

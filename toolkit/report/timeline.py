@@ -314,11 +314,9 @@ def _phase(facts: CaseFacts, row: Row | None) -> Text:
     if row is None or row["started_at"] is None:
         return ""
     pointer = Pointer.read(str(row.get("evidence") or ""))
-    wide = row["started_hi"] - row["started_lo"] > timedelta(seconds=60)
+    wide = row["started_hi"] - row["started_lo"] > facts.step
     when = (
-        f"{facts.day(row['started_lo'])} … {row['started_hi'].astimezone(facts.zone):%H:%M}"
-        if wide and row["started_lo"].date() == row["started_hi"].date()
-        else facts.day(row["started_at"])
+        facts.days(row["started_lo"], row["started_hi"]) if wide else facts.day(row["started_at"])
     )
     return f"{when} [{told(pointer)}]" if pointer else when
 
@@ -367,7 +365,7 @@ def _swimlanes(incident: Incident, curated: Curated, start: datetime, end: datet
             continue  # the area below shows the one; nobody acted in the other
         text = f"{incident.facts.when(row['occurred_at'])}: {cut(_what(row), 120)}"
         early, late = row["occurred_lo"], row["occurred_hi"]
-        if early is None or late is None or late - early <= timedelta(seconds=60):
+        if early is None or late is None or late - early <= incident.facts.step:
             early = late = None
         mark = Mark(row["occurred_at"], curated.shape(row), text, position, early, late)
         marks.setdefault(str(row["lane"]), []).append(mark)
@@ -433,7 +431,7 @@ def _in_words(facts: CaseFacts, picture: Swimlanes) -> str:
 
 def _moment(facts: CaseFacts, row: Row) -> str:
     lo, hi = row["occurred_lo"], row["occurred_hi"]
-    if lo is not None and hi is not None and (hi - lo) > timedelta(seconds=60):
+    if lo is not None and hi is not None and (hi - lo) > facts.step:
         return facts.days(lo, hi)
     return f"{row['occurred_at'].astimezone(facts.zone):%Y-%m-%d %H:%M:%S}"
 

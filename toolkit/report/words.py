@@ -7,8 +7,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
+from typing import Literal
 
 import nh3
+
+Bound = Literal["near", "least", "most"]
 
 
 def letters(number: int) -> str:
@@ -75,12 +78,22 @@ def size(count: float | int | None) -> str:
     return f"{number(round(amount, 1))}\u00a0PB"
 
 
-def span(seconds: float | timedelta | None) -> str:
-    """A duration in its two largest units."""
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+def span(seconds: float | timedelta | None, bound: Bound = "near") -> str:
+    """A duration in its two largest units.
+
+    A bound is never printed tighter than it is: the least of an interval is rounded down to the
+    smallest unit that is printed, the most of it up.
+    """
     if seconds is None:
         return "unknown"
-    total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
-    sign, total = ("−" if total < 0 else ""), round(abs(total))
+    exact = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    sign, total = ("−" if exact < 0 else ""), round(abs(exact))
+    if bound != "near":
+        least = 3600 if abs(exact) >= 86400 else 60 if abs(exact) >= 3600 else 1
+        total = abs(units(exact, least, bound)) * least
     parts: list[tuple[int, str]] = []
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, total = divmod(total, length)
@@ -90,6 +103,36 @@ def span(seconds: float | timedelta | None) -> str:
             break
     told = " ".join(f"{count}\u00a0{unit}" for count, unit in parts if count)
     return sign + (told or "0\u00a0s")
+
+
+def spans(lo: float, hi: float) -> str:
+    """An interval of durations in words; it holds every duration from `lo` to `hi` seconds."""
+    return f"between {span(lo, 'least')} and {span(hi, 'most')}"
+
+
+def units(seconds: float, unit: float, bound: Bound) -> int:
+    """How many units a bound is: a least one rounded down, a most one up.
+
+    Whole microseconds are compared, for a product of doubles may lie a little beside a whole.
+    """
+    exact, each = round(seconds * 1_000_000), round(unit * 1_000_000)
+    return exact // each if bound == "least" else -(-exact // each)
+
+
+def fine(seconds: float | None, bound: Bound) -> str:
+    """A bound of a difference between clocks, in thousandths of a second."""
+    if seconds is None:
+        return "open"
+    return f"{units(seconds, 0.001, bound) / 1000:+.3f}\u00a0s"
+
+
+def rounded_up(at: datetime, step: timedelta) -> datetime:
+    """The latest bound of an interval as it may be printed in steps of seconds or minutes."""
+    rest = timedelta(seconds=at.second, microseconds=at.microsecond) % step
+    try:
+        return at + (step - rest) if rest else at
+    except OverflowError:  # the last instant that there is
+        return at
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
