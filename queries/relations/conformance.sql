@@ -274,7 +274,15 @@ select
                     is_negated, '', coalesce('; the nearest event is at ' || utc(wit_at), '')
                 )
                 || if(
-                    activations > 1, ' (' || violations || ' of ' || activations || ' events)', ''
+                    activations > 1,
+                    ' (' || violations || ' of ' || activations
+                    || if(
+                        act_name = 'the irreversible event',
+                        ' irreversible events',
+                        ' events of ' || act_name
+                    )
+                    || ')',
+                    ''
                 )
                 || '.'
         when verdict = 'pending'
