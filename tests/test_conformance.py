@@ -455,7 +455,7 @@ def test_a_pre_check_counts_for_its_time_before_every_irreversible_event(tmp_pat
             "violated", "2:4", 2, 1,
             "The irreversible event at 2022-03-01 12:00:01 UTC has no successful event of step "
             "check before it within 2 h 0 min; the nearest event is at 2022-03-01 10:00:00 UTC "
-            "(1 of 2 events).",
+            "(1 of 2 irreversible events).",
         )
     ]  # fmt: skip
 

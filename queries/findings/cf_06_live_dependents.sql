@@ -150,7 +150,8 @@ judged as (
                 end
         end as reason,
         hit.target
-        || coalesce(' (' || counted.used || ' of ' || counted.dependents || ')', '') as brief,
+        || coalesce(' (' || counted.used || ' of ' || counted.dependents || ' dependents)', '')
+            as brief,
         list_concat([hit.event, counted.drain_event], coalesce(counted.evidence[:60], []))
             as evidence
     from hit

@@ -16,8 +16,10 @@
 --     "dora:4.2.process_failure_insufficient_monitoring_or_failure_of_monitoring_and_control"]
 -- controls = ["soc2:CC7.2", "iso27001:A.8.16", "csf2.0:DE.CM-09"]
 -- needs = ["change", "silence", "replication_sample"]
--- reads = ["change", "onset", "operation_span", "silence"]
--- limitations = "A silence that names no change is tied to one by window and target, as inference."
+-- reads = ["change", "onset", "operation_event", "operation_span", "silence"]
+-- limitations = """
+-- A silence that names no change is tied to one by window and target, as inference; what the
+-- operation acted on is a target too."""
 -- ///
 with
 
@@ -34,6 +36,18 @@ scope as (
         list(asset_name(target.name)) as assets
     from target
     group by target.change_id
+),
+
+acted as (
+    select
+        operation_event.operation_id,
+        list(distinct asset_name(operation_event.target)) as assets
+    from operation_event
+    where
+        operation_event.target is not null
+        and operation_event.is_action
+        and not operation_event.is_read_only
+    group by operation_event.operation_id
 ),
 
 silenced as (
@@ -67,6 +81,7 @@ tied as (
         not list_contains(scope.assets, silenced.asset) as is_beyond_targets
     from operation_span
     left join scope on operation_span.change_id = scope.change_id
+    left join acted on operation_span.operation_id = acted.operation_id
     inner join silenced
         on
             operation_span.change_id = silenced.change_id
@@ -74,7 +89,9 @@ tied as (
                 silenced.change_id is null
                 and operation_span.window_end >= silenced.starts_at
                 and operation_span.window_start <= silenced.ends_at
-                and list_contains(scope.assets, silenced.asset)
+                and list_contains(
+                    list_concat(scope.assets, acted.assets), silenced.asset
+                )
             )
     where operation_span.registered
 ),
@@ -85,6 +102,8 @@ compared as (
         onset.scope_kind,
         onset.scope,
         onset.onset_at,
+        onset.onset_lo,
+        onset.onset_hi,
         tied.starts_at <= onset.onset_lo and tied.ends_at >= onset.onset_hi as covers,
         coalesce(tied.starts_at <= onset.onset_hi and tied.ends_at >= onset.onset_lo, false)
             as may_cover,
@@ -120,7 +139,14 @@ judged as (
             else
                 if(compared.covers, ' covers', ' may cover') || ' the onset'
                 || if(compared.scope_kind = 'all', '', ' of ' || compared.scope)
-                || ' at ' || utc(compared.onset_at)
+                || case
+                    when compared.onset_lo = compared.onset_hi
+                        then ' at ' || utc(compared.onset_at)
+                    else
+                        ' between ' || utc(compared.onset_lo) || ' and '
+                        || utc(compared.onset_hi) || ' (best estimate '
+                        || utc(compared.onset_at) || ')'
+                end
         end
         || case
             when compared.is_beyond_window and compared.is_beyond_targets

@@ -17,9 +17,11 @@
 -- candidate_codes = ["hfacs-7.0:PC101", "hfacs-7.0:PC103"]
 -- controls = ["soc2:CC7.3", "dora:13(2)(a)", "csf2.0:RS.MA-02"]
 -- needs = ["alert", "change"]
--- reads = ["alert", "change", "operation_span"]
+-- reads = ["alert", "change", "operation_event", "operation_span"]
 -- policy = ["alert_ack_minutes"]
--- limitations = "Looked at from the planned start to the closing, else to the planned end."
+-- limitations = """
+-- Looked at from the planned start to the closing, else to the planned end. What the operation acted
+-- on is a target too, from then on, also where the change does not name it."""
 -- ///
 with
 
@@ -60,13 +62,47 @@ fired as (
     from alert
 ),
 
--- Alerts on a target of the change; where the change names none, or the alert none, those that
+-- What was acted on without being named, from the first action on it.
+acted as (
+    select
+        operation_event.operation_id,
+        asset_name(operation_event.target) as asset,
+        arg_min(
+            struct_pack(
+                occurred_at := operation_event.occurred_at,
+                occurred_lo := operation_event.occurred_lo,
+                occurred_hi := operation_event.occurred_hi,
+                action := operation_event.action,
+                is_tied := operation_event.basis = 'explicit',
+                evidence := operation_event.evidence
+            ),
+            (
+                operation_event.basis <> 'explicit',
+                operation_event.occurred_hi,
+                operation_event.evidence
+            )
+        ) as event
+    from operation_event
+    left join named
+        on
+            operation_event.change_id = named.change_id
+            and asset_name(operation_event.target) = named.asset
+    where
+        operation_event.target is not null
+        and operation_event.is_action
+        and not operation_event.is_read_only
+        and named.asset is null
+    group by operation_event.operation_id, asset_name(operation_event.target)
+),
+
+-- Alerts on a target of the change, or on what it acted on; where the change names none, or the alert none, those that
 -- fell into its stated time may concern it.
 concerning as (
     select
         looked_at.*,
         fired.*,
-        true as is_in_scope
+        true as is_in_scope,
+        null as event
     from looked_at
     inner join named on looked_at.change_id = named.change_id
     inner join fired on named.asset = fired.asset
@@ -74,12 +110,27 @@ concerning as (
     select
         looked_at.*,
         fired.*,
-        false as is_in_scope
+        acted.event.is_tied and acted.event.occurred_hi < fired.fired_lo as is_in_scope,
+        acted.event
+    from looked_at
+    inner join acted on looked_at.operation_id = acted.operation_id
+    inner join fired on acted.asset = fired.asset and acted.event.occurred_lo <= fired.fired_hi
+    union all
+    select
+        looked_at.*,
+        fired.*,
+        false as is_in_scope,
+        null as event
     from looked_at
     left join target on looked_at.change_id = target.change_id
     inner join fired
         on looked_at.from_at <= fired.fired_hi and looked_at.to_at >= fired.fired_lo
-    where target.change_id is null or fired.asset is null
+    left join acted
+        on
+            looked_at.operation_id = acted.operation_id
+            and fired.asset = acted.asset
+            and fired.fired_hi >= acted.event.occurred_lo
+    where (target.change_id is null or fired.asset is null) and acted.asset is null
 ),
 
 raised as (
@@ -90,6 +141,7 @@ raised as (
         concerning.fired_at,
         concerning.acked_at,
         concerning.alert_row,
+        concerning.event,
         concerning.is_in_scope
         and coalesce(concerning.from_at, concerning.to_at) is not null
         and coalesce(concerning.fired_lo >= concerning.from_at, true)
@@ -125,6 +177,11 @@ judged as (
             else ' was acknowledged after ' || in_words(raised.acked_at - raised.fired_at)
         end
         || '; the limit is ' || plain(policy_number('alert_ack_minutes')) || ' min'
+        || coalesce(
+            '; the change does not name it, but ' || raised.event.action
+            || ' of it is on record at ' || utc(raised.event.occurred_at),
+            ''
+        )
         || case
             when raised.is_sure then ''
             else '; whether it concerns the change is not sure'
@@ -133,7 +190,7 @@ judged as (
             when raised.acked_at is null then ' (no acknowledgement on record)'
             else ' (after ' || in_words(raised.acked_at - raised.fired_at) || ')'
         end as brief,
-        [raised.alert_row, raised.change_row] as evidence
+        stated([raised.alert_row, raised.change_row, raised.event.evidence]) as evidence
     from raised
 ),
 

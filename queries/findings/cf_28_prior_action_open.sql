@@ -97,14 +97,25 @@ select
             || coalesce(' after ' || compared.source_incident, '')
             || coalesce(', due at ' || utc(compared.due_at), '')
             || coalesce(', closed at ' || utc(compared.closed_at), ', not closed on record')
-            || '; the impact began, as ' || compared.basis || ', at ' || utc(compared.began_at)
+            || '; the impact began, as ' || compared.basis || ', ' || case
+                when compared.began_lo = compared.began_hi then 'at ' || utc(compared.began_at)
+                else
+                    'between ' || utc(compared.began_lo) || ' and ' || utc(compared.began_hi)
+                    || ' (best estimate ' || utc(compared.began_at) || ')'
+            end
             || case
                 when
                     compared.due_at < compared.began_lo
                     and coalesce(compared.closed_at > compared.began_hi, true)
                     then
-                        ', when the action was ' || in_words(compared.began_at - compared.due_at)
-                        || ' overdue.'
+                        ', when the action was ' || if(
+                            compared.began_lo = compared.began_hi, '', 'at least '
+                        )
+                        || in_words(compared.began_lo - compared.due_at) || ' overdue.'
+                when compared.closed_at between compared.began_lo and compared.began_hi
+                    then '; whether that was before the closing is open.'
+                when compared.opened_at between compared.began_lo and compared.began_hi
+                    then '; whether that was before the opening is open.'
                 else '.'
             end
     end as reason,
