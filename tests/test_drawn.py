@@ -159,7 +159,7 @@ def test_what_depends_through_others_stands_at_its_level(small: Store) -> None:
     assert {node.id: (node.level, node.state) for node in figure.picture.nodes} == {
         "borg-repo": (0, "removed"),
         "restic-repo": (0, "removed"),
-        "vm": (1, "unaffected"),
+        "vm": (1, "unknown"),
         "pg-primary": (2, "unknown"),
         "pg-standby": (2, "affected"),
     }

@@ -133,7 +133,7 @@ def heat_map(names: list[str], days: int) -> HeatMap:
 
 
 def blast(names: list[str], depth: int) -> BlastRadius:
-    states = ("removed", "affected", "unaffected", "unknown", "acted_on")
+    states = ("removed", "affected", "no_gap_on_record", "unknown", "acted_on")
     nodes = tuple(
         Node(f"{level}-{n}", name, level, states[level % 5], n + 1)
         for level in range(depth)
@@ -320,7 +320,7 @@ def test_a_state_is_told_in_words_beside_its_sign() -> None:
         words
     )
     words = texts(drawn(blast(["x"], 4)))
-    assert {"■ removed", "▲ affected", "✓ unaffected", "□ unknown"} <= set(words)
+    assert {"■ removed", "▲ affected", "✓ no gap on record", "□ unknown"} <= set(words)
 
 
 def test_groups_are_ordered_like_what_they_depend_on() -> None:

@@ -269,9 +269,10 @@ events as (
         onset_hi as occurred_hi,
         if(scope_kind = 'region', scope, null) as stated_region,
         scope as subject,
-        'Onset' || if(scope_kind = 'all', '', ' in ' || scope) || ': ' || affected || ' of '
-        || population || if(population = 1, ' machine', ' machines') || ' in a gap while it lasts'
-            as summary
+        if(main, 'Onset', 'Onset of another episode')
+        || if(scope_kind = 'all', '', ' in ' || scope) || ': ' || affected || ' of ' || population
+        || if(population = 1, ' machine', ' machines') || ' in a gap while it lasts'
+        || coalesce(', which is until ' || utc(ended_at), '') as summary
     from onset
     where scope_kind in ('all', 'region')
     union all by name

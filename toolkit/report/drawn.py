@@ -177,8 +177,13 @@ def _valid(link: Row, at: datetime) -> bool:
 
 
 def _states(facts: CaseFacts) -> dict[str, str]:
-    """Whether each measured machine was affected; what is not measured has no entry."""
-    states = {str(row["asset_id"]): "unaffected" for row in facts.rows("protection_copy")}
+    """Whether each measured machine was affected; what is not measured has no entry, nor what
+    had no current copy when its record ended, since no gap can begin after that."""
+    states = {
+        str(row["asset_id"]): "no_gap_on_record"
+        for row in facts.rows("protection_copy")
+        if row["as_of"] == "today" and row["is_current"]
+    }
     for row in facts.rows("machine_impact"):
         states[str(row["asset_id"])] = "affected"
     return states
@@ -228,12 +233,15 @@ def _blast_in_words(levels: dict[str, int], states: dict[str, str]) -> str:
         counts = Counter(
             states.get(name, "unknown") for name, found in levels.items() if found == level
         )
-        parts = [f"{number(count)} {state}" for state, count in sorted(counts.items())]
+        parts = [
+            f"{number(count)} {state.replace('_', ' ')}" for state, count in sorted(counts.items())
+        ]
         how = "directly" if level == 1 else f"through {plural(level - 1, 'other')}"
         told.append(f"Depending on it {how}: {plural(counts.total(), 'asset')}, {listed(parts)}.")
     return (
         f"{' '.join(told)} Affected: it had a gap in protection, with the onset or apart from it; "
-        "unknown: nothing on record measures it."
+        "no gap on record: and a current copy when the record ends; unknown: nothing on record "
+        "measures it, or what does ends without a current copy."
     )
 
 

@@ -38,6 +38,7 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     if onset is not None:
         yield "Began", _began(facts, onset), "onset"
         yield "Lasted", _lasted(facts, onset), "onset"
+        yield from _other_gaps(facts, onset)
         if board:
             yield from _first_alert(incident)
     yield from _irreversible(incident)
@@ -138,6 +139,39 @@ def _lasted(facts: CaseFacts, onset: Row) -> str:
         f"{span(last - began)} when the record of replication ends; by then the share of machines "
         f"without a current recovery point was not below {share} again"
     )
+
+
+def _other_gaps(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
+    """Gaps in the window that ended before the onset, or began when its episode was over."""
+    rows = [
+        row
+        for row in facts.rows("machine_gap")
+        if facts.in_window(row["started_hi"], row["ended_at"])
+        and (
+            row["ended_at"] <= onset["onset_lo"]
+            or (onset["ended_at"] and (row["started_lo"] or row["started_hi"]) >= onset["ended_at"])
+        )
+    ]
+    if not rows:
+        return
+    machines = len({row["asset_id"] for row in rows})
+    open_ = sum(row["open"] for row in rows)
+    if len(rows) == 1:
+        (row,) = rows
+        began = facts.between(row["started_lo"], row["started_hi"])
+        told = f"1, of 1 machine, begun {began}, " + (
+            "open when its record ends" if open_ else f"ended at {facts.when(row['ended_at'])}"
+        )
+    else:
+        first = min(row["started_hi"] for row in rows)
+        last = max(row["ended_at"] for row in rows)
+        told = (
+            f"{number(len(rows))} of {plural(machines, 'machine')}, the first begun by "
+            f"{facts.when(rounded_up(first, SECOND))}, "
+            + (f"{number(open_)} of them open at" if open_ else "the last ended at")
+            + (" the end of the record" if open_ else f" {facts.when(last)}")
+        )
+    yield "Other gaps", f"{told}; apart from the episode above", "machine_gap"
 
 
 def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:

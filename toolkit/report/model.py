@@ -167,8 +167,8 @@ class HeatMap:
 class Node:
     """One asset, or `count` assets of one kind that depend on the same things.
 
-    `state` is a word of: removed, failed, acted_on, affected, unaffected, unknown. `level` is the
-    distance from what was removed, failed or acted on (0).
+    `state` is a word of: removed, failed, acted_on, affected, no_gap_on_record, unknown. `level` is
+    the distance from what was removed, failed or acted on (0).
     """
 
     id: str

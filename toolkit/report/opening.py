@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from toolkit.report import posture
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Inline, Paragraph, Ref, Strong, Text
@@ -50,7 +51,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
         f"current recovery point{f', {number(lost)} of them recorded as lost' if lost else ''}."
         if still and machines
         else ""
-    )
+    ) + _silent(facts)
     return (
         f"On {_days(facts, onset['onset_lo'], onset['onset_hi'])}, ",
         Strong(
@@ -58,6 +59,17 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             f"{plural(onset['population'], 'machine')}{where}"
         ),
         f"{whose}, {_during(incident, board)}.{rest}{more}",
+    )
+
+
+def _silent(facts: CaseFacts) -> str:
+    """Machines without a current recovery point whose record ends before a gap could begin."""
+    count = len(posture.silent(facts))
+    if not count:
+        return ""
+    return (
+        f" For {plural(count, 'other machine')} the record of {be(count, 'its', 'their')} jobs "
+        "ends earlier, and the last recovery point on it is by then no longer current."
     )
 
 

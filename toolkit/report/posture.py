@@ -63,21 +63,30 @@ def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
                 if without
                 else "none is without a current one."
             )
-            + _silent(facts, today),
+            + _silent(facts),
             query="protection_posture",
         )
 
 
-def _silent(facts: CaseFacts, today: list[Row]) -> str:
+def _silent(facts: CaseFacts) -> str:
     """Why machines without an open gap can be without a current copy: they have no later record."""
-    open_ones = {row["asset_id"] for row in facts.rows("machine_impact") if row["open"]}
-    count = sum(not row["copies"] and row["asset_id"] not in open_ones for row in today)
+    count = len(silent(facts))
     if not count:
         return ""
     return (
         f" For {number(count)} of these no gap is open above, since the record of their own jobs "
         "ends before one could begin."
     )
+
+
+def silent(facts: CaseFacts) -> list[Row]:
+    """Machines that are in no open gap and yet have no current copy at the end of the record."""
+    open_ones = {row["asset_id"] for row in facts.rows("machine_impact") if row["open"]}
+    return [
+        row
+        for row in facts.rows("protection_posture")
+        if row["as_of"] == "today" and not row["copies"] and row["asset_id"] not in open_ones
+    ]
 
 
 def _points(facts: CaseFacts) -> Iterable[Block]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -36,7 +36,7 @@ def section(incident: Incident) -> Section:
         )
     else:
         blocks += [
-            *_scenarios(facts),
+            *_scenarios(incident),
             *drawn.present(drawn.burn_down(facts)),
             *_progress(facts),
             *_forecast(facts),
@@ -44,7 +44,8 @@ def section(incident: Incident) -> Section:
     return Section("recovery", "Recovery and forecast", tuple(blocks))
 
 
-def _scenarios(facts: CaseFacts) -> Iterable[Block]:
+def _scenarios(incident: Incident) -> Iterable[Block]:
+    facts, contradicted = incident.facts, _contradicted(incident)
     rows = facts.rows("recovery_scenario")
     if not rows:
         yield Paragraph("No way of recovery is on record.", query="recovery_scenario")
@@ -64,7 +65,7 @@ def _scenarios(facts: CaseFacts) -> Iterable[Block]:
                 percent(row["share"]),
                 _hours(row["median_hours"]),
                 _hours(row["longest_hours"]),
-                number(row["failures"]),
+                _failures(row, contradicted),
                 size(row["bytes"]),
             )
             for row in rows
@@ -72,6 +73,38 @@ def _scenarios(facts: CaseFacts) -> Iterable[Block]:
         "recovery_scenario",
         f"{_whose(facts)} Times run from the start of the machine's gap to its recovery."
         + _running(rows),
+    )
+
+
+_CLAIMED = frozenset({"seed", "reseed", "relink", "resync"})
+
+
+def _contradicted(incident: Incident) -> Counter[tuple[str, str]]:
+    """Seeds and relinks that a record claims as done and other records contradict, by the type of
+    their machine and its way of recovery."""
+    actions = {str(row["evidence"]): row for row in incident.facts.rows("operation_event")}
+    ways = {
+        str(row["asset_id"]): (str(row["machine_type"]), str(row["scenario"]))
+        for row in incident.facts.rows("machine_recovery")
+    }
+    return Counter(
+        ways[row["subject"]]
+        for row in incident.exceptions
+        if row["rule"] == "EQ-05"
+        and row["subject"] in ways
+        and str(actions.get(str(row["event"]), {}).get("action")).casefold() in _CLAIMED
+    )
+
+
+def _failures(row: Row, contradicted: Counter[tuple[str, str]]) -> str:
+    """What records call failed, beside what they call done and others contradict."""
+    claims = contradicted[str(row["machine_type"]), str(row["scenario"])]
+    failed = number(row["failures"])
+    if not claims:
+        return failed
+    return (
+        f"{failed} recorded as failed; {number(claims)} claimed as done {be(claims)} contradicted "
+        "(EQ-05)"
     )
 
 

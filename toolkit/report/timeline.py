@@ -54,6 +54,7 @@ class Curated:
             for row in incident.facts.rows("onset")
             if row["scope_kind"] in ("all", "region") and row.get("main", True)
         }
+        self._episodes = _other_episodes(incident.facts)
         self._own = _pointers(
             event
             for event in incident.facts.rows("operation_event")
@@ -92,7 +93,7 @@ class Curated:
     def _kept(self, events: list[Row]) -> set[int]:
         if len(events) <= FEW:
             return {row["event_no"] for row in events}
-        ranked: dict[int, list[int]] = defaultdict(list)
+        ranked: dict[float, list[int]] = defaultdict(list)
         for row in events:
             ranked[self._rank(row)].append(row["event_no"])
         kept: list[int] = []
@@ -103,10 +104,11 @@ class Curated:
                 kept += _spread(ranked[rank], limit)
         return set(kept)
 
-    def _rank(self, row: Row) -> int:
+    def _rank(self, row: Row) -> float:
         pointer = pointer_of(row)
         if row["kind"] == "onset":
-            return 1 if (row["subject"], row["occurred_at"]) in self._onsets else 9
+            onset = row["subject"], row["occurred_at"]
+            return 1 if onset in self._onsets else 2.5 if onset in self._episodes else 9
         if pointer in self._own or pointer in self._told:
             return 1
         if row["lane"] == "status":
@@ -141,6 +143,18 @@ _SHAPES: dict[str, Shape] = {
     "notice": "notice",
     "change": "change",
 }
+
+
+def _other_episodes(facts: CaseFacts) -> set[tuple[str, datetime]]:
+    """Onsets of further episodes; that of a region only where the whole has none at that time."""
+    rows = [row for row in facts.rows("onset") if not row.get("main", True)]
+    whole = {row["onset_at"] for row in rows if row["scope_kind"] == "all"}
+    return {
+        (row["scope"], row["onset_at"])
+        for row in rows
+        if row["scope_kind"] == "all"
+        or (row["scope_kind"] == "region" and row["onset_at"] not in whole)
+    }
 
 
 def pointer_of(row: Row) -> Pointer | None:
@@ -276,7 +290,10 @@ def _phases(incident: Incident) -> Iterable[Block]:
         "Phases of the incident, by scope",
         columns("Phase {12} | " + " | ".join(f"{scope} {{time}}" for scope in scopes)),
         tuple(
-            (capital(name), *(_phase(facts, incident.phase(name, scope)) for scope in scopes))
+            (
+                _UNTOLD.get(name, capital(name)) if incident.rivals else capital(name),
+                *(_phase(facts, incident.phase(name, scope)) for scope in scopes),
+            )
             for name in names
         ),
         "incident_phase",
@@ -295,18 +312,31 @@ def _phases(incident: Incident) -> Iterable[Block]:
             if "closed" in names
             else ""
         )
-        + (
-            " Trigger names the irreversible event nearest to the onset on something that affected "
-            "machines depended on; that it lies near does not show that it brought the onset about."
-            if incident.trigger is not None
-            else ""
+        + _of_steps(incident, names),
+    )
+
+
+# Where no step stands out, none is called by what it would have been to the incident.
+_UNTOLD = {"latent": "First step that cannot be undone", "trigger": "Nearest such step"}
+
+
+def _of_steps(incident: Incident, names: list[str]) -> str:
+    """What the phases before the onset name, and what that shows of it."""
+    if incident.trigger is None:
+        return ""
+    near = (
+        "the irreversible event nearest to the onset on something that affected machines depended "
+        "on; that it lies near does not show that it brought the onset about."
+    )
+    if incident.rivals:
+        return (
+            " Of the steps on record none stands out, so that none is called the trigger. Nearest "
+            f"is {near} The first is that of the same operation, whatever it acted on."
         )
-        + (
-            " Latent names the first irreversible event of the same operation, whatever it acted "
-            "on."
-            if "latent" in names
-            else ""
-        ),
+    return f" Trigger names {near}" + (
+        " Latent names the first irreversible event of the same operation, whatever it acted on."
+        if "latent" in names
+        else ""
     )
 
 

@@ -1,0 +1,57 @@
+"""The review of the standby case tells what its records hold, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from toolkit import report
+from toolkit.store import Store
+
+
+@pytest.fixture(scope="module")
+def told(standby: Path) -> dict[str, str]:
+    """The parts of the review by their title, and the summary for partners."""
+    with Store.open(standby / "case.duckdb") as store:
+        built = report.build(store)
+    page = report.render(built, "review", "md").decode()
+    parts = {part.split("\n", 1)[0]: part for part in page.split("\n## ")}
+    return parts | {"partners": report.render(built, "summary", "md").decode()}
+
+
+def test_a_gap_that_closed_before_the_onset_is_told(told: dict[str, str]) -> None:
+    line = (
+        "**Other gaps:** 1, of 1 machine, begun between 2026-11-22 18:02:14 UTC and "
+        "2026-11-22 18:02:20 UTC, ended at 2026-11-22 18:02:50 UTC"
+    )
+    assert line in told["Summary"]
+    assert line in told["partners"]
+    (row,) = [row for row in told["Timeline"].splitlines() if "another episode" in row]
+    assert "2026-11-22 18:02:14 … 18:02:16 | telemetry | all |" in row
+    assert "which is until 2026-11-22 18:02:50 UTC" in row
+
+
+def test_no_step_is_called_the_trigger_where_none_stands_out(told: dict[str, str]) -> None:
+    assert "| Trigger |" not in told["Timeline"]
+    assert "| Latent |" not in told["Timeline"]
+    assert "| Nearest such step | 2026-11-22 18:02:00" in told["Timeline"]
+    assert "so that none is called the trigger" in told["Timeline"]
+
+
+def test_a_seed_that_others_contradict_stands_beside_those_that_failed(
+    told: dict[str, str],
+) -> None:
+    cell = "| 0 recorded as failed; 1 claimed as done is contradicted (EQ-05) |"
+    assert cell in told["Recovery and forecast"]
+
+
+def test_a_machine_whose_record_ends_early_is_not_called_unaffected(told: dict[str, str]) -> None:
+    """The jobs of `vm` end before one could be overdue, so that no gap of it is on record."""
+    assert "directly: 1 asset, 1 unknown." in told["Impact"]
+    assert "unaffected" not in told["Impact"]
+    assert (
+        "1 machine is without a current recovery point. For 1 other machine the record of its jobs "
+        "ends earlier, and the last recovery point on it is by then no longer current."
+    ) in told["Summary"]
+    assert "2 have none that is current" in told["How machines are protected"]
