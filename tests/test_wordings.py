@@ -23,6 +23,8 @@ from toolkit.report import (
     review,
     sources,
     summary,
+    timeline,
+    trigger,
 )
 from toolkit.report.facts import CaseFacts, Pointer, Pseudonyms, Row
 from toolkit.report.incident import rivals
@@ -417,3 +419,35 @@ def test_what_only_the_policy_takes_for_irreversible_is_said_to_be_so_by_its_kin
     )
     ((_, said, _),) = figures._irreversible(incident)  # type: ignore[arg-type]
     assert said == told
+
+
+def test_a_step_whose_own_match_is_not_beyond_chance_is_told_so(store: Store) -> None:
+    def row(scope: str, rank: int, p_value: float | None) -> Row:
+        return {"scope_kind": "region", "scope": scope, "rank": rank, "p_value": p_value}
+
+    au, ie = row("AU", 1, 0.073), row("IE", 1, 0.05)
+    facts = Told(store, trigger_candidate=[row("AU", 0, 0.073), au, ie])
+    assert trigger.alone(facts, au) == " (taken alone not beyond chance, p = 0.073)"
+    assert trigger.alone(facts, au, board=False) == " (taken alone not beyond chance)"
+    assert trigger.alone(facts, ie) == ""
+
+
+def test_a_phase_whose_record_is_contradicted_is_told_so(store: Store) -> None:
+    def row(phase: str, evidence: str) -> Row:
+        return {
+            "scope": "all", "phase": phase, "evidence": evidence,
+            "started_at": NOON, "started_lo": NOON, "started_hi": NOON,
+        }  # fmt: skip
+
+    phases = {name: row(name, where) for name, where in (("diagnosis", "5:1"), ("closed", "5:2"))}
+    incident = SimpleNamespace(
+        facts=Told(store), phases=list(phases.values()), trigger=None,
+        phase=lambda name, scope: phases[name],
+        exceptions=[exception(rule="EQ-05", event="5:2"), exception(rule="EQ-04", event="5:1")],
+    )  # fmt: skip
+    (table,) = timeline._phases(incident)  # type: ignore[arg-type]
+    assert isinstance(table, Table)
+    told = {plain(name): plain(start) for name, start in table.rows}
+    assert not told["Diagnosis"].endswith("contradicted (EQ-05)")
+    assert told["Closed"].endswith("[5:2]; contradicted (EQ-05)")
+    assert "telemetry or another record of the same time shows otherwise" in table.note

@@ -367,6 +367,12 @@ returns as (
         )
 ),
 
+recoveries as (
+    select * from restarts
+    union all
+    select * from returns
+),
+
 -- A region is closed by posts on it; a post that names no region is on all of them.
 posts as (
     select
@@ -561,17 +567,7 @@ candidates as (
         started_at as started_hi,
         basis,
         evidence
-    from restarts
-    union all by name
-    select
-        scope,
-        'recovery' as phase,
-        started_at,
-        started_at as started_lo,
-        started_at as started_hi,
-        basis,
-        evidence
-    from returns
+    from recoveries
     union all by name
     select
         closings.scope,

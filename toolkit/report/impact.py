@@ -24,9 +24,10 @@ def section(incident: Incident) -> Section:
             "A gap is an interval without a recovery point that is longer than the machine's "
             f"objective or, where none is stated, than {facts.policy('gap_cadences')} of its usual "
             "intervals between recovery points. It runs from the first sign of it to the next good "
-            "recovery point, or to the end of the record. Data at risk is what the machines "
-            "protect while they have no current recovery point; what is lost for good is stated "
-            "only where the record says so.",
+            "recovery point, or to the end of the record; how machines are protected is counted "
+            "by the age of the recovery point instead. Data at risk is what the machines "
+            "protect while they are in a gap; what is lost for good is stated only where the "
+            "record says so.",
             tone="note",
         ),
         *by_region(facts),

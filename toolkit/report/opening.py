@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from toolkit.report import posture
+from toolkit.report import posture, trigger
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Inline, Paragraph, Ref, Strong, Text
@@ -244,7 +244,8 @@ def _tie(incident: Incident, board: bool) -> Text:
         else [
             "Of all steps on record, ",
             Strong(step),
-            f" {_fit(candidates, best)}{_by_region(incident, best) or f': {_counted(best)}'}. ",
+            f" {_fit(candidates, best)}",
+            f"{_by_region(incident, best, board) or f': {_counted(best)}'}. ",
         ]
     )
     parts += [
@@ -256,7 +257,7 @@ def _tie(incident: Incident, board: bool) -> Text:
     return tuple(parts)
 
 
-def _by_region(incident: Incident, best: Row) -> str:
+def _by_region(incident: Incident, best: Row, board: bool) -> str:
     """The first step of each region, where several steps of one operation come first in one."""
     found = [
         row
@@ -269,7 +270,7 @@ def _by_region(incident: Incident, best: Row) -> str:
         return ""
     told = [
         f"{row['scope']}, {row['action']} of {row['target']}: "
-        f"{_counted(row).replace(_CAN_HAVE, '')}"
+        f"{_counted(row).replace(_CAN_HAVE, '')}{trigger.alone(incident.facts, row, board)}"
         for row in found
     ]
     return (

@@ -48,8 +48,10 @@ def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
             for copies in held
         ),
         "protection_posture",
-        "A copy counts where its last good recovery point lies within the limit; targets of one "
-        "redundancy group are one copy.",
+        "A copy counts by the age of its last good recovery point, where that lies within the "
+        "limit; targets of one redundancy group are one copy. The impact counts a machine from the "
+        "first sign of its gap, so that one can be in a gap there and still have a current copy "
+        "here.",
     )
     today = [row for row in rows if row["as_of"] == "today"]
     single = [row for row in today if row["copies"] == 1]

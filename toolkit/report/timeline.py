@@ -286,13 +286,19 @@ def _phases(incident: Incident) -> Iterable[Block]:
             row["phase"] for row in sorted(incident.phases, key=lambda row: row.get("phase_no", 0))
         )
     )
+    contradicted = {row["event"] for row in incident.exceptions if row["rule"] == "EQ-05"}
+    starts = {
+        (name, scope): _phase(facts, incident.phase(name, scope), contradicted)
+        for name in names
+        for scope in scopes
+    }
     yield Table(
         "Phases of the incident, by scope",
         columns("Phase {12} | " + " | ".join(f"{scope} {{time}}" for scope in scopes)),
         tuple(
             (
                 _UNTOLD.get(name, capital(name)) if incident.rivals else capital(name),
-                *(_phase(facts, incident.phase(name, scope)) for scope in scopes),
+                *(starts[name, scope] for scope in scopes),
             )
             for name in names
         ),
@@ -312,8 +318,17 @@ def _phases(incident: Incident) -> Iterable[Block]:
             if "closed" in names
             else ""
         )
-        + _of_steps(incident, names),
+        + _of_steps(incident, names)
+        + (
+            " Contradicted: of what the record claims, telemetry or another record of the same "
+            "time shows otherwise (EQ-05)."
+            if any(str(start).endswith(_CONTRADICTED) for start in starts.values())
+            else ""
+        ),
     )
+
+
+_CONTRADICTED = "; contradicted (EQ-05)"
 
 
 # Where no step stands out, none is called by what it would have been to the incident.
@@ -340,7 +355,7 @@ def _of_steps(incident: Incident, names: list[str]) -> str:
     )
 
 
-def _phase(facts: CaseFacts, row: Row | None) -> Text:
+def _phase(facts: CaseFacts, row: Row | None, contradicted: set[str | None]) -> str:
     if row is None or row["started_at"] is None:
         return ""
     pointer = Pointer.read(str(row.get("evidence") or ""))
@@ -348,7 +363,9 @@ def _phase(facts: CaseFacts, row: Row | None) -> Text:
     when = (
         facts.days(row["started_lo"], row["started_hi"]) if wide else facts.day(row["started_at"])
     )
-    return f"{when} [{told(pointer)}]" if pointer else when
+    if pointer is None:
+        return when
+    return f"{when} [{told(pointer)}]{_CONTRADICTED if row['evidence'] in contradicted else ''}"
 
 
 def _views(incident: Incident, curated: Curated) -> Iterable[tuple[str, datetime, datetime]]:

@@ -82,7 +82,7 @@ def _table(
         tuple(
             (
                 str(row["scope"]) if scope else number(row["rank"]),
-                _step(row),
+                _step(row, alone(facts, row) if scope else ""),
                 facts.day(row["occurred_at"]) if row["event"] else "",
                 _term(row["time_term"]) if row["event"] else "",
                 _term(row["topology_term"]) if row["event"] else "",
@@ -110,11 +110,22 @@ def _table(
     )
 
 
-def _step(row: Row) -> Text:
+def _step(row: Row, alone: str) -> Text:
     if row["rank"] == 0:
         return str(row["explanation"])
     under = f" ({row['change_id']})" if row["change_id"] else ""
-    return (Strong(str(row["action"])), f" {row['target'] or ''}{under}")
+    return (Strong(str(row["action"])), f" {row['target'] or ''}{under}{alone}")
+
+
+def alone(facts: CaseFacts, row: Row, board: bool = True) -> str:
+    """Said of the first step of a region whose own match is not beyond chance."""
+    for none in facts.rows("trigger_candidate"):
+        if (none["scope_kind"], none["scope"]) == (row["scope_kind"], row["scope"]) and (
+            none["rank"] == 0 and none["p_value"] is not None
+        ):
+            p = f", p = {number(none['p_value'], 3)}" if board else ""
+            return f" (taken alone not beyond chance{p})"
+    return ""
 
 
 def _term(value: float | None) -> str:
