@@ -427,9 +427,9 @@ def test_a_step_whose_own_match_is_not_beyond_chance_is_told_so(store: Store) ->
 
     au, ie = row("AU", 1, 0.073), row("IE", 1, 0.05)
     facts = Told(store, trigger_candidate=[row("AU", 0, 0.073), au, ie])
-    assert trigger.alone(facts, au) == " (taken alone not beyond chance, p = 0.073)"
+    assert trigger.alone(facts, au, board=True) == " (taken alone not beyond chance, p = 0.073)"
     assert trigger.alone(facts, au, board=False) == " (taken alone not beyond chance)"
-    assert trigger.alone(facts, ie) == ""
+    assert trigger.alone(facts, ie, board=True) == ""
 
 
 def test_a_phase_whose_record_is_contradicted_is_told_so(store: Store) -> None:
@@ -441,7 +441,7 @@ def test_a_phase_whose_record_is_contradicted_is_told_so(store: Store) -> None:
 
     phases = {name: row(name, where) for name, where in (("diagnosis", "5:1"), ("closed", "5:2"))}
     incident = SimpleNamespace(
-        facts=Told(store), phases=list(phases.values()), trigger=None,
+        facts=Told(store), phases=list(phases.values()), trigger=None, rivals=[],
         phase=lambda name, scope: phases[name],
         exceptions=[exception(rule="EQ-05", event="5:2"), exception(rule="EQ-04", event="5:1")],
     )  # fmt: skip
@@ -451,3 +451,18 @@ def test_a_phase_whose_record_is_contradicted_is_told_so(store: Store) -> None:
     assert not told["Diagnosis"].endswith("contradicted (EQ-05)")
     assert told["Closed"].endswith("[5:2]; contradicted (EQ-05)")
     assert "telemetry or another record of the same time shows otherwise" in table.note
+
+
+def test_what_an_edit_and_the_onset_leave_unknown_is_told_beside_the_picture() -> None:
+    def row(can_be: list[str] | None, can_have_said: list[str], measured: str) -> Row:
+        return {"can_be": can_be, "can_have_said": can_have_said, "measured": measured}
+
+    either = ["agree", "over_claim"]
+    assert page._undecided([row(None, ["operational"], "unknown")]) == ""
+    onset = row(either, ["operational"], "unknown")
+    assert page._undecided([onset]) == " Unknown is also the interval of the onset."
+    edited = row(either, ["operational", "partial_outage"], "degraded")
+    assert page._undecided([onset, edited]).endswith(
+        "are also the interval of the onset and the time from a post that was edited later, and "
+        "whose earlier wording is not on record, to the next one that names the component."
+    )

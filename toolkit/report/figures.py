@@ -350,7 +350,7 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
     if over:
         yield (
             "Page showed operational",
-            "while degraded, for " + listed(over),
+            "while degraded: " + listed(over),
             "communication",
         )
 

@@ -23,6 +23,7 @@ from toolkit.report.model import (
     columns,
 )
 from toolkit.report.words import (
+    be,
     capital,
     listed,
     number,
@@ -66,7 +67,10 @@ def section(incident: Incident) -> Section:
                 for region, told in totals.items()
             ),
             "status_accuracy",
-            _undecided(rows),
+            "A claim with two figures is decided for the shorter time; the longer one adds what is "
+            "not known of it."
+            if any(" and " in words for words in claims.values())
+            else "",
         ),
     ]
     differing = sorted(
@@ -120,29 +124,21 @@ def claimed(row: Row) -> str:
 
 
 def _undecided(rows: list[Row]) -> str:
-    """Why the evidence leaves a verdict open."""
+    """When page or measurement are not known although both are on record."""
     opened = [row for row in rows if row["can_be"]]
-    reasons = [
-        reason
-        for reason, holds in (
+    times = [
+        time
+        for time, holds in (
+            ("the interval of the onset", any(row["measured"] == "unknown" for row in opened)),
             (
-                "it is open whether the onset had come",
-                any(row["measured"] == "unknown" for row in opened),
-            ),
-            (
-                "an update was edited later, its earlier wording is not on record, and no later "
-                "one says it anew",
+                "the time from a post that was edited later, and whose earlier wording is not on "
+                "record, to the next one that names the component",
                 any(len(row["can_have_said"]) > 1 for row in opened),
             ),
         )
         if holds
     ]
-    if not reasons:
-        return ""
-    return (
-        f"Not known also while {listed(reasons, 'or')}; of such time, a claim can have up to the "
-        "longer of its two figures."
-    )
+    return f" Unknown {be(len(times))} also {listed(times)}." if times else ""
 
 
 def none(facts: CaseFacts) -> Paragraph:
@@ -219,7 +215,7 @@ def strips(facts: CaseFacts) -> tuple[Block, ...]:
             "telemetry shows of its machines. Before the first post the page is read as "
             "operational. A region counts as degraded from a share of "
             f"{percent(facts.policy('degraded_share'))} of its machines. Over claim: the page "
-            "said better than was measured; under claim: worse."
+            "said better than was measured; under claim: worse." + _undecided(rows)
         ),
         Figure(
             "Page and measurement per region; brackets mark where they differ.",

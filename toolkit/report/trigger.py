@@ -82,7 +82,7 @@ def _table(
         tuple(
             (
                 str(row["scope"]) if scope else number(row["rank"]),
-                _step(row, alone(facts, row) if scope else ""),
+                _step(row, alone(facts, row, board=False) if scope else ""),
                 facts.day(row["occurred_at"]) if row["event"] else "",
                 _term(row["time_term"]) if row["event"] else "",
                 _term(row["topology_term"]) if row["event"] else "",
@@ -117,7 +117,7 @@ def _step(row: Row, alone: str) -> Text:
     return (Strong(str(row["action"])), f" {row['target'] or ''}{under}{alone}")
 
 
-def alone(facts: CaseFacts, row: Row, board: bool = True) -> str:
+def alone(facts: CaseFacts, row: Row, board: bool) -> str:
     """Said of the first step of a region whose own match is not beyond chance."""
     for none in facts.rows("trigger_candidate"):
         if (none["scope_kind"], none["scope"]) == (row["scope_kind"], row["scope"]) and (
