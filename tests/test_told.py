@@ -55,3 +55,16 @@ def test_a_machine_whose_record_ends_early_is_not_called_unaffected(told: dict[s
         "ends earlier, and the last recovery point on it is by then no longer current."
     ) in told["Summary"]
     assert "2 have none that is current" in told["How machines are protected"]
+
+
+def test_what_is_gone_from_the_repositories_is_told_with_its_records(told: dict[str, str]) -> None:
+    """truth.toml: runs 03, 04, 05 and 07 of restic, nightly-07 of borg; no listing says why."""
+    times = ", ".join(f"2026-11-22 18:01:{second}" for second in (20, 26, 31))
+    row = (
+        f"| vm | restic-repo | 11 | 7 | {times} and 2026-11-22 18:01:43 | `60:3, 60:4, 60:5, 60:7`"
+    )
+    assert row in told["Impact"]
+    assert "| vm | borg-repo | 11 | 10 | 2026-11-22 18:01:45 | `14:7` |" in told["Impact"]
+    assert "1 of 11 of vm in borg-repo and 4 of 11 of vm in restic-repo" in told["Summary"]
+    assert "the last “Finished full repository check, errors found.”" in told["Impact"]
+    assert "the first “Archive metadata block" in told["Impact"]

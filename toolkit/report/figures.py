@@ -45,6 +45,7 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     machines = facts.rows("machine_impact")
     if machines:
         yield from _of_machines(facts, machines, board)
+    yield from _gone(facts)
     if onset is not None and incident.trigger is None:
         yield from _in_common(facts, board)
     forecast = latest_forecast(facts.rows("recovery_forecast"))
@@ -139,6 +140,21 @@ def _lasted(facts: CaseFacts, onset: Row) -> str:
         f"{span(last - began)} when the record of replication ends; by then the share of machines "
         f"without a current recovery point was not below {share} again"
     )
+
+
+def _gone(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
+    """Recovery points that later listings of their repositories do not name."""
+    told = [
+        f"{number(len(rows))} of {number(rows[0]['listed'])} of {machine} in {target}"
+        for (machine, target), rows in sorted(impact.delisted(facts).items())
+    ]
+    if told:
+        yield (
+            "Recovery points gone",
+            f"{some(told)}: named by one listing of the repository and not by a later one; why is "
+            "not on record",
+            "delisted_copy",
+        )
 
 
 def _other_gaps(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:

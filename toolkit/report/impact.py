@@ -8,10 +8,21 @@ from collections.abc import Iterable
 from toolkit.report import drawn
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
-from toolkit.report.model import Bars, Block, Figure, Paragraph, Section, Table, columns
-from toolkit.report.words import hours_of, listed, number, size, span
+from toolkit.report.model import (
+    Bars,
+    Block,
+    Code,
+    Figure,
+    Listing,
+    Paragraph,
+    Section,
+    Table,
+    columns,
+)
+from toolkit.report.words import hours_of, listed, number, numbers, plural, size, some, span
 
 OPEN_GAPS = 12
+DELISTED = REPORTS = 8
 PARTNERS = 12  # printed; all of them stand in partners.csv
 
 
@@ -52,6 +63,8 @@ def section(incident: Incident) -> Section:
         )
     blocks += by_type(facts)
     blocks += _open_gaps(facts)
+    blocks += _delisted(facts)
+    blocks += _reported(facts)
     if len(blocks) == 1:
         blocks.append(none(facts))
     return Section("impact", "Impact", tuple(blocks), new_page=True)
@@ -99,6 +112,86 @@ def _open_gaps(facts: CaseFacts) -> list[Block]:
             note,
         )
     ]
+
+
+def delisted(facts: CaseFacts) -> dict[tuple[str, str], list[Row]]:
+    """Recovery points that a later listing of their repository does not name, by machine and
+    repository."""
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in facts.rows("delisted_copy"):
+        target = str(row["target_asset"] or row["job_id"] or "a target not on record")
+        found[str(row["asset_id"]), target].append(row)
+    return found
+
+
+def _delisted(facts: CaseFacts) -> Iterable[Block]:
+    """What is gone from repositories, as far as their listings tell."""
+    found = delisted(facts)
+    if not found:
+        return
+    yield Table(
+        "Recovery points that a later listing of the repository does not name",
+        columns(
+            "Machine {12} | Repository {15} | In any listing {number 10} | In the last {number 10}"
+            " | No longer named {time 35} | Listed by {code} | Not by {number 8}"
+        ),
+        tuple(
+            (
+                machine,
+                target,
+                number(rows[0]["listed"]),
+                number(rows[-1]["still_listed"]),
+                some([facts.day(row["recovery_point_at"]) for row in rows]),
+                Code(_cited(rows)),
+                numbers({row["absent_from"] for row in rows}),
+            )
+            for (machine, target), rows in sorted(found.items())[:DELISTED]
+        ),
+        "delisted_copy",
+        "Why they are gone, by retention or otherwise, is on no listing; and one that is listed "
+        "need not be readable. Not by: the number of the source that lacks them."
+        + (
+            f" {number(len(found) - DELISTED)} more: postmortem query CASE delisted_copy."
+            if len(found) > DELISTED
+            else ""
+        ),
+    )
+
+
+def _cited(rows: list[Row]) -> str:
+    told = [str(row["evidence"]) for row in rows]
+    return ", ".join(told[:6]) + (" …" if len(told) > 6 else "")
+
+
+def _reported(facts: CaseFacts) -> Iterable[Block]:
+    """What backup tools themselves call failures, quoted."""
+    rows = facts.rows("tool_report")
+    if not rows:
+        return
+    yield Paragraph(
+        "What the logs of backup tools report as failure, quoted; what it means for a recovery "
+        "point is not judged here:",
+        query="tool_report",
+    )
+    rest = len(rows) - REPORTS
+    yield Listing(
+        (
+            *(
+                (
+                    f"{row['path']}: {plural(row['failures'], 'message')} "
+                    f"{facts.between(row['first_at'], row['last_at'])}, ",
+                    f"the first “{row['first_words']}” [{row['first_evidence']}]"
+                    if row["failures"] > 1
+                    else f"“{row['first_words']}” [{row['first_evidence']}]",
+                    f", the last “{row['last_words']}” [{row['last_evidence']}]."
+                    if row["failures"] > 1
+                    else ".",
+                )
+                for row in rows[:REPORTS]
+            ),
+            *((f"{number(rest)} more: postmortem query CASE tool_report.",) if rest > 0 else ()),
+        )
+    )
 
 
 def state(machine: Row) -> str:
