@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from toolkit import report
+from toolkit.report import sources
+from toolkit.report.facts import CaseFacts, Pseudonyms
 from toolkit.store import Store
 
 
@@ -68,3 +70,25 @@ def test_what_is_gone_from_the_repositories_is_told_with_its_records(told: dict[
     assert "1 of 11 of vm in borg-repo and 4 of 11 of vm in restic-repo" in told["Summary"]
     assert "the last “Finished full repository check, errors found.”" in told["Impact"]
     assert "the first “Archive metadata block" in told["Impact"]
+
+
+def test_notes_of_people_are_narrative_and_a_program_is_no_operator(standby: Path) -> None:
+    with Store.open(standby / "case.duckdb") as store:
+        facts = CaseFacts(store)
+        narrative = sources._narrative(facts)
+        grades = {row["path"]: sources._grade(row, narrative) for row in facts.sources.values()}
+        assert sorted(path for path, grade in grades.items() if grade == "D") == [
+            "evidence/operator/backup_operator_action_log.csv",
+            "evidence/postgres/operator_action_log.csv",
+        ]
+        assert grades["evidence/postgres/standby_lag.csv"] == "B"
+        assert facts.people.name("job-wrapper") == "Automation A"
+        assert facts.people.name("lab-operator") == "Operator A"
+
+
+def test_roles_of_programs_are_counted_apart() -> None:
+    people = Pseudonyms(["zoe", "svc-b", "abe"], {}, (), (), {"svc-b"})
+    assert [people.name(name) for name in ("zoe", "svc-b", "abe")] == [
+        "Operator A", "Automation A", "Operator B",
+    ]  # fmt: skip
+    assert people.text("svc-b ran as zoe") == "Automation A ran as Operator A"

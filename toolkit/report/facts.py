@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -87,17 +88,21 @@ class Pseudonyms:
         aliases: Mapping[str, str],
         keep: Iterable[str],
         reviewers: Iterable[str] = (),
+        programs: Collection[str] = (),
     ):
         """`aliases` maps further names to accounts; names in `keep` are never touched in text.
 
         `reviewers` are accounts of the board; those that are no accounts of operators become
-        `Reviewer A` and so on.
+        `Reviewer A` and so on. Accounts among `programs` become `Automation A` and so on.
         """
         self._roles: dict[str, str] = {}
+        counts: Counter[str] = Counter()
         for account in accounts:
             canonical = aliases.get(account, account).casefold()
             if canonical not in self._roles:
-                self._roles[canonical] = f"Operator {letters(len(self._roles))}"
+                kind = "Automation" if account in programs else "Operator"
+                self._roles[canonical] = f"{kind} {letters(counts[kind])}"
+                counts[kind] += 1
         board = 0
         for account in reviewers:
             canonical = aliases.get(account, account).casefold()
@@ -331,7 +336,11 @@ class CaseFacts:
             for row in self._raw("alias")
             if (row.get("kind") or "").lower() == "person"
         }
-        patterns = [name.strip() for name in (self.policy("shared_accounts") or "").split(",")]
+        patterns = self.patterns("shared_accounts")
+        automatic = self.patterns("program_accounts")
+        programs = {
+            name for name in first if any(fnmatchcase(name.lower(), each) for each in automatic)
+        }
         shared = {
             name
             for name in first
@@ -346,7 +355,7 @@ class CaseFacts:
             if canonical not in accounts:
                 accounts.append(canonical)
         board = [row["account"] for row in self._raw("review_entry")]
-        return Pseudonyms(accounts, aliases, self._kept_words() | shared, board)
+        return Pseudonyms(accounts, aliases, self._kept_words() | shared, board, programs)
 
     def _kept_words(self) -> set[str]:
         words: set[str] = set()
@@ -388,6 +397,10 @@ class CaseFacts:
             if row["key"] == key:
                 return str(row["value"])
         return None
+
+    def patterns(self, key: str) -> list[str]:
+        """The value of a threshold that is a list of patterns."""
+        return [part.strip() for part in (self.policy(key) or "").split(",") if part.strip()]
 
     @cached_property
     def _raw_policy(self) -> list[Row]:

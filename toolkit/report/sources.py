@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.model import (
@@ -126,9 +127,10 @@ def _register(facts: CaseFacts, sources: list[Row]) -> Table:
         tuple(rows),
         "source",
         "Grade of evidence: B export of a system, where the case file states how it was obtained; "
-        "C export where it does not; D narrative (posts, notices, statements), which shows that "
-        "something was said. A, from a third party or signed where it was made, is given to none: "
-        "the case file has no field for it.",
+        "C export where it does not; D narrative (posts, notices, statements, and what the case "
+        "file says stands in notes of people), which shows that something was said. A, from a "
+        "third party or signed where it was made, is given to none: the case file has no field "
+        "for it.",
     )
 
 
@@ -137,7 +139,12 @@ _NARRATIVE = ("status_update", "notice", "statement")
 
 def _narrative(facts: CaseFacts) -> set[int]:
     """The sources that hold what was said, and no other record."""
-    return {row["source_id"] for name in _NARRATIVE for row in facts.rows(name)}
+    patterns = facts.patterns("narrative_records")
+    return {row["source_id"] for name in _NARRATIVE for row in facts.rows(name)} | {
+        row["source_id"]
+        for row in facts.sources.values()
+        if any(fnmatchcase(str(row["system_of_record"] or "").lower(), each) for each in patterns)
+    }
 
 
 def _grade(source: Row, narrative: set[int]) -> str:
