@@ -68,6 +68,20 @@ def test_the_flagship_shows_what_was_planted_and_nothing_on_clean_operations(
     assert by_change == {change: rules for change, rules in wanted.items() if rules}
 
 
+def test_the_flagship_keeps_the_promises_of_the_page_that_were_planted(flagship: Path) -> None:
+    found = rows(
+        flagship,
+        "select verdict, count(*) as promises from status_promise where promise_kind = 'time' "
+        "group by verdict",
+    )
+    planted = truth("draas-2022")["communication"]
+    assert {row["verdict"]: row["promises"] for row in found} == {
+        "kept": planted["promises_kept"],
+        "broken": planted["promises_broken"],
+        "undetermined": planted["promises_undecided"],
+    }
+
+
 def test_the_flagship_counts_its_machines(flagship: Path) -> None:
     planted = truth("draas-2022")["regions"]
     found = rows(

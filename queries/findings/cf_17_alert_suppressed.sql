@@ -144,7 +144,7 @@ judged as (
                         then ' at ' || utc(compared.onset_at)
                     else
                         ' between ' || utc(compared.onset_lo) || ' and '
-                        || utc(compared.onset_hi) || ' (best estimate '
+                        || utc_bound(compared.onset_hi) || ' (best estimate '
                         || utc(compared.onset_at) || ')'
                 end
         end

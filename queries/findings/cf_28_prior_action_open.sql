@@ -100,7 +100,8 @@ select
             || '; the impact began, as ' || compared.basis || ', ' || case
                 when compared.began_lo = compared.began_hi then 'at ' || utc(compared.began_at)
                 else
-                    'between ' || utc(compared.began_lo) || ' and ' || utc(compared.began_hi)
+                    'between ' || utc(compared.began_lo) || ' and '
+                    || utc_bound(compared.began_hi)
                     || ' (best estimate ' || utc(compared.began_at) || ')'
             end
             || case

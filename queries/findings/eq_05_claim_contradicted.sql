@@ -525,7 +525,8 @@ told as (
             when degraded.is_sure
                 then
                     'measured protection of ' || coalesce(degraded.region, 'all machines')
-                    || ' had been degraded since ' || utc_bound(degraded.onset_hi) || ' at the latest'
+                    || ' had been degraded since ' || utc_bound(degraded.onset_hi)
+                    || ' at the latest'
             else
                 'measured protection of ' || coalesce(degraded.region, 'all machines')
                 || ' began to be degraded between ' || utc(degraded.onset_lo) || ' and '
