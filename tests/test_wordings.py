@@ -16,9 +16,11 @@ from toolkit.report import (
     audit,
     figures,
     findings,
+    impact,
     opening,
     page,
     plan,
+    posture,
     recovery,
     review,
     sources,
@@ -27,7 +29,7 @@ from toolkit.report import (
     trigger,
 )
 from toolkit.report.facts import CaseFacts, Pointer, Pseudonyms, Row
-from toolkit.report.incident import rivals
+from toolkit.report.incident import Incident, rivals
 from toolkit.report.model import Table, plain
 from toolkit.report.words import numbers
 from toolkit.store import Store
@@ -466,3 +468,15 @@ def test_what_an_edit_and_the_onset_leave_unknown_is_told_beside_the_picture() -
         "are also the interval of the onset and the time from a post that was edited later, and "
         "whose earlier wording is not on record, to the next one that names the component."
     )
+
+
+def test_posture_and_impact_say_by_which_definition_they_count_machines(store: Store) -> None:
+    facts = Told(store, relation_state=[{"relation": "replication_sample", "row_count": 1}])
+    (table, *_) = posture._copies(facts, [{"as_of": "before", "copies": 1}])
+    assert isinstance(table, Table)
+    assert "by the age of its last good recovery point" in table.note
+    assert "The impact counts a machine from the first sign of its gap" in table.note
+    section = impact.section(Incident(facts))
+    intro = plain(section.blocks[0].text)  # type: ignore[union-attr]
+    assert "counted by the age of the recovery point instead" in intro
+    assert "protect while they are in a gap" in intro
