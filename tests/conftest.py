@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import sys
@@ -13,9 +14,15 @@ import pytest
 
 from toolkit.verbs import run
 
-# A shared machine has slow moments; a property is about results, never about time.
-hypothesis.settings.register_profile("calm", deadline=None)
+# A shared machine has slow moments; a property is about results, never about time. Many examples
+# are for those who change what a property is about: `pytest --hypothesis-profile=thorough`.
+hypothesis.settings.register_profile("calm", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("calm")
+
+# Pages are trees of many small objects that live as long as the page: looking for rings among them
+# all the time takes a seventh of what it takes to lay a page out.
+gc.set_threshold(100_000, 50, 100)
 
 sys.path.insert(0, str(Path(__file__).parent))
 

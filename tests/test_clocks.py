@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,13 @@ SECOND = 1_000_000
 
 
 def built(
-    folder: Path, sources: Iterable[int], declared: dict[int, float] | None = None, **evidence: Any
+    folder: Path,
+    sources: Iterable[int],
+    declared: dict[int, float] | None = None,
+    only: Collection[str] = ("clock_offset", "clock_pair"),
+    **evidence: Any,
 ) -> Store:
-    """A rebuilt case of records that logs hold, with the declared offsets of their sources."""
+    """A case of records that logs hold, with the declared offsets of their sources."""
     store = stored(**evidence)
     for number in sources:
         offset = (declared or {}).get(number, 0)
@@ -37,7 +41,7 @@ def built(
             "true)",
             [number, str(number), f"logs/{number}.log", offset, "declared" if offset else "none"],
         )
-    rebuild(store, CaseFolder(folder, CaseFile(title="made up")))
+    rebuild(store, CaseFolder(folder, CaseFile(title="made up")), only)
     return store
 
 
@@ -162,8 +166,10 @@ def test_a_clock_that_measured_clocks_show_to_be_off_is_an_exception(tmp_path: P
         *pair(1, (1, 0), (2, 41)), *pair(2, (2, 60), (1, 22)),
         *pair(3, (1, 90), (3, 91)), *pair(4, (3, 95), (1, 96)),
     ]  # fmt: skip
-    with built(tmp_path, (1, 2, 3), maintenance_event=events, clock_probe=[probe]) as store:
-        results = store.rows("select * from finding where rule = 'EQ-02' order by subject")
+    only = ("evidence_quality", "EQ-02")
+    told = {"maintenance_event": events, "clock_probe": [probe]}
+    with built(tmp_path, (1, 2, 3), only=only, **told) as store:
+        results = store.rows("select * from rule_result where rule = 'EQ-02' order by subject")
         issues = store.rows(
             "select subject, lo_seconds, hi_seconds, count from evidence_quality "
             "where issue = 'clock_estimated' order by subject"

@@ -245,9 +245,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(st.lists(CELLS, max_size=7).map(",".join), max_size=12), chance=st.randoms())
 def test_every_record_is_accounted_for_whatever_the_file_holds(
     lines: list[str], chance: random.Random, tmp_path_factory: pytest.TempPathFactory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,17 @@ EVENTS = "occurred_at,action,target,host,message\n"
 JOBS = "sampled_at,asset_id,state,lag_seconds\n"
 
 
-def rebuilt(folder: Path, files: dict[str, str], toml: str = "") -> Store:
+def rebuilt(
+    folder: Path,
+    files: dict[str, str],
+    toml: str = "",
+    only: Collection[str] | None = ("revision",),
+) -> Store:
+    """A case of these files, with what is asked for; None asks for everything."""
     case = make_case(folder, dict(files), toml)
     assert not load(case).refusals
     store = Store.create(case.database)
-    rebuild(store, CaseFolder.open(folder))
+    rebuild(store, CaseFolder.open(folder), only)
     return store
 
 
@@ -172,7 +179,7 @@ def test_an_update_that_a_feed_tells_without_its_id_is_told_once_and_compared(
         + "2022-03-09T09:00Z,i1,investigating,Backups,Still looking.\n"
         + "2022-03-09T09:00Z,i1,investigating,Backup,We look into it\n",
     }
-    with rebuilt(tmp_path, files) as store:
+    with rebuilt(tmp_path, files, only=["evidence_quality"]) as store:
         assert store.rows("select update_id from status_update order by posted_at") == [
             {"update_id": "u1"}, {"update_id": "u2"},
         ]  # fmt: skip
@@ -209,7 +216,8 @@ def test_components_that_a_feed_tells_belong_to_the_update_that_stands_for_its_o
         "2022-03-09T10:00Z,i1,identified,,Backups,Found,Vault,major_outage\n"
         "2022-03-09T11:00Z,i1,resolved,,Backups,Done,Vault,operational\n"
     )
-    with rebuilt(tmp_path, {"a.csv": head + page, "b.csv": head + feed}) as store:
+    files = {"a.csv": head + page, "b.csv": head + feed}
+    with rebuilt(tmp_path, files, only=["status_region"]) as store:
         shown = "update_id, component, component_status"
         told = [("u1", "Vault", "partial_outage"), ("u2", "Vault", "major_outage"),
                 (None, "Vault", "operational")]  # fmt: skip
@@ -257,7 +265,8 @@ def test_an_update_without_id_on_several_components_is_one_update(tmp_path: Path
         "2022-03-09T10:00:00Z,i1,update,Backups,Still,,,\n",
         "2022-03-09T10:00:00Z,i1,update,Backups,Still,,,\n",  # a true repeat
     ]  # fmt: skip
-    with rebuilt(tmp_path, {"status_update.csv": head + "".join(lines)}) as store:
+    wanted = ("communication", "timeline", "revision", "status_region")
+    with rebuilt(tmp_path, {"status_update.csv": head + "".join(lines)}, only=wanted) as store:
         assert [row["body"] for row in store.rows(
             "select body from status_update order by posted_at, body"
         )] == ["Looking", "Found", "Still", "Still"]  # fmt: skip

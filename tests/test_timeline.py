@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,13 @@ SOURCE = {
 }  # fmt: skip
 
 
-def rebuilt(tmp_path: Path, **evidence: Any) -> Store:
-    """A whole case of a few hand-written records, rebuilt."""
+READ = ("timeline", "incident_phase", "evidence_quality")
+
+
+def rebuilt(tmp_path: Path, only: Collection[str] = READ, **evidence: Any) -> Store:
+    """A case of a few hand-written records, with what is asked for here."""
     store = stored(**evidence)
-    rebuild(store, CaseFolder(tmp_path, CaseFile(title="made up")))
+    rebuild(store, CaseFolder(tmp_path, CaseFile(title="made up")), only)
     return store
 
 
@@ -263,8 +267,9 @@ def test_an_uncertain_time_keeps_its_interval(tmp_path: Path) -> None:
 
 
 def test_an_empty_case_has_an_empty_timeline(tmp_path: Path) -> None:
-    with rebuilt(tmp_path) as store:
-        for relation in ("timeline", "incident_phase", "evidence_quality", "communication"):
+    wanted = (*READ, "communication")
+    with rebuilt(tmp_path, wanted) as store:
+        for relation in wanted:
             assert store.value(f"select count(*) from {relation}") == 0
 
 
@@ -277,7 +282,7 @@ def test_every_relation_may_stand_alone(tmp_path: Path) -> None:
 
 
 def test_what_is_open_is_asked_for_as_open(tmp_path: Path) -> None:
-    with rebuilt(tmp_path, **INCIDENT) as store:
+    with rebuilt(tmp_path, ["evidence_request"], **INCIDENT) as store:
         asked = store.rows("from evidence_request where relation is null")
     assert asked
     for row in asked:
@@ -295,7 +300,13 @@ def quality(
         return {row["issue"]: row for row in store.rows("from evidence_quality")}
 
 
-def sourced(folder: Path, changes: dict[str, Any], *statements: str, **evidence: Any) -> Store:
+def sourced(
+    folder: Path,
+    changes: dict[str, Any],
+    *statements: str,
+    only: Collection[str] = ("evidence_quality",),
+    **evidence: Any,
+) -> Store:
     store = stored(**evidence)
     row = SOURCE | changes
     store.execute(
@@ -304,7 +315,7 @@ def sourced(folder: Path, changes: dict[str, Any], *statements: str, **evidence:
     )
     for statement in statements:
         store.execute(statement)
-    rebuild(store, CaseFolder(folder, CaseFile(title="made up")))
+    rebuild(store, CaseFolder(folder, CaseFile(title="made up")), only)
     return store
 
 
@@ -349,11 +360,13 @@ def test_clocks_are_given_as_recorded_less_true(tmp_path: Path) -> None:
 def test_one_probe_is_told_as_one(tmp_path: Path) -> None:
     probe = {"host": "h", "probed_at": at(1), "offset_ms": 40.0}
     event = {"occurred_at": at(1), "action": "log", "host": "h"}
-    with sourced(tmp_path, CUSTODY, clock_probe=[probe], maintenance_event=[event]) as store:
+    only = ("evidence_quality", "EQ-02")
+    told = {"clock_probe": [probe], "maintenance_event": [event]}
+    with sourced(tmp_path, CUSTODY, only=only, **told) as store:
         assert store.value("select detail from evidence_quality where issue = 'clock'") == (
             "Measured by one probe at 2026-01-01 01:00:00 UTC."
         )
-        assert store.value("select reason from finding where rule = 'EQ-02'") == (
+        assert store.value("select reason from rule_result where rule = 'EQ-02'") == (
             "The clock of h was off by 0.040 s at 2026-01-01 01:00:00 UTC, by the only probe near "
             "its events; the limit is 2 s."
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from evidence import GOLDEN, claimed_by, expected, read
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import EvidenceRefused, ToolkitError
@@ -113,7 +113,6 @@ def test_what_is_no_issue_is_refused(data: bytes) -> None:
         read("cstate", data)
 
 
-@settings(max_examples=150, deadline=None)
 @given(position=st.integers(0, 400), mutation=st.binary(max_size=3))
 def test_mutated_issues_are_accounted_for_or_refused(position: int, mutation: bytes) -> None:
     data = CState.sample[:position] + mutation + CState.sample[position + 1 :]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reading import check_golden, claimants, read
 
@@ -54,7 +54,6 @@ def test_a_real_history_is_read_without_a_reject(shared_data: Path) -> None:
     assert posted[0] == "2026-08-21T00:37:00+00:00"
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     newest=st.integers(0, 60 * 24 * 365 * 25).map(lambda n: day(2010, 1, 2) + timedelta(minutes=n)),
     steps=st.lists(st.integers(0, 60 * 24 * 300), max_size=6),

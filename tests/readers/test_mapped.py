@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from evidence import GOLDEN, claimed_by, expected, read
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import EvidenceRefused, ToolkitError, UsageError
@@ -253,14 +253,12 @@ def test_a_completed_draft_reads_its_file(tmp_path: Path) -> None:
     assert found["maintenance_event"][0]["message"] == "run=1\x1b[31m \U0001f600"
 
 
-@settings(max_examples=200, deadline=None)
 @given(data=st.binary(min_size=1, max_size=200).filter(lambda data: b"\r" not in data))
 def test_any_bytes_can_be_drafted_or_are_refused(data: bytes) -> None:
     with suppress(ToolkitError):
         draft_mapping(EvidenceFile(Path("evidence"), data))
 
 
-@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(st.text(max_size=30), max_size=6))
 def test_any_rows_are_accounted_for(rows: list[str]) -> None:
     golden = GOLDEN / "mapped_csv"

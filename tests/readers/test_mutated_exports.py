@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reading import GOLDEN, evidence, read
 
@@ -68,7 +68,6 @@ def replaced(value: Any, at: tuple[Any, ...], by: Any) -> Any:
 
 
 @pytest.mark.parametrize("folder", JSON_GOLDEN)
-@settings(max_examples=120, deadline=None)
 @given(data=st.data(), by=VALUES)
 def test_any_value_at_any_place_is_accounted_for_or_refused(
     folder: str, data: st.DataObject, by: Any
@@ -83,7 +82,6 @@ def test_any_value_at_any_place_is_accounted_for_or_refused(
 
 
 @pytest.mark.parametrize("name", OF_BYTES)
-@settings(max_examples=120, deadline=None)
 @given(position=st.integers(0, 1500), by=st.binary(max_size=3))
 def test_any_bytes_at_any_place_are_accounted_for_or_refused(
     name: str, position: int, by: bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from evidence import GOLDEN, claimed_by, expected, read
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import EvidenceRefused, ToolkitError
@@ -101,7 +101,6 @@ def test_a_header_that_does_not_name_the_number_once_is_refused(header: str) -> 
         read("servicenow", f"{header}\n1,2,3,4\n".encode(), zone="UTC")
 
 
-@settings(max_examples=150, deadline=None)
 @given(position=st.integers(0, 600), mutation=WITHOUT_LONE_CR)
 def test_mutated_exports_are_accounted_for_or_refused(position: int, mutation: bytes) -> None:
     data = ServiceNow.sample[:position] + mutation + ServiceNow.sample[position + 1 :]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from evidence import GOLDEN, claimed_by, expected, read
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import EvidenceRefused, ToolkitError
@@ -121,7 +121,6 @@ json_values = st.recursive(
 fields = st.sampled_from(["incident_updates", "affected_components", "id", "name", "status"])
 
 
-@settings(max_examples=150, deadline=None)
 @given(field=fields, value=json_values, inside=st.booleans())
 def test_any_value_in_any_field_is_accounted_for(field: str, value: Any, inside: bool) -> None:
     posted = update(**{field: value}) if inside else update()
