@@ -7,18 +7,25 @@ number of lines, and `…` inside of a line for any text. `<!-- file: PATH -->` 
 that the reader saves it under that name, `<!-- needs: PROGRAM … -->` that it is left as it is where
 these programs are not there. The pages run in their order in one folder, which begins with the
 examples of the tutorial.
+
+Every `postmortem` is a process of its own, forked off one that has loaded the toolkit already:
+loading it takes longer than most of the commands.
 """
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import re
-import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -32,14 +39,93 @@ _BLOCK = re.compile(
 )
 
 
-def prepared(folder: Path) -> Path:
+# Loaded before the first command; none of it opens a file of a case or starts a thread.
+_LOADED = (
+    "toolkit.cli", "toolkit.verbs", "toolkit.report", "toolkit.report.render", "toolkit.seal",
+    "toolkit.frames", "pandas", "weasyprint",
+)  # fmt: skip
+# What `postmortem` is here: it hands its words, its folder and its three streams over, and waits.
+_TOOL = """#!{python} -ISB
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect({place!r})
+    told = json.dumps([sys.argv, os.getcwd()]).encode()
+    socket.send_fds(asked, [told], [0, 1, 2])
+    sys.exit(asked.recv(1)[0])
+"""
+
+
+@contextmanager
+def prepared(folder: Path) -> Iterator[Path]:
     """The folder in which a reader begins, with `postmortem` beside it."""
     shutil.copytree(HERE / "examples", folder / "work", ignore=shutil.ignore_patterns("README.md"))
     tool = folder / "bin" / "postmortem"
     tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m toolkit "$@"\n')
-    tool.chmod(0o755)
-    return folder
+    # The name of a socket must be short.
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as door:
+        place = str(Path(short) / "door")
+        door.bind(place)
+        door.listen()
+        tool.write_text(_TOOL.format(python=sys.executable, place=place))
+        tool.chmod(0o755)
+        with subprocess.Popen(  # noqa: S603
+            [sys.executable, __file__, "--serve", str(door.fileno())],
+            env=_surroundings(folder), pass_fds=[door.fileno()],
+        ) as server:  # fmt: skip
+            try:
+                yield folder
+            finally:
+                server.terminate()
+
+
+def _serve(door: socket.socket) -> None:
+    """Run every `postmortem` that is asked for, each in a fork of this process."""
+    sys.path[0] = str(HERE.parent)
+    for name in _LOADED:
+        __import__(name)
+    gc.freeze()
+    while True:
+        asked, _ = door.accept()
+        told, streams, _, _ = socket.recv_fds(asked, 1 << 16, 3)
+        child = os.fork()
+        if child == 0:
+            os._exit(_command(*json.loads(told), streams))
+        for stream in streams:
+            os.close(stream)
+        _, status = os.waitpid(child, 0)
+        asked.sendall(bytes([os.waitstatus_to_exitcode(status) & 255]))
+        asked.close()
+
+
+def _command(words: list[str], place: str, streams: list[int]) -> int:
+    from toolkit.cli import main
+
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.chdir(place)
+    sys.argv = words
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code if isinstance(code, int) else 1
+
+
+def _surroundings(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(HERE.parent),
+        "COLUMNS": "100",
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 def run(page: str, folder: Path) -> str:
@@ -72,14 +158,7 @@ def _answers(text: str, folder: Path) -> Iterator[str]:
         ran = subprocess.run(  # noqa: S603
             ["/bin/bash", "-c", f"(exit {code})\n{command}"],
             cwd=folder / "work",
-            env={
-                **os.environ,
-                "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
-                "PYTHONPATH": str(HERE.parent),
-                "COLUMNS": "100",
-                "HOME": str(folder),
-                "LC_ALL": "C.UTF-8",
-            },
+            env=_surroundings(folder),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -100,7 +179,8 @@ def fits(printed: str, shown: str) -> bool:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        start = prepared(Path(name))
+    if sys.argv[1:2] == ["--serve"]:
+        _serve(socket.socket(fileno=int(sys.argv[2])))
+    with tempfile.TemporaryDirectory() as name, prepared(Path(name)) as start:
         for each in PAGES:
             (HERE / each).write_text(run(each, start), encoding="utf-8")

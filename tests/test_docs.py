@@ -161,10 +161,10 @@ def test_the_comparison_names_what_is_there() -> None:
 @pytest.mark.slow
 def test_the_commands_of_the_pages_print_what_is_shown(tmp_path: Path) -> None:
     console = _script("console")
-    folder = console.prepared(tmp_path)
-    for page in console.PAGES:
-        written = (DOCS / page).read_text(encoding="utf-8")
-        assert written == console.run(page, folder), "look, then: python docs/console.py"
+    with console.prepared(tmp_path) as folder:
+        for page in console.PAGES:
+            written = (DOCS / page).read_text(encoding="utf-8")
+            assert written == console.run(page, folder), "look, then: python docs/console.py"
 
 
 def test_pages_written_by_hand_name_what_is_there() -> None:
