@@ -27,12 +27,14 @@ from toolkit.casefile import CaseFolder
 path = Path(sys.argv[1])
 verbs.ingest_case(path)
 verbs.rebuild_case(path)
-seal.seal(CaseFolder.open(path), formats=("pdf", "html"))
+# All kinds are drawn by the same code; one in PDF, the one with files in it, shows what it does.
+verbs.report(path, kinds=("review", "summary"), formats=("html",))
+seal.seal(CaseFolder.open(path), kinds=("audit",), formats=("pdf", "html"))
 """
 
 
 def _built(folder: Path, surroundings: dict[str, str]) -> dict[str, str]:
-    """Digests of every file of the bag, the reports among them, by path below the bag."""
+    """Digests of every report and every file of the bag, by path below the output."""
     case = folder / "went-well"
     shutil.copytree(SMALL, case)
     subprocess.run(
@@ -40,10 +42,10 @@ def _built(folder: Path, surroundings: dict[str, str]) -> dict[str, str]:
         check=True, capture_output=True, cwd=folder,
         env=os.environ | surroundings | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    bag = case / "output" / "bag"
+    output = case / "output"
     return {
-        path.relative_to(bag).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(bag.rglob("*"))
+        path.relative_to(output).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(output.rglob("*"))
         if path.is_file()
     }
 
@@ -53,7 +55,7 @@ def test_two_folders_give_identical_reports_and_bags(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     one = _built(tmp_path / "a longer name, with blanks", SURROUNDINGS[0])
     two = _built(tmp_path / "b", SURROUNDINGS[1])
-    for name in ("review.html", "audit.pdf", "summary.pdf"):
-        assert f"data/reports/{name}" in one
-    assert "tagmanifest-sha256.txt" in one
+    for name in ("review.html", "summary.html", "bag/data/reports/audit.pdf"):
+        assert name in one
+    assert "bag/tagmanifest-sha256.txt" in one
     assert {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)} == set()

@@ -36,8 +36,8 @@ def test_equal_rows_give_equal_bytes() -> None:
 
 
 def test_a_changed_byte_of_a_page_is_found() -> None:
-    refused = 0
-    for place in range(4, len(SAMPLE) // 4):
+    refused, whole = 0, read("lake", SAMPLE)
+    for place in range(4, len(SAMPLE) // 4, 3):
         damaged = bytearray(SAMPLE)
         damaged[place] ^= 1
         try:
@@ -45,8 +45,8 @@ def test_a_changed_byte_of_a_page_is_found() -> None:
         except EvidenceRefused:
             refused += 1
         else:
-            assert found == read("lake", SAMPLE), place
-    assert refused > 100
+            assert found == whole, place
+    assert refused > 30
 
 
 def test_an_account_that_does_not_add_up_is_refused() -> None:
