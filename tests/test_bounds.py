@@ -10,7 +10,7 @@ from test_revisions import rebuilt
 
 from toolkit import report, resources
 from toolkit.analysis import attribution
-from toolkit.report import figures, timeline
+from toolkit.report import figures
 from toolkit.report.facts import CaseFacts
 from toolkit.report.incident import Incident
 from toolkit.report.words import SECOND, fine, rounded_up, span, spans
@@ -119,7 +119,5 @@ def test_times_are_told_as_finely_as_the_incident_is_long(
         (row,) = [line for line in page.splitlines() if line.startswith("| Onset |")]
         onset = Incident(facts).onset
         assert onset is not None
-        assert timeline._phase(facts, {**onset, "started_at": onset["onset_at"],
-                                       "started_lo": onset["onset_lo"],
-                                       "started_hi": onset["onset_hi"]}) in row  # fmt: skip
+        assert facts.days(onset["onset_lo"], onset["onset_hi"]) in row
         assert f"… {told[11:]}" in row

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from toolkit import report
-from toolkit.report import sources
+from toolkit.report import figures, sources
 from toolkit.report.facts import CaseFacts, Pseudonyms
 from toolkit.store import Store
 
@@ -23,10 +24,7 @@ def told(standby: Path) -> dict[str, str]:
 
 
 def test_a_gap_that_closed_before_the_onset_is_told(told: dict[str, str]) -> None:
-    line = (
-        "**Other gaps:** 1, of 1 machine, begun between 2026-11-22 18:02:14 UTC and "
-        "2026-11-22 18:02:20 UTC, ended at 2026-11-22 18:02:50 UTC"
-    )
+    line = "**Gaps apart from it:** 1, begun between 18:02:14 and 18:02:20 UTC, ended 18:02:50"
     assert line in told["Summary"]
     assert line in told["partners"]
     (row,) = [row for row in told["Timeline"].splitlines() if "another episode" in row]
@@ -53,8 +51,8 @@ def test_a_machine_whose_record_ends_early_is_not_called_unaffected(told: dict[s
     assert "directly: 1 asset, 1 unknown." in told["Impact"]
     assert "unaffected" not in told["Impact"]
     assert (
-        "1 machine is without a current recovery point. For 1 other machine the record of its jobs "
-        "ends earlier, and the last recovery point on it is by then no longer current."
+        "1 machine is without a current recovery point. For 1 other, the record ends earlier, "
+        "without one."
     ) in told["Summary"]
     assert "2 have none that is current" in told["How machines are protected"]
 
@@ -92,3 +90,23 @@ def test_roles_of_programs_are_counted_apart() -> None:
         "Operator A", "Automation A", "Operator B",
     ]  # fmt: skip
     assert people.text("svc-b ran as zoe") == "Automation A ran as Operator A"
+
+
+def test_several_gaps_apart_from_the_onset_are_told_as_one() -> None:
+    at = datetime(2026, 11, 22, 18, tzinfo=UTC)
+    gaps = [
+        {"asset_id": name, "started_lo": at - timedelta(hours=hours, seconds=30), "open": False,
+         "started_hi": at - timedelta(hours=hours), "ended_at": at - timedelta(hours=hours - 2)}
+        for name, hours in (("m1", 9), ("m1", 5), ("m2", 4), ("m3", 1))
+    ]  # fmt: skip
+    with Store.create() as store:
+        facts = CaseFacts(store)
+        facts._read["machine_gap"] = gaps
+        onset = {"onset_lo": at, "onset_at": at, "ended_at": None}
+        # The gap of m3 goes on beyond the onset.
+        assert list(figures._other_gaps(facts, onset)) == [
+            ("Gaps apart from it",
+             "3, of 2 machines, the first begun by 2026-11-22 09:00, "
+             "the last ended 2026-11-22 16:00",
+             "machine_gap"),
+        ]  # fmt: skip

@@ -117,13 +117,17 @@ def _usual(rows: list[Row]) -> str:
 
 def _began(facts: CaseFacts, onset: Row) -> str:
     lo, hi, best = onset["onset_lo"], onset["onset_hi"], onset["onset_at"]
-    told = facts.between(lo, hi)
-    if lo is not None and hi is not None and facts.clock(lo) != facts.clock(hi):
-        late = rounded_up(hi, SECOND)
-        if facts.date(lo) == facts.date(late):
-            told = f"between {facts.clock(lo)} and {facts.clock(late)} {facts.zone_at(lo)}"
+    told = _clocked(facts, lo, hi) if lo is not None and hi is not None else facts.between(lo, hi)
     estimate = f"; best estimate {facts.clock(best)}" if best is not None and lo != hi else ""
     return told + estimate
+
+
+def _clocked(facts: CaseFacts, lo: datetime, hi: datetime) -> str:
+    """An interval within one day by the clock alone, since a sentence beside it names the day."""
+    late = rounded_up(hi, SECOND)
+    if facts.clock(lo) == facts.clock(hi) or facts.date(lo) != facts.date(late):
+        return facts.between(lo, hi)
+    return f"between {facts.clock(lo)} and {facts.clock(late)} {facts.zone_at(lo)}"
 
 
 def _lasted(facts: CaseFacts, onset: Row) -> str:
@@ -151,8 +155,7 @@ def _gone(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
     if told:
         yield (
             "Recovery points gone",
-            f"{some(told)}: named by one listing of the repository and not by a later one; why is "
-            "not on record",
+            f"from listings: {some(told)}",
             "delisted_copy",
         )
 
@@ -174,20 +177,25 @@ def _other_gaps(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
     open_ = sum(row["open"] for row in rows)
     if len(rows) == 1:
         (row,) = rows
-        began = facts.between(row["started_lo"], row["started_hi"])
-        told = f"1, of 1 machine, begun {began}, " + (
-            "open when its record ends" if open_ else f"ended at {facts.when(row['ended_at'])}"
-        )
+        lo, hi = row["started_lo"], row["started_hi"]
+        days = {facts.date(at) for at in (onset["onset_at"], lo or hi, hi, row["ended_at"])}
+        short = lo is not None and len(days) == 1
+        began = _clocked(facts, lo, hi) if short else facts.between(lo, hi)
+        ended = facts.clock(row["ended_at"]) if short else facts.when(row["ended_at"])
+        told = f"1, begun {began}, " + ("open when its record ends" if open_ else f"ended {ended}")
     else:
         first = min(row["started_hi"] for row in rows)
         last = max(row["ended_at"] for row in rows)
         told = (
-            f"{number(len(rows))} of {plural(machines, 'machine')}, the first begun by "
-            f"{facts.when(rounded_up(first, SECOND))}, "
-            + (f"{number(open_)} of them open at" if open_ else "the last ended at")
-            + (" the end of the record" if open_ else f" {facts.when(last)}")
+            f"{number(len(rows))}, of {plural(machines, 'machine')}, the first begun by "
+            f"{facts.by(first)}, "
+            + (
+                f"{number(open_)} of them open at the end of the record"
+                if open_
+                else f"the last ended {facts.day(last)}"
+            )
         )
-    yield "Other gaps", f"{told}; apart from the episode above", "machine_gap"
+    yield "Gaps apart from it", told, "machine_gap"
 
 
 def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:

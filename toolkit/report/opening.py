@@ -51,7 +51,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
         f"current recovery point{f', {number(lost)} of them recorded as lost' if lost else ''}."
         if still and machines
         else ""
-    ) + _silent(facts)
+    ) + _silent(facts, bool(still))
     return (
         f"On {_days(facts, onset['onset_lo'], onset['onset_hi'])}, ",
         Strong(
@@ -62,15 +62,14 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     )
 
 
-def _silent(facts: CaseFacts) -> str:
+def _silent(facts: CaseFacts, others: bool) -> str:
     """Machines without a current recovery point whose record ends before a gap could begin."""
     count = len(posture.silent(facts))
     if not count:
         return ""
-    return (
-        f" For {plural(count, 'other machine')} the record of {be(count, 'its', 'their')} jobs "
-        "ends earlier, and the last recovery point on it is by then no longer current."
-    )
+    if others:
+        return f" For {plural(count, 'other')}, the record ends earlier, without one."
+    return f" For {plural(count, 'machine')}, the record ends without a current recovery point."
 
 
 def _where_by_the_page(facts: CaseFacts) -> str:
