@@ -14,6 +14,7 @@ from toolkit.casefile import CaseFolder
 from toolkit.ingest.load import ingest
 from toolkit.rebuild import rebuild
 from toolkit.report.incident import rivals
+from toolkit.report.model import Facts, Listing, plain
 from toolkit.report.words import rule_list
 from toolkit.store import Store
 
@@ -125,7 +126,7 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     assert "First impact by" in text  # the time shown is the latest of an interval
     assert "when the forecast sees the last one done" not in text  # there is no forecast
     assert (region["data_at_risk_bytes"], region["data_unknown"]) == (None, 7)
-    assert "and no operation is on record that could be compared with it." in text
+    assert "no log of maintenance is among the evidence." in text
     assert "2 with no recovery on record" in text
     assert "For none of the machines hit is region, partner or type on record." in text
     assert "Impact by partner" not in text  # it would repeat the one row of the regions
@@ -144,7 +145,10 @@ def test_telemetry_alone_gives_gaps_and_impact(made: Store) -> None:
     assert "Onset: 6 of 12 machines in a gap" in text
     assert "replicate of machine-01 to vault-1 failure: vault-1: index not readable" in text
     assert "recorded as lost" not in text.partition("## Recovery and forecast")[2]
-    assert "No register of dependencies is among the evidence, so single points" in text
+    assert (
+        "By the targets of the jobs alone: no register of dependencies is among the evidence."
+    ) in text
+    assert "By the bounds of each machine alone, which suppose nothing, the onset lies" in text
     partners = _told(made, "summary")
     assert "What the page said" not in partners
     assert "vault-1" not in partners  # what jobs report is the board's
@@ -158,16 +162,16 @@ def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
     for kind, name in (("summary", "array removal"), ("review", "Remove array-1")):
         text = _told(made, kind)
         assert (
-            f"One operation is on record: change CHG-1 ({name}), carried out between 2025-09-02 "
-            "20:05:00 UTC and 2025-09-02 21:55:00 UTC, closed as success. Tests found no deviation "
-            "in it, and 4 tests did not decide."
+            f"One operation is on record: change CHG-1 ({name}), carried out on 2 September 2025, "
+            "20:05:00 to 21:55:00 UTC, closed as success. Tests found no deviation in it, and 4 "
+            "tests did not decide."
         ) in text
         assert (
-            "The outcome of 4 of 26 tests that apply, which the evidence does not decide: CF-04, "
-            "CF-05, CF-22 and CF-25"
+            "What 4 of 26 tests would show, which the evidence does not decide: target out of "
+            "scope (CF-04), last healthy copy removed (CF-05), circadian low (CF-22) and "
+            "compressed pace (CF-25)"
         ) in text
         assert "What 6 of the 35 rules would show" in text
-        assert "in brackets the rule" not in text  # no decision names one
     assert "What the page said" not in _told(made, "summary")  # it said nothing
     text = _told(made, "review")
     assert "Carried out by: Operator C" in text.replace("*", "").replace("\u00a0", " ")
@@ -299,3 +303,45 @@ def test_files_that_no_reader_took_are_listed_with_the_reason(tmp_path: Path) ->
     (evidence / "again.csv").unlink()
     ingest(store, case)
     assert not store.has("unread_file")
+
+
+FIRST_PAGES = {
+    "status-only": {
+        "What happened": "the status page tells of “Replication delays”",
+        "Whom it hit": "How many machines and partners that concerns is not shown.",
+        "Not known": "nothing that was measured is among the evidence",
+        "To decide": "first of all the records of replication and backup jobs",
+    },
+    "telemetry-only": {
+        "What happened": "replication stood still for 6 of 12 machines: they got no new recovery",
+        "Whom it hit": "7 of 12 machines had a gap in their recovery points at some time of the "
+        "record. Whom they serve is not on record. At the end of the record 5 have no gap any more "
+        "and 2 have a gap still.",
+        "What preceded it": "No log of maintenance is among the evidence, so whether a step "
+        "preceded it is not known. All 6 machines that fell replicate to vault-1",
+        "Not known": "3 more",  # three are told, the others stand on the next page
+        "To decide": "How the 2 machines without a current recovery point are to be protected",
+    },
+    "went-well": {
+        "What happened": "The record shows no impairment of replication: the 3 machines with "
+        "telemetry had a current recovery point at all times of the record.",
+        "Whom it hit": "No machine: no gap is on record.",
+        "Not known": "last healthy copy removed (CF-05)",
+        "To decide": "Whether to obtain the 10 pieces of evidence that the tests lack",
+    },
+}
+
+
+@pytest.mark.parametrize("made", FIRST_PAGES, indirect=True)
+def test_the_first_page_tells_what_whom_what_not_and_what_next(made: Store) -> None:
+    review = report.build(made).documents["review"]
+    (facts,) = review.cover
+    assert isinstance(facts, Facts)
+    told = {
+        label: " ".join(map(plain, value.items)) if isinstance(value, Listing) else plain(value)
+        for label, value in facts.items
+    }
+    expected = FIRST_PAGES[str(made.value("select case_id from case_info"))]
+    assert list(told) == list(expected)
+    for label, words in expected.items():
+        assert words in told[label].replace("\u00a0", " ")

@@ -191,7 +191,14 @@ def test_without_telemetry_nothing_is_said() -> None:
     assert posture(replication_sample=[]) == {"protection_posture": {}, "blast_radius": {}}
 
 
-def test_without_dependencies_there_are_copies_and_no_single_points() -> None:
+def test_without_a_register_the_targets_of_the_jobs_are_what_a_machine_needs() -> None:
     found = posture(dependency=[])
     assert found["protection_posture"]["before", "m"]["copies"] == 2
-    assert not found["blast_radius"]
+    assert found["protection_posture"]["before", "m"]["single_points"] == []  # one of two suffices
+    assert found["protection_posture"]["before", "n"]["single_points"] == ["v1"]
+    assert found["blast_radius"]["before", "v1"]["machine_ids"] == ["n"]
+    # What a register says of a machine stands; the jobs of another fill in.
+    only_m = [link for link in LINKS if link["from_asset"] == "m" and link["to_asset"] == "v2"]
+    found = posture(dependency=only_m)["protection_posture"]
+    assert found["before", "m"]["single_points"] == ["v2"]
+    assert found["before", "n"]["single_points"] == ["v1"]

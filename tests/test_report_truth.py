@@ -122,7 +122,14 @@ def test_the_opening_tells_the_machines_of_the_onset_apart_from_those_that_fell_
          "onset_relation": relation, "recovery_class": "unknown"}
         for name, relation in (("m1", "struck"), ("m2", "later"))
     ]  # fmt: skip
-    onset = {"onset_at": at, "onset_lo": at, "onset_hi": at, "affected": 2, "population": 5}
+    onset = {
+        "onset_at": at,
+        "onset_lo": at,
+        "onset_hi": at,
+        "affected": 2,
+        "population": 5,
+        "ended_at": None,
+    }
     rows = {"machine_impact": machines, "machine_recovery": machines}
     facts = SimpleNamespace(
         rows=lambda relation: rows.get(relation, []), zone=UTC, has_telemetry=True,
@@ -136,7 +143,7 @@ def test_the_opening_tells_the_machines_of_the_onset_apart_from_those_that_fell_
         part if isinstance(part, str) else part.text
         for part in opening.sentence(cast(Any, incident), board=True)
     )
-    assert "stood still for 1 of 5 machines, and the evidence ties no operation" not in told
+    assert "stood still for 1 of 5 machines. The evidence ties no operation" not in told
     assert "stood still for 1 of 5 machines" in told
-    assert told.endswith(" While it lasted, 1 more machine fell.")
+    assert told.endswith(" While this lasted, 1 more machine fell.")
     assert recovery._whose(cast(Any, facts)).startswith("1 machine that fell with the onset and 1 ")

@@ -14,6 +14,7 @@ from toolkit.casefile import Threshold, default_policy, policy_text
 from toolkit.delivered import thresholds
 from toolkit.report import (
     audit,
+    decide,
     figures,
     findings,
     impact,
@@ -24,7 +25,6 @@ from toolkit.report import (
     recovery,
     review,
     sources,
-    summary,
     timeline,
     trigger,
 )
@@ -393,12 +393,19 @@ def test_an_error_that_was_read_from_other_lines_stands_beside_the_line_of_its_r
     assert told == "warning: items not read: 1"
 
 
-def test_what_stands_in_brackets_is_announced_only_where_it_stands() -> None:
-    assert summary._in_brackets([]) == ""
-    assert summary._in_brackets([{"base_rate_n": None}]) == "; in brackets the rule"
-    assert summary._in_brackets([{"base_rate_n": None}, {"base_rate_n": 2}]) == (
-        "; in brackets the rule, and how often it was so before"
-    )
+@pytest.mark.parametrize(
+    ("n", "k", "before"),
+    [
+        (None, None, ""),
+        (10, 0, ", and so in none of 10 earlier operations of the kind"),
+        (1, 1, ", and so in 1 of 1 earlier operation of the kind"),
+    ],
+)
+def test_a_decision_names_what_it_answers_and_how_usual_that_was(
+    n: int | None, k: int | None, before: str
+) -> None:
+    row = {"rule": "CF-05", "title": "An action left too few", "base_rate_n": n, "base_rate_k": k}
+    assert decide._deviation(row) == f"an action left too few (CF-05{before})"
 
 
 @pytest.mark.parametrize(
@@ -416,7 +423,7 @@ def test_what_only_the_policy_takes_for_irreversible_is_said_to_be_so_by_its_kin
         "outcome": "success", "is_irreversible": True,
     }  # fmt: skip
     incident = SimpleNamespace(
-        operation={"operation_id": "s", "procedure": procedure},
+        reviewed=[{"operation_id": "s", "procedure": procedure}],
         facts=Told(store, operation_event=[event]),
     )
     ((_, said, _),) = figures._irreversible(incident)  # type: ignore[arg-type]

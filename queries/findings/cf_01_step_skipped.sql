@@ -7,7 +7,7 @@
 -- severity = "high"
 -- criteria = "Every mandatory step of the procedure in force completes before the change closes."
 -- effect = "Nothing shows that what the step protects was in place when the change was taken as finished."
--- recommendation = "Let the change close only when each mandatory step has a record of its own."
+-- recommendation = "Let a change close only when each mandatory step of its procedure has a record of its own."
 -- questions = [
 --     "Was the step done by hand, or with a tool whose log is not among the evidence?",
 --     "Did the procedure allow to leave the step out in this case?",

@@ -5,7 +5,7 @@
 -- rule_class = "D"
 -- level = "act"
 -- severity = "medium"
--- criteria = "Every action under a change belongs to a step of the procedure in force."
+-- criteria = "Every action under a change, save those that only read or witness, belongs to a step of the procedure in force."
 -- effect = "Approval, impact assessment and roll-back rest on a plan that does not name the action."
 -- recommendation = "Record deviations as steps of the change, with an approval, before they run."
 -- questions = [

@@ -7,7 +7,7 @@
 -- severity = "high"
 -- criteria = "Actions under a change act on the targets that the change names."
 -- effect = "Assessment, approval and preparation of the change do not name the target that was changed."
--- recommendation = "Have the tool take its targets from the change, and refuse any other."
+-- recommendation = "Have the maintenance tool take its targets from the change, and refuse any other."
 -- questions = [
 --     "Do two systems call the same asset by different names?",
 --     "Was the scope widened with an approval that is recorded elsewhere?",

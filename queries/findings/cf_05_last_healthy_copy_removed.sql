@@ -7,7 +7,7 @@
 -- severity = "critical"
 -- criteria = "A redundancy group keeps its minimum of healthy members after an irreversible action."
 -- effect = "Data that only the removed member still held may no longer be readable from the group."
--- recommendation = "Check the health of the remaining members at the moment of removal, by machine."
+-- recommendation = "Have the maintenance tool check, before it removes a copy, that enough healthy ones remain."
 -- questions = [
 --     "Did another copy exist outside the redundancy group on record?",
 --     "Was the health of the remaining members known to those who acted, and shown how?",

@@ -7,7 +7,7 @@
 -- severity = "critical"
 -- criteria = "Nothing depends on a target any more when it is removed for good."
 -- effect = "The action could take from its dependents what they still used; by its kind it cannot be undone."
--- recommendation = "Show the last use by each dependent at the moment of removal, and refuse while there is any."
+-- recommendation = "Have the maintenance tool show when dependents last used a target, and refuse its removal while any does."
 -- questions = [
 --     "Were the samples made by probes rather than by dependents that do work?",
 --     "Had the dependents been moved while the register still showed the old dependency?",

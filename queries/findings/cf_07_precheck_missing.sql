@@ -7,7 +7,7 @@
 -- severity = "high"
 -- criteria = "Each pre-check succeeds within the age limit before every irreversible action."
 -- effect = "No record shows that the state on which the action rested had been looked at recently."
--- recommendation = "Tie the irreversible step to a pre-check result that expires."
+-- recommendation = "Tie irreversible steps to the result of a check made before, and let that result expire."
 -- questions = [
 --     "Was the check made with another tool, or recorded elsewhere?",
 --     "Does a monitoring system check the same thing all the time?",

@@ -7,7 +7,7 @@
 -- severity = "high"
 -- criteria = "A change that carries out an irreversible step refers to a plan for falling back."
 -- effect = "No prepared way back is on record for the case that the step went wrong."
--- recommendation = "Ask for the fall-back plan, or for a signed statement that there is none."
+-- recommendation = "Ask each change for its fall-back plan, or for a signed statement that there is none."
 -- questions = [
 --     "Does the procedure itself describe how to fall back?",
 --     "Is the plan kept in a field or an annex that was not exported?",

@@ -7,7 +7,7 @@
 -- severity = "high"
 -- criteria = "The required number of independent persons approves before the first action."
 -- effect = "The change began with fewer independent approvals on record than it was meant to get."
--- recommendation = "Let the tool refuse the first action until the approvals are complete."
+-- recommendation = "Have the maintenance tool refuse the first action of a change until its approvals are complete."
 -- questions = [
 --     "Was an approval given by word of mouth and recorded later?",
 --     "Does a standing approval cover this kind of change?",

@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- criteria = "Nobody approves a change that the same person asked for or carries out."
 -- effect = "An approval on record adds no second pair of eyes."
--- recommendation = "Have the change register refuse approvals by requester and implementer."
+-- recommendation = "Have the change register refuse approvals by those who request or carry out the change."
 -- questions = [
 --     "Do two people share the account?",
 --     "Was the approval given in another role that allows for it?",

@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- criteria = "Approvals are decided before the first action; in an emergency, within the time set."
 -- effect = "The approval could no longer keep the change from starting."
--- recommendation = "Let the tool refuse the first action until the approvals are complete."
+-- recommendation = "Have the maintenance tool refuse the first action of a change until its approvals are complete."
 -- questions = [
 --     "Was the approval given by word of mouth and recorded later?",
 --     "Does the record show a second approval of something that had been approved before?",

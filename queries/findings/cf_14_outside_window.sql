@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- criteria = "Actions under a change lie within its window; the limits belong to it."
 -- effect = "Those who rely on the announced window had no notice of the action from it."
--- recommendation = "Have the tool ask for an extension when a window has not begun or has ended."
+-- recommendation = "Have the maintenance tool ask for an extension where a window has not begun or has ended."
 -- questions = [
 --     "Was the window moved, with the old one left in the register?",
 --     "Is the zone of the register's times the one that was declared?",

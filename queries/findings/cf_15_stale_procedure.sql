@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- criteria = "Work follows a known version of a procedure that is in force at the first action."
 -- effect = "It is not shown that what those who acted went by is what the organisation holds to be right."
--- recommendation = "Link the change to one version, and check at the first action that it is valid."
+-- recommendation = "Link each change to one version of its procedure, and check at the first action that it is valid."
 -- questions = [
 --     "Does a procedure exist that was not handed over as evidence?",
 --     "Was the new version announced, and how?",

@@ -7,7 +7,7 @@
 -- severity = "high"
 -- criteria = "A silence set for a change keeps to the window and the targets of that change."
 -- effect = "Alerts on the target were silenced while the impact began."
--- recommendation = "Derive silences from the change, with its targets, and end them with its window."
+-- recommendation = "Derive silences of alerts from the change, with its targets, and end them with its window."
 -- questions = [
 --     "Do alerts of the same asset reach the watch on another path?",
 --     "Is a wider silence the only one that the monitoring can set?",

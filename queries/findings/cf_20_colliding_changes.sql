@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- criteria = "Changes on what belongs together do not run at the same time in different hands."
 -- effect = "Each change could alter the state that the other one had checked."
--- recommendation = "Let the change calendar compare redundancy groups and dependencies, not names."
+-- recommendation = "Let the change calendar compare redundancy groups and dependencies, not names alone."
 -- questions = [
 --     "Did the implementers coordinate, with a record elsewhere?",
 --     "Was one of the windows left open after its work had ended?",

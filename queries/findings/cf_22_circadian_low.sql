@@ -7,7 +7,7 @@
 -- severity = "low"
 -- criteria = "Irreversible actions lie outside the circadian low by the site's local time."
 -- effect = "Alertness may have been lower; the record shows the hour, not alertness."
--- recommendation = "Plan irreversible steps outside these hours, or with a second person."
+-- recommendation = "Plan irreversible steps outside the circadian low, or with a second person."
 -- questions = [
 --     "Was the person who acted in another time zone, or at the end of a night's rest?",
 --     "Was the action carried out by a schedule, not by hand?",

@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- criteria = "A second person witnesses or confirms each irreversible action shortly before it."
 -- effect = "No record shows that anybody else was in a position to notice a difference from the plan."
--- recommendation = "Let the tool ask for the confirmation of a second account."
+-- recommendation = "Have the maintenance tool ask a second account to confirm irreversible actions."
 -- questions = [
 --     "Did somebody witness the action on a call or at the same screen?",
 --     "Does the procedure ask for a witness?",

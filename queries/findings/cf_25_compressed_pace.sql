@@ -7,7 +7,7 @@
 -- severity = "low"
 -- criteria = "The pace of a step is comparable to other changes of the same kind."
 -- effect = "There may have been less time to look at results; the record shows pace, not pressure."
--- recommendation = "Look at what made the difference before any pace is taken as a goal."
+-- recommendation = "Look at what made the difference to earlier work before any pace is taken as a goal."
 -- questions = [
 --     "Had the work been prepared, scripted or split differently this time?",
 --     "Was there a deadline, and who had set it?",

@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- criteria = "Every mandatory verify step succeeds before the change closes."
 -- effect = "No record shows that the result was looked at before the change was closed."
--- recommendation = "Let the change close only with the record of a successful verification."
+-- recommendation = "Let a change close only with the record of a successful verification."
 -- questions = [
 --     "Was the verification made with another tool, or recorded elsewhere?",
 --     "Did monitoring show the result all the time?",

@@ -7,7 +7,7 @@
 -- severity = "high"
 -- criteria = "Every irreversible or privileged action belongs to a registered change."
 -- effect = "The action had no assessment, approval or window that could be tested."
--- recommendation = "Have the tool ask for the number of a running change before such actions."
+-- recommendation = "Have the maintenance tool ask for the number of a running change before such actions."
 -- questions = [
 --     "Was the action part of a change whose number the log does not carry?",
 --     "Is it routine that a standing approval covers?",

@@ -11,6 +11,8 @@
 -- onset_at = "Best single estimate: middle of the time that lies in the intervals of most machines."
 -- onset_lo = "Earliest onset: two in five of the machines whose bounds agree on the estimate were last good at this time or later."
 -- onset_hi = "Latest onset: the machine that makes up the share is in a gap, or three in five of the machines whose bounds agree on the estimate are."
+-- bounds_lo = "Earliest onset by the bounds of each machine alone: before it too few machines can have been in a gap to make up the share."
+-- bounds_hi = "Latest onset by the bounds of each machine alone: at it the share is in a gap for certain."
 -- ended_at = "The share fell below again; NULL where it had not when the record ends."
 -- affected = "Machines with a gap in the episode."
 -- population = "Machines of the scope with telemetry."
@@ -300,6 +302,28 @@ made_up as (
     ) = enough
 ),
 
+-- And it cannot be before the machine that makes it up by their earliest times can have fallen.
+can_be as (
+    select
+        scope_kind,
+        scope,
+        episode_no,
+        started_lo as bounds_lo
+    from (
+        select
+            scope_kind,
+            scope,
+            episode_no,
+            enough,
+            min(started_lo) as started_lo
+        from involved
+        group by scope_kind, scope, episode_no, enough, asset_id
+    ) as earliest
+    qualify row_number() over (
+        partition by scope_kind, scope, episode_no order by started_lo
+    ) = enough
+),
+
 bounded as (
     select
         involved.scope_kind,
@@ -415,6 +439,8 @@ select
     estimates.onset_at,
     agreed.onset_lo,
     least(bounded.onset_hi, agreed.onset_hi) as onset_hi,
+    can_be.bounds_lo,
+    bounded.onset_hi as bounds_hi,
     bounded.ended_at,
     bounded.affected,
     bounded.population,
@@ -434,5 +460,6 @@ select
 from bounded
 inner join estimates using (scope_kind, scope, episode_no)
 inner join agreed using (scope_kind, scope, episode_no)
+inner join can_be using (scope_kind, scope, episode_no)
 cross join case_info
 order by scope_kind, scope, episode_no

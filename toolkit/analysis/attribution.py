@@ -396,7 +396,11 @@ def _rows(
     rows: list[list[Any]] = []
     best = _p_value(_best(onset, steps, law, 0), placebo, smallest)
     if not len(within):
-        text = f"No operation step is on record in the {law.reach / 3600:.0f} h before the onset."
+        text = (
+            f"No operation step is on record in the {law.reach / 3600:.0f} h before the onset."
+            if len(steps.lo)
+            else "No step of an operation is on record that could be compared with the onset."
+        )
         rows.append(
             [*head, None, None, 0, *[None] * 4, text, *[None] * 2, len(placebo), *[None] * 5]
         )

@@ -1,9 +1,10 @@
 """Single points: which machines lose their protection when one asset alone is gone.
 
 What an asset needs is read from its dependencies. Targets of one relation in one redundancy group
-stand for one another, and so do the targets that a machine replicates to; everything else is
-needed. The single points of an asset are itself, and for each need what all of its alternatives
-have in common: the dominators of the dependency graph, where it branches by need and by choice.
+stand for one another, and so do the targets that a machine replicates to, by the register or,
+where it names none, by its jobs; everything else is needed. The single points of an asset are
+itself, and for each need what all of its alternatives have in common: the dominators of the
+dependency graph, where it branches by need and by choice.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def run(store: Store) -> Mapping[str, Sequence[Sequence[Any]]]:
             name for name, row in assets.items() if row["kind"] == "machine" and _valid(row, moment)
         }
         down = _down(store, moment)
-        points = single_points(alternatives(_links(store, moment), groups, down))
+        links = _links(store, moment)
+        links += _by_jobs(links, held)
+        points = single_points(alternatives(links, groups, down))
         falls: dict[str, list[str]] = defaultdict(list)
         for machine in sorted(machines):
             for point in points.get(machine, frozenset()) - {machine}:
@@ -137,6 +140,20 @@ def _links(store: Store, moment: datetime) -> list[tuple[str, str, str | None]]:
         [moment],
     )
     return [(link["asset"], link["target"], link["relation"]) for link in found]
+
+
+def _by_jobs(
+    links: Iterable[tuple[str, str, str | None]], held: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[tuple[str, str, str | None]]:
+    """Where the jobs of a machine copy to, for machines of which the register names no target."""
+    registered = {asset for asset, _, relation in links if relation == ONE_OF_ALL}
+    return [
+        (machine, copy["target_asset"], ONE_OF_ALL)
+        for machine, copies in sorted(held.items())
+        if machine not in registered
+        for copy in copies
+        if copy["target_asset"] is not None
+    ]
 
 
 def _down(store: Store, moment: datetime) -> frozenset[str]:
@@ -228,7 +245,7 @@ STEP = Step(
                 "single_points": (
                     "varchar[]",
                     "Other assets of which the loss of one alone takes its protection down, by the "
-                    "dependencies valid then.",
+                    "dependencies valid then and, where these name no target, by its jobs.",
                 ),
                 "falls_with_it": (
                     "bigint", "Other machines that lose their protection when it is lost."

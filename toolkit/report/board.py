@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from toolkit.report import summary
+from toolkit.report import decide
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -101,7 +101,7 @@ def section(incident: Incident) -> Section:
 
 def _decision_form(incident: Incident) -> Table:
     """A form with a row for each point of `What to decide`, in its order, and two more."""
-    asked: list[Text] = [*map(without_source, summary.items_to_decide(incident)), "", ""]
+    asked: list[Text] = [*map(without_source, decide.points(incident)), "", ""]
     return Table(
         "Decisions of the board",
         columns("No. {6} | To decide {40} | Decision {24} | Decided by {18} | On"),

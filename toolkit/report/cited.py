@@ -91,7 +91,8 @@ def _texts(block: Block) -> Iterator[Text]:
         case Listing():
             yield from block.items
         case Facts():
-            yield from (value for _, value in block.items)
+            for _, value in block.items:
+                yield from value.items if isinstance(value, Listing) else (value,)
         case Table():
             for row in block.rows:
                 yield from row

@@ -518,6 +518,14 @@ class CaseFacts:
             return f"not after {self.by(hi)}"
         return "not on record"
 
+    def stretch(self, start: datetime, end: datetime) -> str:
+        """From when to when, in words: `on 2 September 2025, 20:05:00 to 21:55:00 UTC`."""
+        if self.date(start) != self.date(end) or self.zone_at(start) != self.zone_at(end):
+            return f"from {self.when(start)} to {self.when(end)}"
+        return (
+            f"on {self.date(start)}, {self.clock(start)} to {self.clock(end)} {self.zone_at(start)}"
+        )
+
     def between(self, lo: datetime | None, hi: datetime | None) -> str:
         """An interval in words, which holds it whole; one instant where both ends agree."""
         if lo is None and hi is None:

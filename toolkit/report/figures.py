@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from toolkit.report import impact, page
+from toolkit.report import impact, opening, page
 from toolkit.report.facts import CaseFacts, Pointer, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Source, Text
@@ -71,36 +71,13 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
 
 
 def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
-    """What the operation under review did that cannot be undone."""
-    operation = incident.operation
-    if operation is None:
-        return
-    done: dict[str, list[str]] = {}
-    events = incident.facts.rows("operation_event")
-    for row in sorted(events, key=lambda row: (row["occurred_at"], str(row["target"]))):
-        if row["operation_id"] != operation["operation_id"] or row["outcome"] == "failure":
-            continue
-        if row["is_irreversible"]:
-            targets = done.setdefault(str(row["action"]), [])
-            target = str(row["target"] or "a target not on record")
-            if target not in targets:
-                targets.append(target)
+    """What the operations under review did that cannot be undone."""
+    done = opening.irreversible(incident)
     if done:
-        told = [
-            f"{action} of {_kind(incident.facts, found)}{some(found)}"
-            for action, found in done.items()
-        ]
         # Without a procedure that says so, the policy goes by the name of the action.
-        basis = "" if operation["procedure"] else " (by the kind of action; no procedure says so)"
-        yield "Cannot be undone", "; ".join(told) + basis, "operation_event"
-
-
-def _kind(facts: CaseFacts, names: list[str]) -> str:
-    """What the register calls these assets, where it calls all of them the same."""
-    known = {str(row["asset_id"]): row["kind"] for row in facts.rows("known_asset")}
-    kinds = {known.get(name) for name in names}
-    kind = kinds.pop() if len(kinds) == 1 else None
-    return f"{plural(len(names), str(kind))}: " if kind else ""
+        stated = all(row["procedure"] for row in incident.reviewed)
+        basis = "" if stated else " (by the kind of action; no procedure says so)"
+        yield "Cannot be undone", "; ".join(done) + basis, "operation_event"
 
 
 def _usual(rows: list[Row]) -> str:

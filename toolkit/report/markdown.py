@@ -62,9 +62,7 @@ def _block(block: Block) -> str:
             sign = "1." if block.ordered else "-"
             return "\n".join(f"{sign} {_text(item)}" for item in block.items)
         case Facts():
-            return "\n".join(
-                f"- **{_escaped(label)}:** {_text(text)}" for label, text in block.items
-            )
+            return "\n".join(_fact(label, told) for label, told in block.items)
         case Table():
             return _table(block)
         case Record():
@@ -76,6 +74,14 @@ def _block(block: Block) -> str:
             return (
                 f"*{_escaped(block.caption)}* {_escaped(block.description)}{_source(block.query)}"
             )
+
+
+def _fact(label: str, told: Text | Listing) -> str:
+    head = f"- **{_escaped(label)}:**"
+    if not isinstance(told, Listing):
+        return f"{head} {_text(told)}"
+    sign = "1." if told.ordered else "-"
+    return "\n".join([head, *(f"  {sign} {_text(item)}" for item in told.items)])
 
 
 def _table(table: Table) -> str:

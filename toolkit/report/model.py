@@ -267,9 +267,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Labelled facts, in the order in which they are read."""
+    """Labelled facts, in the order in which they are read; one may be a list."""
 
-    items: tuple[tuple[str, Text], ...]
+    items: tuple[tuple[str, Text | Listing], ...]
 
 
 ColumnKind = Literal["text", "number", "time", "code", "digest"]

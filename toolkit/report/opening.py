@@ -29,7 +29,11 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             )
     if onset is None:
         return (
-            f"No impairment of replication is on record: {_never(facts)}.{_work(incident, board)}"
+            (
+                f"{_work(incident, board)} ",
+                Strong("The record shows no impairment of replication"),
+                f": {_never(facts)}.",
+            )
             if facts.has_telemetry
             else "No replication telemetry is among the evidence, so it does not show whether and "
             "when replication was impaired."
@@ -41,24 +45,25 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     partners = {row["organization"] for row in struck if row["organization"]}
     where = f" in {listed(regions)}" if regions else ""
     later = (onset["affected"] or 0) - count
-    more = f" While it lasted, {plural(later, 'more machine')} fell." if later > 0 else ""
+    more = f" While this lasted, {plural(later, 'more machine')} fell." if later > 0 else ""
     known = {row["organization"] for row in facts.rows("known_asset") if row["organization"]}
-    whose = f", of {_of_known(len(partners), len(known))}" if partners and known else ""
-    still = [row for row in machines if row["open"]]
-    lost = sum(row["recovery_class"] == "lost" for row in still)
-    rest = (
-        f" When the record ends, {plural(len(still), 'machine')} {be(len(still))} without a "
-        f"current recovery point{f', {number(lost)} of them recorded as lost' if lost else ''}."
-        if still and machines
+    whose = (
+        f", which {be(count, 'serves', 'serve')} {of_known(len(partners), len(known))}"
+        if partners and len(known) > 1
         else ""
-    ) + _silent(facts, bool(still))
+    )
     return (
         f"On {_days(facts, onset['onset_lo'], onset['onset_hi'])}, ",
         Strong(
             f"replication stood still for {number(count)} of "
             f"{plural(onset['population'], 'machine')}{where}"
         ),
-        f"{whose}, {_during(incident, board)}.{rest}{more}",
+        f"{whose}: {be(count, 'it', 'they')} got no new recovery points, the states to which a "
+        f"machine can be restored. {_during(incident, board)}.",
+        *_at_the_end(facts, machines),
+        _silent(facts, any(row["open"] for row in machines)),
+        more,
+        _over(facts, onset),
     )
 
 
@@ -70,6 +75,78 @@ def _silent(facts: CaseFacts, others: bool) -> str:
     if others:
         return f" For {plural(count, 'other')}, the record ends earlier, without one."
     return f" For {plural(count, 'machine')}, the record ends without a current recovery point."
+
+
+def _over(facts: CaseFacts, onset: Row) -> str:
+    """When it was over, where the record tells."""
+    if onset["ended_at"] is None:
+        return ""
+    share = percent(facts.policy("degraded_share"))
+    return (
+        f" From {facts.when(onset['ended_at'])}, less than {share} of the machines were in a gap."
+    )
+
+
+def _at_the_end(facts: CaseFacts, machines: list[Row]) -> Iterable[Inline]:
+    """What was still without protection when the record ends."""
+    still = [row for row in machines if row["open"]]
+    if not still:
+        return
+    ends = max(
+        (row["record_ends_at"] for row in facts.rows("protection_gap") if row["record_ends_at"]),
+        default=None,
+    )
+    lost = sum(row["recovery_class"] == "lost" for row in still)
+    of_them = "which is" if len(still) == lost == 1 else f"{number(lost)} of them"
+    yield f" When the record ends{f', on {facts.date(ends)}' if ends else ''}, "
+    yield Strong(
+        f"{plural(len(still), 'machine')} {be(len(still), 'has', 'have')} no current recovery point"
+        + (f", {of_them} recorded as lost" if lost else "")
+    )
+    yield "."
+
+
+def irreversible(incident: Incident) -> list[str]:
+    """What the operations under review did that cannot be undone, by kind of action."""
+    reviewed = {row["operation_id"] for row in incident.reviewed}
+    done: dict[str, list[str]] = {}
+    events = incident.facts.rows("operation_event")
+    for row in sorted(events, key=lambda row: (row["occurred_at"], str(row["target"]))):
+        if row["operation_id"] not in reviewed or row["outcome"] == "failure":
+            continue
+        if row["is_irreversible"]:
+            targets = done.setdefault(str(row["action"]), [])
+            target = str(row["target"] or "a target not on record")
+            if target not in targets:
+                targets.append(target)
+    return [f"{action} of {_kind(incident.facts, found)}" for action, found in done.items()]
+
+
+def _kind(facts: CaseFacts, names: list[str]) -> str:
+    """Assets by name, with what the register calls them where it calls all of them the same."""
+    known = {str(row["asset_id"]): row["kind"] for row in facts.rows("known_asset")}
+    kinds = {known.get(name) for name in names}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind is None:
+        return some(names)
+    return f"{plural(len(names), str(kind))} ({some(names)})" if names[1:] else f"{kind} {names[0]}"
+
+
+def named_by_the_page(facts: CaseFacts) -> str:
+    """The regions and components that the page shows as impaired, in a sentence; else empty."""
+    rows = [
+        row
+        for row in facts.rows("status_region")
+        if row["kind"] == "incident" and row["component_status"] not in (None, "operational")
+    ]
+    regions = sorted({row["region"] for row in rows if row["region"]})
+    components = sorted({row["component"] for row in rows})
+    told = [
+        f"{word if len(names) == 1 else word + 's'} {listed(names)}"
+        for word, names in (("region", regions), ("component", components))
+        if 0 < len(names) <= 8
+    ]
+    return f"The status page shows as impaired the {' and the '.join(told)}" if told else ""
 
 
 def _where_by_the_page(facts: CaseFacts) -> str:
@@ -89,38 +166,44 @@ def _where_by_the_page(facts: CaseFacts) -> str:
 def _never(facts: CaseFacts) -> str:
     """How far from degraded the machines stayed."""
     if not facts.count("protection_gap"):
-        return "no machine was without a current recovery point at any time of the record"
+        machines = facts.ask("select count(distinct asset_id) as n from replication_run")[0]["n"]
+        return (
+            f"the {plural(machines, 'machine')} with telemetry had a current recovery point at all "
+            "times of the record"
+        )
     return (
         "the share of machines without a current recovery point never reached "
         f"{percent(facts.policy('degraded_share'))}, from which they count as degraded"
     )
 
 
-def _of_known(count: int, known: int) -> str:
+def of_known(count: int, known: int) -> str:
     """So many partners, out of how many that the register knows."""
     if count >= known:
         return (
-            f"all {number(known)} partners on record" if known > 1 else "the one partner on record"
+            f"all {number(known)} partners in the register"
+            if known > 1
+            else "the one partner in the register"
         )
-    return f"{number(count)} of {plural(known, 'partner')} on record"
+    return f"{number(count)} of the {plural(known, 'partner')} in the register"
 
 
 def _work(incident: Incident, board: bool) -> str:
     """The operations on record, by name where there is only one, and how many of them deviate."""
     count = len(incident.operations)
     if not count:
-        return " No operation is on record."
+        return "No operation is on record."
     differing = {row["operation_id"] for row in incident.exceptions} & set(incident.operations)
     open_ = sum(row["status"] == "undetermined" for row in incident.findings)
     undecided = f", and {plural(open_, 'test')} did not decide" if open_ else ""
     if count == 1:
         (operation,) = incident.operations.values()
         return (
-            f" One operation is on record: {_named(incident, operation, board)}. Tests found "
+            f"One operation is on record: {_named(incident, operation, board)}. Tests found "
             f"{'deviations' if differing else 'no deviation'} in it{undecided}."
         )
     return (
-        f" {plural(count, 'operation')} are on record; tests found deviations in "
+        f"{plural(count, 'operation')} are on record; tests found deviations in "
         f"{number(len(differing)) if differing else 'none'}{undecided}."
     )
 
@@ -134,7 +217,7 @@ def _named(incident: Incident, operation: Row, board: bool) -> str:
         told += f" ({what})"
     if operation["started_at"] is not None:
         told += (
-            f", carried out {facts.between(operation['started_at'], operation['ended_at'])}"
+            f", carried out {facts.stretch(operation['started_at'], operation['ended_at'])}"
             if operation["ended_at"] is not None
             else f", begun at {facts.when(operation['started_at'])}"
         )
@@ -149,9 +232,12 @@ def _during(incident: Incident, board: bool) -> str:
     assert onset is not None
     if operation is None:
         return (
-            "and the evidence ties no operation to it"
+            "The evidence ties no operation to it"
             if incident.operations
-            else "and no operation is on record that could be compared with it"
+            else "Operations are on record, but none that could be compared with it"
+            if incident.facts.count("maintenance_event")
+            else "Whether work was being carried out is not known: no log of maintenance is among "
+            "the evidence"
         )
     running = [
         row
@@ -161,18 +247,18 @@ def _during(incident: Incident, board: bool) -> str:
         and row["started_at"] <= onset["onset_hi"]
         and row["ended_at"] >= onset["onset_lo"]
     ]
-    when = "while" if running else "near the time when"
+    when = "At the time" if running else "Near the time"
     concerned = running or incident.reviewed
     if any(row["change_id"] is None for row in concerned):
-        return f"{when} work {unregistered(incident.facts)} was being carried out"
+        return f"{when}, work was being carried out {unregistered(incident.facts)}"
     if not board:
-        return f"{when} planned maintenance was being carried out"
+        return f"{when}, planned maintenance was being carried out"
     named = [
         f"the registered change {row['change_id']}"
         + (f" ({row['title']})" if row.get("title") else "")
         for row in concerned
     ]
-    return f"{when} {listed(named)} {be(len(named), 'was', 'were')} being carried out"
+    return f"{when}, {listed(named)} {be(len(named), 'was', 'were')} being carried out"
 
 
 def unregistered(facts: CaseFacts) -> str:
@@ -180,7 +266,8 @@ def unregistered(facts: CaseFacts) -> str:
     return (
         "under no registered change"
         if facts.count("change")
-        else "for which no register of changes is among the evidence"
+        else "(no register of changes is among the evidence, so whether it was a registered one is "
+        "not known)"
     )
 
 
@@ -207,6 +294,7 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
     yield Paragraph(_tie(incident, board), query="trigger_candidate")
     if board and incident.trigger is None:
         yield from _shared(incident)
+    yield from _supposed(incident.facts, onset)
     order = _order(incident)
     contradicted = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
     if contradicted:
@@ -218,12 +306,24 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
         yield Paragraph(order.strip(), query="operation_event, onset, finding")
 
 
+def _supposed(facts: CaseFacts, onset: Row) -> Iterable[Block]:
+    """What the interval of the onset supposes, and what holds without it."""
+    if onset["bounds_lo"] == onset["onset_lo"] and onset["bounds_hi"] == onset["onset_hi"]:
+        return
+    yield Paragraph(
+        "The interval of the onset supposes that machines whose bounds agree fell within a short "
+        "time of each other. By the bounds of each machine alone, which suppose nothing, the onset "
+        f"lies {facts.between(onset['bounds_lo'], onset['bounds_hi'])}.",
+        query="onset",
+    )
+
+
 def _tie(incident: Incident, board: bool) -> Text:
     candidates = incident.candidates()
     best = next((row for row in candidates if row["rank"] == 1), None)
     none = next((row for row in candidates if row["rank"] == 0), None)
     if best is None:
-        return "No step of an operation is on record that could be compared with the onset."
+        return _no_step(incident.facts)
     under = f" under {incident.operation_name(best['operation_id'])}" if board else ""
     step = f"{best['action']} of {best['target']}{under}"
     if incident.rivals and not board:
@@ -254,6 +354,48 @@ def _tie(incident: Incident, board: bool) -> Text:
     ]
     parts += [" (", Ref("candidates", "trigger"), ")."] if board else ["."]
     return tuple(parts)
+
+
+def in_short(incident: Incident) -> Iterable[str]:
+    """What is on record of what preceded the onset, in two sentences; nothing without an onset."""
+    if incident.onset is None:
+        return
+    candidates = incident.candidates()
+    best = next((row for row in candidates if row["rank"] == 1), None)
+    if best is None:
+        told = _no_step(incident.facts)
+    elif incident.rivals:
+        told = (
+            "Of the steps on record none stands out, so the record does not decide which of them, "
+            "if any, led to it."
+        )
+    else:
+        step = f"{best['action']} of {best['target']}"
+        none = any(row["rank"] == 0 for row in candidates)
+        told = (
+            f"Of all steps on record, {step} {_fit(candidates, best)}. "
+            f"{_by_chance(best, none)} This does not prove that the one led to the other."
+        )
+    yield " ".join([told, *(_shared_words(incident) if incident.trigger is None else ())])
+
+
+def _by_chance(row: Row, none: bool) -> str:
+    if row["p_value"] is None:
+        return "How often chance gives as good a match is not known."
+    limit = "; by the limit of 5 % no step stands out" if none else ""
+    return (
+        f"Chance alone would give as good a match with a probability of {percent(row['p_value'])}"
+        f"{limit}."
+    )
+
+
+def _no_step(facts: CaseFacts) -> str:
+    return (
+        "No step of an operation is on record that could be compared with the onset."
+        if facts.count("maintenance_event")
+        else "No log of maintenance is among the evidence, so whether a step preceded it is not "
+        "known."
+    )
 
 
 def _by_region(incident: Incident, best: Row, board: bool) -> str:
@@ -326,6 +468,11 @@ def _within(candidates: list[Row], onset: Row | None) -> str:
 def _shared(incident: Incident) -> Iterable[Block]:
     """The one target of all machines that fell, where no operation tells more, and what their
     jobs reported of it."""
+    for told in _shared_words(incident):
+        yield Paragraph(told, query="shared_target")
+
+
+def _shared_words(incident: Incident) -> Iterable[str]:
     rows = incident.facts.rows("shared_target")
     one = next((row for row in rows if 1 < row["struck"] == row["struck_here"]), None)
     if one is None:
@@ -340,7 +487,7 @@ def _shared(incident: Incident) -> Iterable[Block]:
             f" In {number(one['error_gaps'])} of {plural(one['gaps'], 'gap')} their jobs report "
             f"“{cut(one['error'], 120)}”. This is quoted; why it was so is not on record."
         )
-    yield Paragraph(told, query="shared_target")
+    yield told
 
 
 def _steps(rows: list[Row]) -> str:

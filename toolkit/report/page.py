@@ -38,9 +38,9 @@ def section(incident: Incident) -> Section:
     facts = incident.facts
     rows = facts.rows("status_accuracy")
     if not rows:
-        return Section("status", "What the page said against what was measured", (none(facts),))
+        return Section("status", "The status page against what was measured", (none(facts),))
     if not _is_measured(rows):
-        return Section("status", "What the page said against what was measured", strips(facts))
+        return Section("status", "The status page against what was measured", strips(facts))
     totals = _totals(rows)
     claims = {
         (row["scope"], row["metric"]): claimed(row)
@@ -100,7 +100,7 @@ def section(incident: Incident) -> Section:
                 "status_accuracy",
             )
         )
-    return Section("status", "What the page said against what was measured", tuple(blocks))
+    return Section("status", "The status page against what was measured", tuple(blocks))
 
 
 _WORDS = {
@@ -156,7 +156,7 @@ def said(facts: CaseFacts) -> Iterable[Section]:
     """The section for partners; none where the page said nothing that could be shown."""
     blocks = strips(facts)
     if blocks:
-        yield Section("status", "What the page said against what was measured", blocks)
+        yield Section("status", "The status page against what was measured", blocks)
 
 
 def _is_measured(rows: list[Row]) -> bool:

@@ -98,8 +98,8 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
             "No single point is on record: no dependency is registered whose loss alone would take "
             "down the protection of another machine."
             if facts.count("dependency")
-            else "No register of dependencies is among the evidence, so single points cannot be "
-            "told.",
+            else "No register of dependencies is among the evidence, and no target of a job is a "
+            "single point of another machine; others cannot be told.",
             query="blast_radius",
         )
         return
@@ -128,6 +128,12 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
             if before
             else "The end is that of the record."
         )
+        + (
+            ""
+            if facts.count("dependency")
+            else " By the targets of the jobs alone: no register of dependencies is among the "
+            "evidence."
+        )
         + (f" {number(rest)} more: postmortem query CASE blast_radius." if rest > 0 else ""),
     )
 
@@ -148,7 +154,7 @@ def _point(name: str, when: dict[str, Row], *, before: bool) -> tuple[str, ...]:
         str(row["region"] or "not stated"),
         *((number(then["machines"]) if then else "none",) if before else ()),
         number(today["machines"]) if today else "none",
-        number(partners),
+        number(partners) if partners else "not stated",
         size(row["protected_bytes"]),
         state,
     )

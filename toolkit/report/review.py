@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from toolkit.report import (
     board,
+    cover,
     drawn,
     earlier,
     impact,
@@ -63,9 +64,9 @@ def document(facts: CaseFacts) -> Document:
     return Document(
         "review",
         "Internal review",
-        "What the evidence shows about the incident, and what it does not decide",
+        "What the evidence shows, and what it leaves open",
         tuple(sections),
-        cover=summary.cover(incident),
+        cover=cover.of(incident),
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from datetime import timedelta
 from itertools import pairwise
 
-from toolkit.report import figures, impact, opening, page
+from toolkit.report import decide, figures, impact, opening, page
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import (
@@ -20,14 +19,11 @@ from toolkit.report.model import (
     Ref,
     Section,
     Source,
-    Strong,
     Text,
-    without_source,
 )
-from toolkit.report.words import be, cut, listed, number, plural, span
+from toolkit.report.words import be, cut, listed, number, plural
 
 LOSS_OF_DATA = 6  # of the items that a page should tell
-DECISIONS = 4  # printed on page one
 
 
 def section(incident: Incident) -> Section:
@@ -37,24 +33,10 @@ def section(incident: Incident) -> Section:
         tuple(_head(incident, board=True)),
         (
             *_parts(incident, board=True),
-            Section("summary-decide", "What to decide", tuple(_to_decide(incident))),
+            Section("summary-decide", "What to decide", tuple(decide.blocks(incident))),
         ),
         new_page=True,
     )
-
-
-def cover(incident: Incident) -> tuple[Block, ...]:
-    """What a reader of the first page alone takes away; the page after it holds the rest."""
-    unknown, decide = list(_items_unknown(incident, board=True)), items_to_decide(incident)
-    rows: list[tuple[str, Text]] = [("What happened", opening.sentence(incident, board=True))]
-    for label, items, target in (
-        ("Not known", unknown, "summary-unknown"), ("To decide", decide, "summary-decide")
-    ):  # fmt: skip
-        if items:
-            first = without_source(items[0])
-            more = (f" {number(len(items) - 1)} more: ", Ref(label.lower(), target))
-            rows.append((label, (*first, *(more if items[1:] else ()))))
-    return (Facts(tuple(rows)),)
 
 
 def document(facts: CaseFacts) -> Document:
@@ -101,7 +83,7 @@ def _parts(incident: Incident, *, board: bool) -> tuple[Section, Section]:
 
 
 def _see(board: bool, text: str, target: str) -> tuple[Inline, ...]:
-    return (" (", Ref(text, target), ")") if board else ()
+    return ("; see ", Ref(text, target)) if board else ()
 
 
 def _said(facts: CaseFacts) -> Iterable[Block]:
@@ -174,22 +156,10 @@ def _taken_back(facts: CaseFacts, incident: Row) -> str:
 
 def _named_by_the_page(facts: CaseFacts) -> Iterable[Block]:
     """Regions and components that the page shows as impaired, where nothing was measured."""
-    rows = [
-        row
-        for row in facts.rows("status_region")
-        if row["kind"] == "incident" and row["component_status"] not in (None, "operational")
-    ]
-    regions = sorted({row["region"] for row in rows if row["region"]})
-    components = sorted({row["component"] for row in rows})
-    told = [
-        f"{word if len(names) == 1 else word + 's'} {listed(names)}"
-        for word, names in (("region", regions), ("component", components))
-        if 0 < len(names) <= 8
-    ]
-    if told:
+    named = opening.named_by_the_page(facts)
+    if named:
         yield Paragraph(
-            f"The status page shows as impaired the {' and the '.join(told)}; how many machines "
-            "and partners that concerns, it does not show.",
+            f"{named}; how many machines and partners that concerns, it does not show.",
             query="status_region",
         )
 
@@ -198,11 +168,11 @@ def _named_by_the_page(facts: CaseFacts) -> Iterable[Block]:
 
 
 def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
-    items = _items_unknown(incident, board)
+    items = unknown(incident, board)
     yield Listing(tuple(items) or ("Every test could be decided from the evidence held.",))
 
 
-def _items_unknown(incident: Incident, board: bool) -> list[Text]:
+def unknown(incident: Incident, board: bool) -> list[Text]:
     facts = incident.facts
     items: list[Text] = list(_unknown_of_machines(incident))
     if incident.onset is not None and incident.trigger is None:
@@ -222,23 +192,28 @@ def _items_unknown(incident: Incident, board: bool) -> list[Text]:
     if statuses["undetermined"] and (board or not items):
         open_ = {row["rule"] for row in incident.findings if row["status"] == "undetermined"}
         items.append(
-            (f"The outcome of {number(statuses['undetermined'])} of {plural(ran, 'test')} that "
-             f"{be(ran, 'applies', 'apply')}, which the evidence does not decide{_rules(open_)}",
-             *_see(board, "untested", "untested"), ".", Source("finding"))
+            (f"What {number(statuses['undetermined'])} of {plural(ran, 'test')} would show, which "
+             f"the evidence does not decide{_rules(incident, open_)}",
+             *_see(board, "what could not be tested", "untested"), ".", Source("finding"))
         )  # fmt: skip
     if statuses["not_run"]:
         rules = {row["rule"] for row in incident.findings if row["status"] == "not_run"}
         which = "any" if len(rules) == len(incident.rules) else number(len(rules))
         items.append(
             (f"What {which} of the {plural(len(incident.rules), 'rule')} would show: the "
-             f"records that they need are absent{_rules(rules)}.", Source("finding"))
+             f"records that they need are absent{_rules(incident, rules)}.", Source("finding"))
         )  # fmt: skip
     return items
 
 
-def _rules(names: Collection[str]) -> str:
-    """The rules by their numbers, where they are few."""
-    return f": {listed(sorted(names))}" if len(names) <= 8 else ""
+def _rules(incident: Incident, names: Collection[str]) -> str:
+    """The rules by name and number, where they are few."""
+    if len(names) > 6:
+        return ""
+    slugs = {name: incident.rules.get(name, {}).get("slug") for name in names}
+    return ": " + listed(
+        [f"{str(slugs[name] or '').replace('-', ' ')} ({name})".strip() for name in sorted(names)]
+    )
 
 
 def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
@@ -314,125 +289,3 @@ def _forecast_or_not(facts: CaseFacts) -> str:
     rows = facts.rows("recovery_forecast")
     known = figures.latest_forecast(rows)
     return ": the forecast is all there is" if known else ": not on record"
-
-
-# -- what to decide ----------------------------------------------------------------------------
-
-
-def _to_decide(incident: Incident) -> Iterable[Block]:
-    items = items_to_decide(incident)
-    if not items:
-        yield Paragraph("No deviation is on record that asks for a decision.", query="finding")
-        return
-    yield Paragraph(
-        f"Each is the board's to adopt, change or reject{_in_brackets(incident.exceptions)}."
-    )
-    yield Listing(tuple(items), ordered=True)
-
-
-def _in_brackets(exceptions: list[Row]) -> str:
-    before = any(row["base_rate_n"] for row in exceptions)
-    rule = "; in brackets the rule" if exceptions else ""
-    return rule + (", and how often it was so before" if before else "")
-
-
-def items_to_decide(incident: Incident) -> list[Text]:
-    return [*_recommendations(incident), *_further(incident)]
-
-
-def _recommendations(incident: Incident) -> Iterable[Text]:
-    """The recommendations of the gravest deviations, each once with the rules that it answers."""
-    reviewed = {row["operation_id"] for row in incident.reviewed}
-    own = [row for row in incident.exceptions if row["operation_id"] in reviewed]
-    told: dict[str, list[Row]] = {}
-    for row in own or incident.exceptions:
-        rule = incident.rules.get(row["rule"])
-        if rule is None:
-            continue
-        known = told.setdefault(str(rule["recommendation"]), [])
-        if row["rule"] not in {other["rule"] for other in known}:
-            known.append(row)
-    for recommendation, rows in list(told.items())[: DECISIONS - 1]:
-        yield (
-            "Whether to adopt: ",
-            recommendation.rstrip("."),
-            f" (rule{'s' if rows[1:] else ''} ",
-            ", ".join(f"{row['rule']}{_usual(row)}" for row in rows),
-            ").",
-        )
-    others = list(told.values())[DECISIONS - 1 :]
-    if others:
-        names = [row["rule"] for rows in others for row in rows]
-        yield (
-            f"Whether to adopt the recommendations to {plural(len(names), 'further rule')} "
-            f"({', '.join(names[:3])}{' …' if len(names) > 3 else ''}), set out under ",
-            Ref("contributing factors", "factors"),
-            ".",
-        )
-
-
-def _usual(row: Row) -> str:
-    n, k = row["base_rate_n"], row["base_rate_k"]
-    return f", the same in {number(k or 0)} of {number(n)} earlier operations" if n else ""
-
-
-def _further(incident: Incident) -> Iterable[Text]:
-    """What else asks for a decision: the gravest first."""
-    facts = incident.facts
-    yield from _left_open(facts)
-    late = [
-        row
-        for row in facts.rows("action_item")
-        if row["closed_at"] is None and row["due_at"] is not None and row["due_at"] < facts.dated
-    ]
-    if late:
-        oldest = max(facts.dated - row["due_at"] for row in late)
-        yield (
-            f"What becomes of {plural(len(late), 'action')} of earlier incidents that "
-            f"{be(len(late))} past due, by {_up_to(oldest, late)} (",
-            Strong(listed([str(row["title"] or row["item_id"]) for row in late[:2]])),
-            ").",
-            Source("action_item"),
-        )
-    claims = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
-    if claims:
-        yield (
-            f"What is to be corrected in what was reported: {plural(len(claims), 'claim')} "
-            f"{be(len(claims))} contradicted by other records (rule EQ-05).",
-            Source("finding"),
-        )
-    silent = [
-        row for row in facts.rows("disclosure") if row["status"] == "absent" and row["is_due"]
-    ]
-    if silent:
-        yield (
-            f"Whether to tell partners what the page has not told: "
-            f"{'; '.join(str(row['item']) for row in silent)}.",
-            Source("disclosure"),
-        )
-    requests = facts.rows("evidence_request")
-    if requests:
-        yield (
-            f"Whether to obtain the {plural(len(requests), 'piece')} of evidence that the tests "
-            "lack (",
-            Ref("list", "untested"),
-            ").",
-            Source("evidence_request"),
-        )
-
-
-def _up_to(oldest: timedelta, late: list[Row]) -> str:
-    return f"up to {span(oldest, 'most')}" if late[1:] else span(oldest)
-
-
-def _left_open(facts: CaseFacts) -> Iterable[Text]:
-    """Machines that are without protection when the record ends."""
-    still = [row for row in facts.rows("machine_impact") if row["open"]]
-    if still:
-        lost = sum(row["recovery_class"] == "lost" for row in still)
-        yield (
-            f"How the {plural(len(still), 'machine')} without a current recovery point "
-            f"{be(len(still))} to be protected, and what a restore of earlier ones shows"
-            + (f"; {number(lost)} {be(lost)} recorded as lost." if lost else "."),
-            Source("machine_impact"),
-        )

@@ -1,0 +1,130 @@
+"""The first page of the review: what a reader of it alone takes away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from toolkit.report import decide, opening, summary
+from toolkit.report.facts import CaseFacts, Row
+from toolkit.report.incident import Incident
+from toolkit.report.model import Block, Facts, Inline, Listing, Ref, Text, without_source
+from toolkit.report.words import be, listed, number, plural, size
+
+SHOWN = 3  # points of a list; the page after holds the rest
+
+
+def of(incident: Incident) -> tuple[Block, ...]:
+    """What happened, whom it hit, what preceded it, what is not known, what to decide."""
+    rows: list[tuple[str, Text | Listing]] = [
+        (
+            "What happened",
+            (*without_source(opening.sentence(incident, board=True)), *_undone(incident)),
+        ),
+    ]
+    rows += [("Whom it hit", told) for told in _hit(incident) if told]
+    rows += [("What preceded it", told) for told in opening.in_short(incident)]
+    rows += _listed("Not known", summary.unknown(incident, board=True), "summary-unknown", False)
+    rows += _listed("To decide", decide.points(incident), "summary-decide", True)
+    return (Facts(tuple(rows)),)
+
+
+def _listed(
+    label: str, items: list[Text], target: str, ordered: bool
+) -> Iterable[tuple[str, Text | Listing]]:
+    """The first points, and where the others stand; one that is left over is printed too."""
+    if not items:
+        return
+    shown = len(items) if len(items) <= SHOWN + 1 else SHOWN
+    told: list[tuple[Inline, ...]] = [without_source(item) for item in items[:shown]]
+    rest = len(items) - shown
+    if rest:
+        told[-1] = (*told[-1], " ", Ref(f"{number(rest)} more", target))
+    yield label, Listing(tuple(told), ordered) if len(told) > 1 else told[0]
+
+
+def _undone(incident: Incident) -> tuple[Inline, ...]:
+    """What was done that cannot be undone, where work went on at the time."""
+    done = opening.irreversible(incident)
+    if incident.onset is None or not done:
+        return ()
+    return (f" Of what was done, this cannot be undone: {'; '.join(done)}.",)
+
+
+def _hit(incident: Incident) -> Iterable[str]:
+    """Machines, partners and regions, what they protect, and how they stood at the end."""
+    facts = incident.facts
+    machines = facts.rows("machine_impact")
+    if not facts.has_telemetry:
+        yield _by_the_page(facts)
+        return
+    if not machines:
+        yield "No machine: no gap is on record."
+        return
+    known = {row["organization"] for row in facts.rows("known_asset") if row["organization"]}
+    hit = {row["organization"] for row in machines if row["organization"]}
+    onset = incident.onset
+    of = f"{number(len(machines))} of " if onset else ""
+    told = [
+        f"{of}{plural(onset['population'] if onset else len(machines), 'machine')}"
+        f"{_regions(facts)} had a gap in their recovery points at some time of the record.",
+        f"{be(len(machines), 'It serves', 'They serve')} {opening.of_known(len(hit), len(known))}."
+        if hit and known
+        else "Whom they serve is not on record.",
+    ]
+    blocked = [row["failover_blocked_hours"] for row in machines]
+    could_not = sum(bool(hours) for hours in blocked)
+    if could_not:
+        told.append(
+            f"{number(could_not)} {be(could_not, 'was', 'were')} unable to fail over for some time."
+        )
+    sizes = [row["data_at_risk_bytes"] for row in machines]
+    stated = [one for one in sizes if one is not None]
+    if stated:
+        some_of = "" if len(stated) == len(sizes) else f", known for {number(len(stated))} of them"
+        told.append(f"Protected data at risk, not the same as lost: {size(sum(stated))}{some_of}.")
+    told.append(f"At the end of the record {_ended(machines)}.")
+    yield " ".join(told)
+
+
+def _regions(facts: CaseFacts) -> str:
+    rows = [row for row in facts.rows("region_impact") if row["machines_impacted"]]
+    if not any(row["region"] for row in rows):
+        return ""
+    if len(rows) == 1:
+        return f" in {rows[0]['region']}"
+    told = [
+        f"{row['region'] or 'no region stated'} {number(row['machines_impacted'])} of "
+        f"{number(row['machines'])}"
+        for row in rows
+    ]
+    return f" ({listed(told)})"
+
+
+def _ended(machines: list[Row]) -> str:
+    """In plain words how machines stood at the end; the pages on impact have the classes."""
+    stood = Counter(
+        "good"
+        if not row["open"]
+        else row["recovery_class"]
+        if row["recovery_class"] in ("lost", "reseeding")
+        else "open"
+        for row in machines
+    )
+    told = [
+        f"{number(stood[state])} {be(stood[state], one, many)}"
+        for state, one, many in (
+            ("good", "has no gap any more", "have no gap any more"),
+            ("reseeding", "is still being copied anew", "are still being copied anew"),
+            ("open", "has a gap still", "have a gap still"),
+            ("lost", "is recorded as lost", "are recorded as lost"),
+        )
+        if stood[state]
+    ]
+    return listed(told)
+
+
+def _by_the_page(facts: CaseFacts) -> str:
+    """Whom the page names, where nothing was measured."""
+    named = opening.named_by_the_page(facts)
+    return f"{named}. How many machines and partners that concerns is not shown." if named else ""
