@@ -42,7 +42,11 @@ def test_a_wheel_works_without_the_checkout(tmp_path: Path) -> None:
         "toolkit.cli.main()\n"
     )
     pdf = case / "output" / "review.pdf"
-    for command in (["run", case], ["verify", pdf], ["export", case, "--to", "timesketch"]):
+    for command in (
+        ["run", case, "--kind", "review"],
+        ["verify", pdf],
+        ["export", case, "--to", "timesketch"],
+    ):
         done = subprocess.run(
             [sys.executable, "-c", program, *command], cwd=tmp_path, capture_output=True, text=True
         )
