@@ -82,7 +82,7 @@ def test_a_status_page_alone_gives_a_timeline_and_a_communication_audit(made: St
     assert metrics["posts"] == 5
     assert (metrics["promises_made"], metrics["promises_kept"]) == (2, 1)
     assert metrics["gap_max"] == 1945
-    assert metrics["gap_share_over_4_h"] == round((1105 + 1945) / (38 + 222 + 1105 + 1945), 6)
+    assert metrics["gap_share_over_4_h"] == round(1945 / (38 + 222 + 1945), 6)
     assert (metrics["scope_overlap"], metrics["time_to_first_post"]) == (None, None)
     assert (metrics["items_disclosed"], metrics["premature_resolved"]) == (6, 1)
     items = {row["item_no"]: row["status"] for row in made.rows("select * from disclosure")}

@@ -413,6 +413,32 @@ def test_silences_count_until_the_closing_post_or_the_capture() -> None:
     assert measures(status_update=still)["gap_max", "all"]["value"] == 600
 
 
+def test_the_time_between_a_closing_post_and_its_taking_up_is_no_silence() -> None:
+    said = posts((0, "investigating", ""), (2, "resolved", ""), (20, "investigating", ""),
+                 (23, "resolved", ""))  # fmt: skip
+    found = measures(status_update=said)
+    assert found["gap_max", "all"]["value"] == 180
+    assert found["gap_median", "all"]["value"] == 150
+    assert found["gap_median", "all"]["detail"] == (
+        "Median of 2 intervals between posts while the page had it open."
+    )
+    share = found["gap_share_over_4_h", "all"]
+    assert (share["value"], share["evidence"]) == (0, [])
+    assert "the time in which the page had it open" in share["detail"]
+
+
+def test_what_9_of_10_intervals_stay_within_is_told_of_ten_or_more() -> None:
+    few = measures(status_update=posts(*((n, "investigating", "") for n in range(10))))
+    assert few["gap_p90", "all"]["value"] is None
+    assert few["gap_p90", "all"]["detail"] == (
+        "Told of 10 intervals or more; there are 9 intervals between posts while the page had it "
+        "open."
+    )
+    many = measures(status_update=posts(*((n, "investigating", "") for n in range(11))))
+    assert many["gap_p90", "all"]["value"] == 60
+    assert many["gap_p90", "all"]["detail"].endswith("; interpolated.")
+
+
 def test_edits_after_posting_and_resolutions_taken_back_are_counted() -> None:
     said = posts((0, "investigating", ""), (2, "resolved", ""), (3, "investigating", ""),
                  (4, "resolved", ""))  # fmt: skip
@@ -421,6 +447,10 @@ def test_edits_after_posting_and_resolutions_taken_back_are_counted() -> None:
     found = measures(status_update=said)
     assert (found["retroactive_edits", "all"]["value"], found["posts", "all"]["value"]) == (1, 4)
     assert found["premature_resolved", "all"]["evidence"] == ["1:2"]
+    assert found["premature_resolved", "all"]["detail"] == (
+        "Updates that say resolved: 1 taken back by a later one, and nothing was measured that "
+        "could contradict one."
+    )
     for post in said:
         post.pop("edited_at", None)
     assert measures(status_update=said)["retroactive_edits", "all"]["value"] is None
@@ -433,6 +463,10 @@ def test_a_resolution_while_machines_are_in_a_gap_is_premature() -> None:
         status_update=posts((12, "investigating", ""), (20, "resolved", ""), impact="major"),
     )
     assert found["premature_resolved", "all"]["value"] == 1
+    assert found["premature_resolved", "all"]["detail"] == (
+        "Updates that say resolved: 0 taken back by a later one, 1 made while machines are "
+        "measured in a gap."
+    )
     assert found["over_claim", "all"]["value"] == 120 + 600
 
 

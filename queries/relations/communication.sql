@@ -6,7 +6,7 @@
 -- policy = ["promise_tolerance_minutes", "status_first_post_minutes"]
 -- limitations = "Covers the incidents that are in review (status_incident.in_review). Updates whose time is not on record do not count."
 -- [columns]
--- metric = "`time_to_first_post`, `posts`, `gap_median`, `gap_p90`, `gap_max` (between posts until the closing one, and from the last to the capture of the page where it is open), `promises_made`, `promises_kept`, `promises_broken`, `interval_promises_made`, `interval_promises_kept`, `retroactive_edits`, `premature_resolved`, `scope_overlap` (regions named and measured over regions named or measured), `over_claim`, `under_claim`, `time_from_detection` (to the first post), `gap_share_over_30_min`, `gap_share_over_4_h`, `gap_share_over_24_h` (share of the open time), `items_disclosed`, `final_statement` (from the closing post to one of the state postmortem)."
+-- metric = "`time_to_first_post`, `posts`, `gap_median`, `gap_p90`, `gap_max` (between posts while the page had the incident open: an interval that begins with a closing post does not count, and from the last post to the capture of the page where it is open), `promises_made`, `promises_kept`, `promises_broken`, `interval_promises_made`, `interval_promises_kept`, `retroactive_edits`, `premature_resolved` (posts that say resolved and are taken back by a later one, or made while machines are measured in a gap), `scope_overlap` (regions named and measured over regions named or measured), `over_claim`, `under_claim`, `time_from_detection` (to the first post), `gap_share_over_30_min`, `gap_share_over_4_h`, `gap_share_over_24_h` (share of the time in which the page had it open), `items_disclosed`, `final_statement` (from the closing post to one of the state postmortem)."
 -- value = "Value of the metric; NULL where it cannot be told, see detail."
 -- unit = "`min`, `posts`, `promises`, `items` or `share`."
 -- scope = "`all` incidents in review, or a region."
@@ -59,6 +59,8 @@ counted as (
     group by page.incidents
 ),
 
+-- Intervals in which the page had the incident open: what follows a closing post, until a later
+-- one takes the incident up again, is none.
 silences as (
     select
         evidence,
@@ -67,6 +69,7 @@ silences as (
     from posts
     where
         (resolved_at is null or posted_at < resolved_at)
+        and not coalesce(state in ('resolved', 'completed', 'postmortem'), false)
         and coalesce(next_posted_at, captured_at) is not null
 ),
 
@@ -74,10 +77,11 @@ silent as (
     select
         'all' as scope,
         count(*) as gaps,
-        count(*) || if(count(*) = 1, ' interval', ' intervals') || ' between posts'
+        count(*) || if(count(*) = 1, ' interval', ' intervals') || ' between posts while the page had it open'
         || if(bool_or(is_last), ', the last up to the capture of the page', '') as told,
         round(median(minutes), 6) as gap_median,
-        round(quantile_cont(minutes, 0.9), 6) as gap_p90,
+        -- Of fewer, it would lie between the two longest, where no interval was.
+        if(count(*) >= 10, round(quantile_cont(minutes, 0.9), 6), null) as gap_p90,
         round(max(minutes), 6) as gap_max,
         arg_max(evidence, (minutes, evidence)) as longest
     from silences
@@ -126,10 +130,12 @@ promises as (
 -- A closing post that a later post takes back, or that comes while machines are still without
 -- protection.
 premature as (
-    select distinct
+    select
         posts.incident_id,
         posts.posted_at,
-        posts.evidence
+        posts.evidence,
+        bool_or(later.incident_id is not null) as is_taken_back,
+        bool_or(onset.scope is not null) as is_contradicted
     from posts
     left join posts as later
         on
@@ -145,12 +151,15 @@ premature as (
     where
         posts.state = 'resolved'
         and (later.incident_id is not null or onset.scope is not null)
+    group by posts.incident_id, posts.posted_at, posts.evidence
 ),
 
 prematurely as (
     select
         counted.scope,
         count(premature.evidence) as premature,
+        count(*) filter (where premature.is_taken_back) as taken_back,
+        count(*) filter (where premature.is_contradicted) as contradicted,
         list(premature.evidence order by premature.posted_at, premature.evidence) filter (
             where premature.evidence is not null
         ) as evidence
@@ -375,7 +384,11 @@ metrics as (
         gap_p90 as value,
         'min' as unit,
         scope,
-        'Of ' || told || '; interpolated.' as detail
+        if(
+            gap_p90 is null,
+            'Told of 10 intervals or more; there ' || if(gaps = 1, 'is ', 'are ') || told || '.',
+            'Of ' || told || '; interpolated.'
+        ) as detail
     from silent
     union all by name
     select
@@ -444,10 +457,15 @@ metrics as (
         premature as value,
         'posts' as unit,
         scope,
-        'Updates that say resolved and are taken back later, or while machines are in a gap.'
-            as detail,
+        'Updates that say resolved: ' || taken_back || ' taken back by a later one, '
+        || if(
+            contradicted > 0 or watched.is_measured,
+            contradicted || ' made while machines are measured in a gap.',
+            'and nothing was measured that could contradict one.'
+        ) as detail,
         evidence
     from prematurely
+    cross join watched
     union all by name
     select
         'scope_overlap' as metric,
@@ -530,7 +548,7 @@ metrics as (
         / sum(silences.minutes) as value,
         'share' as unit,
         'all' as scope,
-        'Share of the time from the first post that lies in longer intervals'
+        'Share, in longer intervals between posts, of the time in which the page had it open'
         || if(bool_or(silences.is_last), ', up to the capture of the page.', '.') as detail,
         list(silences.evidence order by silences.evidence) filter (
             where silences.minutes > band.minutes

@@ -275,7 +275,7 @@ _MEASURES = {
     "gap_median": "Median gap between posts",
     "gap_p90": "Gap that 9 of 10 stay within",
     "gap_max": "Longest gap between posts",
-    "premature_resolved": "Called resolved too early",
+    "premature_resolved": "Resolved, then taken back or contradicted",
     "scope_overlap": "Regions named and hit alike",
     "over_claim": "Operational while degraded",
     "under_claim": "Impaired while well",
