@@ -150,6 +150,26 @@ def test_a_claim_is_held_against_records_that_come_after_it(standby: Path) -> No
     assert all(row["shown_at"] > row["claimed_at"] for row in cited)
 
 
+def test_samples_against_a_claim_are_those_after_it(standby: Path) -> None:
+    """The run of 71 that they are of began before either claim."""
+    told = {
+        row["claimed"]: row["reason"]
+        for row in rows(
+            standby,
+            "select strftime(occurred_at at time zone 'UTC', '%H:%M:%S') as claimed, reason "
+            "from finding where rule = 'EQ-05' and status = 'exception' "
+            "and subject = 'pg-standby'",
+        )
+    }
+    (planted,) = [
+        claim["samples_against"]
+        for claim in truth("lost-standby")["contradicted"]
+        if "samples_against" in claim
+    ]
+    assert f"{planted} samples after it read disconnected" in told["18:04:16"]
+    assert "31 samples after it read disconnected" in told["18:04:07"]
+
+
 def test_the_standby_case_has_no_recovery(standby: Path) -> None:
     assert not rows(standby, "from incident_phase where phase = 'recovery'")
     assert not rows(standby, "from machine_recovery where is_running")

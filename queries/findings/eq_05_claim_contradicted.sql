@@ -14,9 +14,9 @@
 -- ]
 -- controls = ["csf2.0:RS.AN-06", "soc2:CC7.4", "nist800-53r5:IR-5"]
 -- needs = ["maintenance_event|status_update", "replication_sample"]
--- reads = ["asset_state", "dependency", "job_claim", "known_asset", "machine_fall",
---     "maintenance_event", "onset", "protection_gap", "replication_run", "status_component",
---     "status_region", "status_update"]
+-- reads = ["alias", "asset_state", "dependency", "job_claim", "known_asset", "machine_fall",
+--     "maintenance_event", "onset", "protection_gap", "reduced_run", "replication_run",
+--     "replication_sample", "status_component", "status_region", "status_update"]
 -- policy = ["claim_actions", "claim_words", "degraded_share",
 --     "missed_cadence_factor", "safe_words"]
 -- limitations = """
@@ -97,6 +97,62 @@ stated as (
         )
 ),
 
+-- Of a run that began before the claim, the samples that lie after it.
+straddling as (
+    select
+        stated.event,
+        stated.occurred_hi,
+        job_run.asset_id,
+        job_run.job_id,
+        job_run.target_asset,
+        job_run.state,
+        job_run.last_sample_at,
+        job_run.evidence
+    from stated
+    inner join subject_run as job_run
+        on
+            stated.asset = job_run.subject
+            and job_run.job_kind = 'replicate'
+            and job_run.worth in ('bad', 'stale')
+            and stated.occurred_hi >= job_run.started_at
+            and stated.occurred_hi < job_run.last_sample_at
+),
+
+recorded_as as (
+    select distinct
+        straddling.asset_id,
+        straddling.asset_id as recorded
+    from straddling
+    union
+    select
+        straddling.asset_id,
+        alias.alias as recorded
+    from straddling
+    inner join alias on straddling.asset_id = alias.canonical and alias.kind = 'asset'
+),
+
+-- A lake hands over runs alone, so that theirs are not counted.
+later as (
+    select
+        straddling.event,
+        straddling.evidence,
+        count(*) as samples
+    from straddling
+    inner join recorded_as on straddling.asset_id = recorded_as.asset_id
+    inner join replication_sample
+        on
+            recorded_as.recorded = replication_sample.asset_id
+            and coalesce(replication_sample.job_kind, 'replicate') = 'replicate'
+            and coalesce(straddling.job_id = replication_sample.job_id, straddling.job_id is null)
+            and straddling.target_asset is not distinct from replication_sample.target_asset
+            and straddling.state = replication_sample.state
+            and straddling.occurred_hi < replication_sample.sampled_at
+            and straddling.last_sample_at >= replication_sample.sampled_at
+    where
+        replication_sample.source_id not in (select reduced_run.source_id from reduced_run)
+    group by straddling.event, straddling.evidence
+),
+
 -- What each job of the subject shows by the time that its next copy is due.
 answer as (
     select
@@ -129,10 +185,16 @@ answer as (
             {
                 'job': coalesce(job_run.job_id || ' of ', '') || job_run.asset_id,
                 'reads': if(job_run.worth = 'stale', 'a copy beyond the limit', job_run.state),
-                'samples': job_run.samples,
+                'samples':
+                if(job_run.started_at > stated.occurred_hi, job_run.samples, later.samples),
                 'last_at': job_run.last_sample_at
             },
-            (job_run.samples, job_run.last_sample_at, job_run.evidence)
+            (
+                coalesce(
+                    if(job_run.started_at > stated.occurred_hi, job_run.samples, later.samples), 0
+                ),
+                job_run.last_sample_at, job_run.evidence
+            )
         ) filter (
             where job_run.worth in ('bad', 'stale')
             and job_run.started_at <= stated.occurred_lo + job_run.next_cadence
@@ -151,6 +213,7 @@ answer as (
         on
             stated.asset = job_run.subject
             and job_run.job_kind = 'replicate'
+    left join later on stated.event = later.event and job_run.evidence = later.evidence
     group by stated.event, job_run.series
     -- Jobs whose records begin after the claim say nothing of it.
     having min(job_run.started_at) <= any_value(stated.occurred_hi + job_run.next_cadence)
@@ -186,7 +249,8 @@ measured as (
         min(answer.good_at) as good_at,
         max(answer.ends_at) as ends_at,
         arg_max(
-            answer.longest, (answer.longest.samples, answer.longest.last_at, answer.series)
+            answer.longest,
+            (coalesce(answer.longest.samples, 0), answer.longest.last_at, answer.series)
         ) filter (where not coalesce(answer.is_good, false)) as longest,
         -- The gap is cited where the job says nothing after the claim.
         pointers(list(coalesce(answer.evidence, flatten(continued.evidence), [])) filter (
@@ -269,10 +333,12 @@ operator_claim as (
                     )
                     || coalesce(
                         '; ' || measured.longest.job || ': '
-                        || if(
-                            measured.longest.samples = 1, 'one sample reads ',
-                            measured.longest.samples || ' samples in a row read '
-                        )
+                        || case
+                            when measured.longest.samples = 1 then 'one sample after it reads '
+                            when measured.longest.samples > 1
+                                then measured.longest.samples || ' samples after it read '
+                            else 'what is recorded after it reads '
+                        end
                         || measured.longest.reads || ', the last at '
                         || utc(measured.longest.last_at),
                         ''
