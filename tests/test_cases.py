@@ -106,7 +106,12 @@ def test_a_region_is_closed_by_the_posts_on_it(made: Store) -> None:
     assert "by the posts that name it, or no region" in _told(made, "review")
     # The page resolved both regions on 6 May, and took up the South again the day after.
     assert closed == {
-        "all": ("05-08 16:30", "8"), "North": ("05-06 13:40", "6"), "South": ("05-08 16:30", "8"),
+        "all": ("05-08 16:30", "8"), "North": ("05-06 13:40", "5"), "South": ("05-08 16:30", "8"),
+    }  # fmt: skip
+    # A row per component: each region has its own.
+    found = made.rows("select scope, evidence from incident_phase where phase = 'diagnosis'")
+    assert {row["scope"]: row["evidence"].rpartition(":")[2] for row in found} == {
+        "all": "4", "North": "3", "South": "4",
     }  # fmt: skip
 
 

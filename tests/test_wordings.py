@@ -462,6 +462,18 @@ def test_a_phase_whose_record_is_contradicted_is_told_so(store: Store) -> None:
     assert "telemetry or another record of the same time shows otherwise" in table.note
 
 
+def test_a_row_of_a_contradicted_post_is_contradicted_where_it_names_the_subject(
+    store: Store,
+) -> None:
+    rows = [
+        {"evidence": "5:2", "component": name, "region": None, "named_by": where}
+        for name, where in (("South", "5:2"), ("North", "5:1"), ("West", "5:3"))
+    ]
+    claim = exception(rule="EQ-05", event="5:2", subject="North")
+    incident = SimpleNamespace(facts=Told(store, status_region=rows), exceptions=[claim])
+    assert timeline._contradicted(incident) == {"5:2", "5:1"}  # type: ignore[arg-type]
+
+
 def test_what_an_edit_and_the_onset_leave_unknown_is_told_beside_the_picture() -> None:
     def row(can_be: list[str] | None, can_have_said: list[str], measured: str) -> Row:
         return {"can_be": can_be, "can_have_said": can_have_said, "measured": measured}

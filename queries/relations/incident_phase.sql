@@ -13,7 +13,7 @@
 -- ended_at = "First start of a phase further down the list, at or after its own; NULL for the last one."
 -- basis = "The record that shows the start, in one sentence."
 -- phase_no = "Position of the phase in the list above."
--- evidence = "That record; NULL where it is derived from many."
+-- evidence = "That record, for a region the row that names it; NULL where it is derived from many."
 -- ///
 with scopes as (
     select
@@ -250,8 +250,9 @@ first_tickets as (
     ) = 1
 ),
 
+-- Where a table holds a row per region, each region has its own.
 reports as (
-    select distinct
+    select
         scopes.scope_kind,
         scopes.scope,
         status_update.state,
@@ -259,7 +260,10 @@ reports as (
         status_update.posted_lo,
         status_update.posted_hi,
         status_text.edited_before_at,
-        pointer(status_update.source_id, status_update.record_no) as evidence
+        coalesce(
+            min(status_region.named_by),
+            pointer(status_update.source_id, status_update.record_no)
+        ) as evidence
     from scopes
     cross join reviewed
     inner join status_update using (incident_id)
@@ -277,6 +281,10 @@ reports as (
         status_update.posted_at is not null
         and (scopes.scope_kind = 'all' or status_region.region is not null)
         and coalesce(status_update.posted_hi >= scopes.onset_lo, true)
+    group by
+        scopes.scope_kind, scopes.scope, status_update.state, status_update.posted_at,
+        status_update.posted_lo, status_update.posted_hi, status_text.edited_before_at,
+        status_update.source_id, status_update.record_no
 ),
 
 -- What the telemetry says of the affected machines when the page speaks of monitoring.

@@ -20,8 +20,9 @@
 -- record_no = "Record of the update."
 -- evidence = "The update."
 -- edited_before_at = "When the page says that the update was edited, where the earliest copy is from after that: whether it named the component before is then not on record."
+-- named_by = "Record that names the component and the region: where a table holds a row per component, the row of its own; else the update."
 -- ///
-select distinct
+select
     status_update.incident_id,
     status_update.update_id,
     status_update.posted_at,
@@ -40,7 +41,14 @@ select distinct
     status_update.source_id,
     status_update.record_no,
     pointer(status_update.source_id, status_update.record_no) as evidence,
-    status_text.edited_before_at
+    status_text.edited_before_at,
+    min(
+        if(
+            status_component.source_id = status_update.source_id,
+            pointer(status_component.source_id, status_component.record_no),
+            pointer(status_update.source_id, status_update.record_no)
+        )
+    ) as named_by
 from status_update
 inner join status_component
     on
@@ -58,6 +66,7 @@ left join status_text
     on
         pointer(status_update.source_id, status_update.record_no) = status_text.update_evidence
         and status_text.text_no = 1
+group by all
 order by
     status_update.posted_at nulls last,
     status_update.source_id,

@@ -286,7 +286,7 @@ def _phases(incident: Incident) -> Iterable[Block]:
             row["phase"] for row in sorted(incident.phases, key=lambda row: row.get("phase_no", 0))
         )
     )
-    contradicted = {row["event"] for row in incident.exceptions if row["rule"] == "EQ-05"}
+    contradicted = _contradicted(incident)
     starts = {
         (name, scope): _phase(facts, incident.phase(name, scope), contradicted)
         for name in names
@@ -326,6 +326,18 @@ def _phases(incident: Incident) -> Iterable[Block]:
             else ""
         ),
     )
+
+
+def _contradicted(incident: Incident) -> set[str | None]:
+    """Records whose claim EQ-05 contradicts: of a post, also the row that names its subject."""
+    claims = {
+        (row["event"], row["subject"]) for row in incident.exceptions if row["rule"] == "EQ-05"
+    }
+    return {event for event, _ in claims} | {
+        row["named_by"]
+        for row in incident.facts.rows("status_region")
+        if claims & {(row["evidence"], row["component"]), (row["evidence"], row["region"])}
+    }
 
 
 _CONTRADICTED = "; contradicted (EQ-05)"
