@@ -8,6 +8,7 @@ import pytest
 from derive import at, derive, hourly
 
 from toolkit import reviewfile
+from toolkit.report import page
 
 ITEMS = range(1, 16)
 
@@ -143,6 +144,22 @@ def test_components_and_their_regions_count_as_told() -> None:
     assert (found[2]["status"], found[2]["matched_words"]) == ("explicit", "Cloud Dublin")
     assert found[3]["status"] == "absent"
     assert disclosed(**told, components={"Cloud Dublin": "IE"})[3]["status"] == "explicit"
+
+
+def test_what_only_later_posts_name_is_told_with_its_time() -> None:
+    said = posts((1, "investigating", "We look."), (2, "identified", "We know."))
+    named = [
+        {"incident_id": "i1", "update_id": update, "component": f"Cloud {where}", "region": where}
+        for update, where in (("u0", "North"), ("u1", "North"), ("u1", "South"))
+    ]
+    found = disclosed(status_update=said, status_component=named)
+    assert (found[2]["first_disclosed_at"], found[3]["first_disclosed_at"]) == (at(1), at(1))
+    assert found[2]["named_later"] == "Cloud South from 2026-01-01 02:00:00 UTC"
+    assert found[3]["named_later"] == "South from 2026-01-01 02:00:00 UTC"
+    assert {row["named_later"] for number, row in found.items() if number > 3} == {None}
+    assert page._named_later(found[3]) == " (the first; South from 2026-01-01 02:00:00 UTC)"
+    first = disclosed(status_update=said[:1], status_component=named[:1])
+    assert (first[3]["status"], first[3]["named_later"]) == ("explicit", None)
 
 
 def test_a_known_region_counts_as_written_and_not_as_a_word_like_it() -> None:

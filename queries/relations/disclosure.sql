@@ -26,6 +26,7 @@
 -- first_disclosed_lo = "When it can have been told first: before first_disclosed_at where a post that tells it was edited before the earliest copy on record."
 -- limitation = "Why the two differ, in words; NULL where they do not."
 -- lacking = "Regions that were measured as degraded by then and that no post had named; NULL where there is none, and for all items but the regions."
+-- named_later = "Components (item 2) or regions (item 3) that only posts after first_disclosed_at name, each with the time of the first; NULL where there is none, and for all other items."
 -- ///
 with items as (
     select item.*
@@ -384,6 +385,41 @@ told as (
         grade as (partition by said.item_no, said.grade)
 ),
 
+-- What the first post that tells of components or regions does not name, and later ones do.
+added as (
+    select
+        naming.item_no,
+        naming.name,
+        min(naming.posted_at) as named_at
+    from (
+        select
+            2 as item_no,
+            status_region.component as name,
+            posts.posted_at
+        from posts
+        inner join status_region on posts.update_evidence = status_region.evidence
+        union all
+        select
+            3 as item_no,
+            region as name,
+            posted_at
+        from spoken
+    ) as naming
+    group by naming.item_no, naming.name
+),
+
+later as (
+    select
+        told.item_no,
+        list(
+            added.name || ' from ' || utc(added.named_at) order by added.named_at, added.name
+        ) as names
+    from told
+    inner join added on told.item_no = added.item_no and told.posted_at < added.named_at
+    where told.place = 1
+    group by told.item_no
+),
+
 counted as (
     select
         item_no,
@@ -469,11 +505,14 @@ select
                 || if(told.edited_before_at is null, ' tells it too, but was', ' was')
                 || ' edited later, and its earlier wording is not on record'
     end as limitation,
-    told.lacking
+    told.lacking,
+    array_to_string(later.names[:5], '; ')
+    || if(len(later.names) > 5, '; ' || len(later.names) - 5 || ' more', '') as named_later
 from items
 inner join review on review.incidents > 0
 left join told on items.item_no = told.item_no and told.place = 1
 left join counted on items.item_no = counted.item_no
+left join later on items.item_no = later.item_no
 left join edited_out on items.item_no = edited_out.item_no
 left join confirmed on items.item_no = confirmed.item_no
 left join episode on true

@@ -150,7 +150,7 @@ class Pointer:
 
 
 # Columns that hold sentences of the product, and how the macro `utc` writes an instant in them.
-_SENTENCES = frozenset({"reason", "detail", "basis", "why", "explanation"})
+_SENTENCES = frozenset({"reason", "detail", "basis", "why", "explanation", "named_later"})
 _VALUES = frozenset({"from_value", "to_value"})
 # Where a column of such a name holds what people wrote, or quotes what a file holds.
 _QUOTING = frozenset({"alias", "reject", "review_decision", "skipped", "unread_file"})

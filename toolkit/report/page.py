@@ -392,6 +392,11 @@ def _edited_out(facts: CaseFacts, row: Row) -> str:
     return f" (edited out by {facts.day(at)})" if at is not None else ""
 
 
+def _named_later(row: Row) -> str:
+    later = row.get("named_later")
+    return f" (the first; {without_markup(str(later))})" if later else ""
+
+
 def _disclosed(facts: CaseFacts) -> Iterable[Block]:
     rows = facts.rows("disclosure")
     if not rows:
@@ -416,7 +421,8 @@ def _disclosed(facts: CaseFacts) -> Iterable[Block]:
                 _first_told(facts, row),
                 _whole_words(without_markup(str(row["matched_words"] or "")))
                 + _edited_out(facts, row)
-                + (f" (not named: {_names(row['lacking'])})" if row["lacking"] else ""),
+                + (f" (not named: {_names(row['lacking'])})" if row["lacking"] else "")
+                + _named_later(row),
                 _confirmed(row) if row["is_due"] else "",
                 str(row["required_elsewhere"] or ""),
             )
