@@ -84,7 +84,7 @@ judged as (
             else
                 'Procedure ' || followed.procedure || ' version ' || followed.version
                 || case
-                    when version.superseded_at is null then ' is the latest'
+                    when version.superseded_at is null then ' is the latest on file'
                     when version.superseded_at < followed.started_lo
                         then ' was superseded at ' || utc(version.superseded_at)
                     else ' is superseded at ' || utc(version.superseded_at)

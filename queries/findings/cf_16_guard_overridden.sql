@@ -19,7 +19,7 @@
 -- needs = ["maintenance_event"]
 -- reads = ["operation_event", "operation_span"]
 -- policy = ["override_flags"]
--- limitations = "Tested in operations with an irreversible event; flags are those of the policy."
+-- limitations = "Tested in operations with an irreversible event; flags are those of the policy, and show only where the records state the flags of commands."
 -- ///
 with
 
@@ -36,6 +36,12 @@ event as (
         operation_event.is_irreversible,
         operation_event.is_read_only,
         operation_event.evidence,
+        coalesce(
+            bool_or(operation_event.flags is not null) over (
+                partition by operation_event.operation_id
+            ),
+            false
+        ) as states_flags,
         list_sort(list_intersect(
             list_transform(
                 string_split_regex(lower(trim(coalesce(operation_event.flags, ''))), '\s+'),
@@ -129,7 +135,12 @@ judged as (
         irreversible.occurred_at,
         irreversible.evidence as event,
         'Irreversible action ' || irreversible.action || ' at ' || utc(irreversible.occurred_at)
-        || ' followed no warning, and no flag that overrides a guard is on record'
+        || if(
+            irreversible.states_flags,
+            ' followed no warning, and no flag that overrides a guard is on record',
+            ' followed no warning; no record of the operation states flags of its commands, so'
+            || ' whether one overrode a guard is not shown'
+        )
         || tie_note(irreversible.basis) as reason,
         [irreversible.evidence] as evidence
     from irreversible

@@ -105,7 +105,7 @@ judged as (
                 then ', and in that time also on ' || array_to_string(overlap.others, ', ')
             when overlap.actor is not null
                 then ', and may have been active also on ' || array_to_string(overlap.others, ', ')
-            else ', and on no other change in that time'
+            else ', and no activity on another change in that time is on record'
         end
         || if(span.sure_start is null, tie_note('inferred'), '') as reason,
         list_concat(span.evidence, coalesce(overlap.other_evidence, [])) as evidence

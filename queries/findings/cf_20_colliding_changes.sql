@@ -236,7 +236,7 @@ judged as (
         'ok' as status,
         planned.window_start as occurred_at,
         null as event,
-        'No change of another implementer meets it in its window' as reason,
+        'No change on record of another implementer meets it in its window' as reason,
         [planned.change_row] as evidence
     from planned
 ),

@@ -121,7 +121,8 @@ select
     verdict.decisive.event,
     coalesce(
         sentence(verdict.decisive.reason, verdict.alike),
-        'No record of this operation states when it was written or edited.'
+        'No record of this operation states when it was written or edited, so whether one was '
+        || 'written late or edited cannot be told.'
     ) as reason,
     coalesce(verdict.evidence, []) as evidence
 from operation_span

@@ -168,6 +168,21 @@ create or replace macro first_names(names) as (
     array_to_string(once_each(names)[:5], ', ') || if(len(once_each(names)) > 5, ', …', '')
 );
 
+-- How many of them are of no stated target, where others are.
+create or replace macro without_target(names) as (
+    case
+        when len(stated(names)) in (0, len(names)) then ''
+        else
+            ', and '
+            || if(
+                len(names) - len(stated(names)) = 1,
+                'one',
+                (len(names) - len(stated(names)))::varchar
+            )
+            || ' without a target'
+    end
+);
+
 -- The reason as a sentence; says how many more were judged alike, and what they are of.
 create or replace macro sentence(reason, briefs) as (
     reason || case
@@ -175,6 +190,7 @@ create or replace macro sentence(reason, briefs) as (
             then
                 '; ' || len(briefs) - 1 || ' more such case' || if(len(briefs) > 2, 's', '')
                 || coalesce(': ' || nullif(first_names(stated(briefs[2:])), ''), '')
+                || without_target(briefs[2:])
         else ''
     end || '.'
 );
