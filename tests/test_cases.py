@@ -187,6 +187,7 @@ def test_a_change_that_went_well_has_no_finding_against_it(made: Store) -> None:
     assert plan.count("no deviation on record") == 4  # one row per step
     assert "No change besides CHG-1 is on record, so there is none to compare with." in text
     assert "The one maintenance with a planned window was done within it." in text
+    assert "Planned windows against what was done." in text  # the register announces nothing
     assert "The one operation with decided tests shows no deviation." in text
     assert "The one restore or integrity test on record passed." in text
     assert "3 of 3 machines rest on one copy, and none is without a current one." in text

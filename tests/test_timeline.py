@@ -286,7 +286,9 @@ def test_what_is_open_is_asked_for_as_open(tmp_path: Path) -> None:
         asked = store.rows("from evidence_request where relation is null")
     assert asked
     for row in asked:
-        assert row["what"] == f"Records that decide whether this holds: {row['questions'][0]}"
+        (title,) = row["questions"]
+        holds = "this holds: " if title.startswith("No ") else ""
+        assert row["what"] == f"Records that decide whether {holds}{title[0].lower()}{title[1:]}"
 
 
 # -- evidence_quality --------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from toolkit.delivered import thresholds
 from toolkit.report import (
     audit,
     decide,
+    earlier,
     figures,
     findings,
     impact,
@@ -439,6 +440,14 @@ def test_a_step_whose_own_match_is_not_beyond_chance_is_told_so(store: Store) ->
     assert trigger.alone(facts, au, board=True) == " (taken alone not beyond chance, p = 0.073)"
     assert trigger.alone(facts, au, board=False) == " (taken alone not beyond chance)"
     assert trigger.alone(facts, ie, board=True) == ""
+
+
+def test_what_work_is_held_against_is_named_by_its_source() -> None:
+    change: Row = {"source": "change"}
+    status: Row = {"source": "status"}
+    assert earlier._planned([change]) == "Planned windows"
+    assert earlier._planned([status, status]) == "Announced maintenance"
+    assert earlier._planned([change, status]) == "Planned and announced windows"
 
 
 def test_a_phase_whose_record_is_contradicted_is_told_so(store: Store) -> None:

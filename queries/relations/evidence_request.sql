@@ -146,7 +146,14 @@ asked as (
 undecided as (
     select
         2 as part,
-        'Records that decide whether this holds: ' || rule_catalogue.title as what,
+        'Records that decide whether '
+        || if(starts_with(rule_catalogue.title, 'No '), 'this holds: ', '')
+        -- Titles are sentences; what they begin with is left as it is where it is an abbreviation.
+        || if(
+            regexp_matches(rule_catalogue.title, '^[A-Z]([a-z ]|$)'),
+            lower(rule_catalogue.title[1]) || rule_catalogue.title[2:],
+            rule_catalogue.title
+        ) as what,
         coalesce(asked.holders, 'owner of the system') as holder,
         open_result.subject || ': ' || open_result.reason
         || if(open_result.count > 1, ' First of ' || open_result.count || ' open results.', '')

@@ -1,6 +1,6 @@
 -- /// relation
 -- id = "maintenance_overrun"
--- title = "Announced maintenance against what was done"
+-- title = "Planned windows and announced maintenance against what was done"
 -- grain = "One row per registered change with a planned window, and per maintenance of the status page with a scheduled time."
 -- reads = ["operation_span", "status_incident", "status_update"]
 -- limitations = "A change is held against its actions on record: what was done and not recorded does not show. A maintenance of the page is held against its own posts, which are no record of the work. The schedule that counts is that of the last post before the work began."

@@ -1,4 +1,4 @@
-"""What came before: similar operations that ended well, open actions, announced maintenance."""
+"""What came before: similar operations that ended well, open actions, planned windows."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _maintenance(facts: CaseFacts) -> Iterable[Block]:
         yield Paragraph(
             "No maintenance with a planned window is on record"
             + (" in the window under review" if left_out else "")
-            + ", so announcements and work cannot be compared."
+            + ", so plan and work cannot be compared."
             + apart,
             query="maintenance_overrun",
         )
@@ -186,7 +186,7 @@ def _maintenance(facts: CaseFacts) -> Iterable[Block]:
         told = [_KEPT.get(word, word) for word in counts]
     yield Paragraph(
         (
-            Strong("Announced maintenance against what was done. "),
+            Strong(f"{_planned(rows)} against what was done. "),
             (
                 f"Of {number(len(rows))} maintenances with a planned window: {listed(told)}."
                 if rows[1:]
@@ -223,6 +223,14 @@ def _maintenance(facts: CaseFacts) -> Iterable[Block]:
             if len(other) <= ROWS
             else f"{number(len(other) - ROWS)} more: postmortem query CASE maintenance_overrun.",
         )
+
+
+def _planned(rows: list[Row]) -> str:
+    """What the work is held against: windows of the register are plans, no announcements."""
+    sources = {row["source"] for row in rows}
+    if sources == {"status"}:
+        return "Announced maintenance"
+    return "Planned windows" if sources == {"change"} else "Planned and announced windows"
 
 
 def _minutes(value: float | None) -> str:
