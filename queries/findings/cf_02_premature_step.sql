@@ -7,7 +7,7 @@
 -- severity = "critical"
 -- criteria = "A step runs only after every step that it needs has completed with success."
 -- effect = "The step ran in a state that the procedure does not foresee for it, as far as the record shows."
--- recommendation = "Have the maintenance tool refuse a step while those that it needs have no successful record."
+-- recommendation = "Have the maintenance tool refuse a step until those that it depends on have succeeded on record."
 -- questions = [
 --     "Was the prerequisite met in another way, or recorded elsewhere?",
 --     "Did the person see a state of the prerequisite that differs from the record?",

@@ -101,7 +101,7 @@ def section(incident: Incident) -> Section:
 
 def _decision_form(incident: Incident) -> Table:
     """A form with a row for each point of `What to decide`, in its order, and two more."""
-    asked: list[Text] = [*map(without_source, decide.points(incident)), "", ""]
+    asked: list[Text] = [*map(without_source, decide.points(incident, brief=True)), "", ""]
     return Table(
         "Decisions of the board",
         columns("No. {6} | To decide {40} | Decision {24} | Decided by {18} | On"),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from statistics import median
 
-from toolkit.report import decide, opening, summary
+from toolkit.report import decide, figures, opening, summary
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Facts, Inline, Listing, Ref, Text, without_source
-from toolkit.report.words import be, listed, number, plural, size
+from toolkit.report.words import be, listed, number, plural, size, span
 
-SHOWN = 3  # points of a list; the page after holds the rest
+SHOWN = 3  # points of each list; the page after holds the rest
+ALL = 9  # so many points in both lists fit on the page
 
 
 def of(incident: Incident) -> tuple[Block, ...]:
@@ -23,24 +25,22 @@ def of(incident: Incident) -> tuple[Block, ...]:
         ),
     ]
     rows += [("Whom it hit", told) for told in _hit(incident) if told]
-    rows += [("What preceded it", told) for told in opening.in_short(incident)]
-    rows += _listed("Not known", summary.unknown(incident, board=True), "summary-unknown", False)
-    rows += _listed("To decide", decide.points(incident), "summary-decide", True)
+    rows += [("What preceded it", told) for told in opening.in_short(incident, board=True)]
+    unknown, asked = summary.unknown(incident, board=True), decide.points(incident)
+    shown = SHOWN if len(unknown) + len(asked) > ALL else ALL
+    rows += _listed("Not known", unknown[:shown], len(unknown) - shown, "summary-unknown")
+    rows += _listed("To decide", asked[:shown], len(asked) - shown, "summary-decide", ordered=True)
     return (Facts(tuple(rows)),)
 
 
 def _listed(
-    label: str, items: list[Text], target: str, ordered: bool
+    label: str, items: list[Text], rest: int, target: str, *, ordered: bool = False
 ) -> Iterable[tuple[str, Text | Listing]]:
-    """The first points, and where the others stand; one that is left over is printed too."""
-    if not items:
-        return
-    shown = len(items) if len(items) <= SHOWN + 1 else SHOWN
-    told: list[tuple[Inline, ...]] = [without_source(item) for item in items[:shown]]
-    rest = len(items) - shown
-    if rest:
-        told[-1] = (*told[-1], " ", Ref(f"{number(rest)} more", target))
-    yield label, Listing(tuple(told), ordered) if len(told) > 1 else told[0]
+    """The first points, and where the others stand."""
+    told = tuple(map(without_source, items))
+    more = (Ref(f"{number(rest)} more", target),) if rest > 0 else ()
+    if told:
+        yield label, Listing(told, ordered, more) if told[1:] else told[0]
 
 
 def _undone(incident: Incident) -> tuple[Inline, ...]:
@@ -59,7 +59,7 @@ def _hit(incident: Incident) -> Iterable[str]:
         yield _by_the_page(facts)
         return
     if not machines:
-        yield "No machine: no gap is on record."
+        yield "No machine with telemetry: no gap is on record."
         return
     known = {row["organization"] for row in facts.rows("known_asset") if row["organization"]}
     hit = {row["organization"] for row in machines if row["organization"]}
@@ -67,7 +67,8 @@ def _hit(incident: Incident) -> Iterable[str]:
     of = f"{number(len(machines))} of " if onset else ""
     told = [
         f"{of}{plural(onset['population'] if onset else len(machines), 'machine')}"
-        f"{_regions(facts)} had a gap in their recovery points at some time of the record.",
+        f"{_regions(facts)} had a gap in their recovery points at some time of the record"
+        f"{_when_they_fell(machines)}.",
         f"{be(len(machines), 'It serves', 'They serve')} {opening.of_known(len(hit), len(known))}."
         if hit and known
         else "Whom they serve is not on record.",
@@ -75,14 +76,24 @@ def _hit(incident: Incident) -> Iterable[str]:
     blocked = [row["failover_blocked_hours"] for row in machines]
     could_not = sum(bool(hours) for hours in blocked)
     if could_not:
+        hours = sorted(float(row) for row in blocked if row)
         told.append(
-            f"{number(could_not)} {be(could_not, 'was', 'were')} unable to fail over for some time."
+            f"{number(could_not)} could not fail over"
+            + (
+                f", half of them for {span(median(hours) * 3600)} or longer, the longest "
+                f"{span(hours[-1] * 3600)}."
+                if could_not > 1
+                else f" for {span(hours[0] * 3600)}."
+            )
         )
     sizes = [row["data_at_risk_bytes"] for row in machines]
     stated = [one for one in sizes if one is not None]
     if stated:
         some_of = "" if len(stated) == len(sizes) else f", known for {number(len(stated))} of them"
         told.append(f"Protected data at risk, not the same as lost: {size(sum(stated))}{some_of}.")
+    gone = figures.gone(facts)
+    if gone:
+        told.append(f"Recovery points that later listings of repositories lack: {gone}.")
     told.append(f"At the end of the record {_ended(machines)}.")
     yield " ".join(told)
 
@@ -116,12 +127,34 @@ def _ended(machines: list[Row]) -> str:
         for state, one, many in (
             ("good", "has no gap any more", "have no gap any more"),
             ("reseeding", "is still being copied anew", "are still being copied anew"),
-            ("open", "has a gap still", "have a gap still"),
+            ("open", "still has a gap", "still have a gap"),
             ("lost", "is recorded as lost", "are recorded as lost"),
         )
         if stood[state]
     ]
-    return listed(told)
+    partners = {
+        row["organization"]
+        for row in machines
+        if row["open"] and row["recovery_class"] == "lost" and row["organization"]
+    }
+    return listed(told) + (f" (of {plural(len(partners), 'partner')})" if partners else "")
+
+
+def _when_they_fell(machines: list[Row]) -> str:
+    """How many fell with the onset, later while it lasted, and apart from it."""
+    fell = Counter(str(row["onset_relation"]) for row in machines)
+    if len(fell) < 2:
+        return ""
+    told = [
+        f"{number(fell[relation])} {words}"
+        for relation, words in (
+            ("struck", "from the onset"),
+            ("later", "from later on, while it lasted"),
+            ("apart", "apart from it"),
+        )
+        if fell[relation]
+    ]
+    return f": {listed(told)}"
 
 
 def _by_the_page(facts: CaseFacts) -> str:

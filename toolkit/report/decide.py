@@ -8,7 +8,7 @@ from datetime import timedelta
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.incident import Incident
 from toolkit.report.model import Block, Listing, Paragraph, Ref, Source, Strong, Text
-from toolkit.report.words import be, number, plural, some, span
+from toolkit.report.words import be, lowered, number, plural, some, span
 
 RECOMMENDATIONS = 3  # printed with their words; the others stand under contributing factors
 
@@ -22,14 +22,18 @@ def blocks(incident: Incident) -> Iterable[Block]:
     yield Listing(tuple(items), ordered=True)
 
 
-def points(incident: Incident) -> list[Text]:
-    """Machines without protection first, then what the deviations suggest, then the rest."""
+def points(incident: Incident, *, brief: bool = False) -> list[Text]:
+    """Machines without protection first, then what the deviations suggest, then the rest.
+
+    `brief` leaves out what stands behind a recommendation, for a form that is filled in.
+    """
     facts = incident.facts
     nothing_measured = not facts.has_telemetry
     return [
         *(_to_obtain(facts) if nothing_measured else ()),
         *_left_open(facts),
-        *_recommendations(incident),
+        *_in_common(incident),
+        *_recommendations(incident, brief),
         *_past_due(facts),
         *_to_correct(incident),
         *_to_tell(facts),
@@ -50,7 +54,18 @@ def _left_open(facts: CaseFacts) -> Iterable[Text]:
         )
 
 
-def _recommendations(incident: Incident) -> Iterable[Text]:
+def _in_common(incident: Incident) -> Iterable[Text]:
+    """The one target of all machines that fell, where no operation tells more."""
+    row = incident.shared_target
+    if row is not None and incident.trigger is None:
+        yield (
+            f"Whether to examine {row['target_asset']}, to which all {number(row['struck'])} "
+            "machines that fell replicate.",
+            Source("shared_target"),
+        )
+
+
+def _recommendations(incident: Incident, brief: bool) -> Iterable[Text]:
     """The recommendations of the gravest deviations, each once with what it answers."""
     reviewed = {row["operation_id"] for row in incident.reviewed}
     own = [row for row in incident.exceptions if row["operation_id"] in reviewed]
@@ -63,9 +78,12 @@ def _recommendations(incident: Incident) -> Iterable[Text]:
         if row["rule"] not in {other["rule"] for other in known}:
             known.append(row)
     for recommendation, rows in list(told.items())[:RECOMMENDATIONS]:
+        asked = f"Whether to {lowered(recommendation).rstrip('.')}"
+        rules = ", ".join(row["rule"] for row in rows)
         yield (
-            f"Whether to {recommendation[:1].lower()}{recommendation[1:].rstrip('.')}. On record "
-            f"is: {'; '.join(_deviation(row) for row in rows)}.",
+            f"{asked} ({rules})."
+            if brief
+            else f"{asked}. On record is: {'; '.join(_deviation(row) for row in rows)}."
         )
     others = list(told.values())[RECOMMENDATIONS:]
     if others:
@@ -82,11 +100,12 @@ def _deviation(row: Row) -> str:
     """A deviation by the title of its rule, and how usual it was."""
     title, n, k = str(row["title"]), row["base_rate_n"], row["base_rate_k"]
     before = (
-        f", and so in {number(k) if k else 'none'} of {plural(n, 'earlier operation')} of the kind"
+        f"; {'so too' if k else 'not so'} in {number(k) if k else 'any'} of "
+        f"{plural(n, 'earlier operation')} of the kind"
         if n
         else ""
     )
-    return f"{title[:1].lower()}{title[1:]} ({row['rule']}{before})"
+    return f"{lowered(title)} ({row['rule']}{before})"
 
 
 def _past_due(facts: CaseFacts) -> Iterable[Text]:
@@ -140,15 +159,11 @@ def _to_obtain(facts: CaseFacts) -> Iterable[Text]:
     absent = [row for row in requests if row["relation"]]
     measured = [row for row in absent if row["relation"] == "replication_sample"]
     first = (measured + [row for row in absent if row not in measured])[:2]
-    named = some([_lowered(str(row["what"])) for row in first])
+    named = "; ".join(lowered(str(row["what"])) for row in first)
     yield (
-        f"Whether to obtain the {plural(len(requests), 'piece')} of evidence that the tests lack"
-        f"{f', first of all the {named}' if first else ''}: ",
+        f"Whether to obtain {plural(len(requests), 'further piece')} of evidence, so that the "
+        f"tests left open can be decided{f' (first: {named})' if first else ''}: ",
         Ref("list", "untested"),
         ".",
         Source("evidence_request"),
     )
-
-
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -47,13 +47,13 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
         yield from _of_machines(facts, machines, board)
     yield from _gone(facts)
     if onset is not None and incident.trigger is None:
-        yield from _in_common(facts, board)
+        yield from _in_common(incident, board)
     forecast = latest_forecast(facts.rows("recovery_forecast"))
     if forecast is not None:
         yield (
             "Forecast of the end",
-            f"for {plural(forecast['remaining'], 'machine')}, {_first(facts, forecast)} to "
-            f"{_late(facts, forecast)} in 8 of 10 simulated recoveries" + _slowest(facts, forecast),
+            f"for {plural(forecast['remaining'], 'machine')}, {span_of(facts, forecast)}"
+            + _slowest(facts, forecast),
             "recovery_forecast",
         )
     yield from _of_page(incident)
@@ -124,17 +124,18 @@ def _lasted(facts: CaseFacts, onset: Row) -> str:
 
 
 def _gone(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
-    """Recovery points that later listings of their repositories do not name."""
+    told = gone(facts)
+    if told:
+        yield "Recovery points gone", f"from listings: {told}", "delisted_copy"
+
+
+def gone(facts: CaseFacts) -> str:
+    """Recovery points that later listings of their repositories do not name, by repository."""
     told = [
         f"{number(len(rows))} of {number(rows[0]['listed'])} of {machine} in {target}"
         for (machine, target), rows in sorted(impact.delisted(facts).items())
     ]
-    if told:
-        yield (
-            "Recovery points gone",
-            f"from listings: {some(told)}",
-            "delisted_copy",
-        )
+    return some(told) if told else ""
 
 
 def _other_gaps(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
@@ -198,12 +199,9 @@ def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:
     yield "First alert", told, "incident_phase"
 
 
-def _in_common(facts: CaseFacts, board: bool) -> Iterable[tuple[str, str, str]]:
+def _in_common(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     """The one target of all machines that fell, with what their jobs reported of it."""
-    row = next(
-        (row for row in facts.rows("shared_target") if 1 < row["struck"] == row["struck_here"]),
-        None,
-    )
+    row = incident.shared_target
     if row is not None:
         said = f"; their jobs report “{cut(row['error'], 100)}”" if row["error"] and board else ""
         target = row["target_asset"] if board else "one and the same target"
@@ -289,6 +287,11 @@ def latest_forecast(rows: list[Row]) -> Row | None:
     whole = [row for row in rows if row["scope_kind"] == "all"]
     last = max(whole, key=lambda row: row["as_of_at"], default=None)
     return last if last is not None and last["p50_at"] is not None and last["remaining"] else None
+
+
+def span_of(facts: CaseFacts, forecast: Row) -> str:
+    """The days between which a forecast sees the end."""
+    return f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 simulated recoveries"
 
 
 def _slowest(facts: CaseFacts, whole: Row) -> str:

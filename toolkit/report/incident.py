@@ -63,6 +63,12 @@ class Incident:
         return rivals(self.candidates())
 
     @cached_property
+    def shared_target(self) -> Row | None:
+        """The one target that all machines that fell replicate to, where there are several."""
+        rows = self.facts.rows("shared_target")
+        return next((row for row in rows if 1 < row["struck"] == row["struck_here"]), None)
+
+    @cached_property
     def reviewed(self) -> list[Row]:
         """The operations that the triggers belong to, and those of steps that go as well with the
         onset."""

@@ -60,7 +60,8 @@ def _block(block: Block) -> str:
             return _text(block.text) + _source(block.query)
         case Listing():
             sign = "1." if block.ordered else "-"
-            return "\n".join(f"{sign} {_text(item)}" for item in block.items)
+            more = [_text(block.more)] if block.more else []
+            return "\n".join([*(f"{sign} {_text(item)}" for item in block.items), *more])
         case Facts():
             return "\n".join(_fact(label, told) for label, told in block.items)
         case Table():
@@ -81,7 +82,8 @@ def _fact(label: str, told: Text | Listing) -> str:
     if not isinstance(told, Listing):
         return f"{head} {_text(told)}"
     sign = "1." if told.ordered else "-"
-    return "\n".join([head, *(f"  {sign} {_text(item)}" for item in told.items)])
+    more = [f"  {_text(told.more)}"] if told.more else []
+    return "\n".join([head, *(f"  {sign} {_text(item)}" for item in told.items), *more])
 
 
 def _table(table: Table) -> str:

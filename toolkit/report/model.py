@@ -261,8 +261,11 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
+    """`more` follows the last item where the list goes on elsewhere."""
+
     items: tuple[Text, ...]
     ordered: bool = False
+    more: Text = ()
 
 
 @dataclass(frozen=True, slots=True)

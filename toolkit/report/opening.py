@@ -45,7 +45,11 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     partners = {row["organization"] for row in struck if row["organization"]}
     where = f" in {listed(regions)}" if regions else ""
     later = (onset["affected"] or 0) - count
-    more = f" While this lasted, {plural(later, 'more machine')} fell." if later > 0 else ""
+    more = (
+        f" While this lasted, {plural(later, 'more machine')} came to stand still."
+        if later > 0
+        else ""
+    )
     known = {row["organization"] for row in facts.rows("known_asset") if row["organization"]}
     whose = (
         f", which {be(count, 'serves', 'serve')} {of_known(len(partners), len(known))}"
@@ -72,9 +76,10 @@ def _silent(facts: CaseFacts, others: bool) -> str:
     count = len(posture.silent(facts))
     if not count:
         return ""
-    if others:
-        return f" For {plural(count, 'other')}, the record ends earlier, without one."
-    return f" For {plural(count, 'machine')}, the record ends without a current recovery point."
+    return (
+        f" Of {plural(count, 'other machine' if others else 'machine')} the record of jobs ends "
+        f"earlier: whether {be(count, 'it has', 'they have')} a current one then is not known."
+    )
 
 
 def _over(facts: CaseFacts, onset: Row) -> str:
@@ -168,13 +173,25 @@ def _never(facts: CaseFacts) -> str:
     if not facts.count("protection_gap"):
         machines = facts.ask("select count(distinct asset_id) as n from replication_run")[0]["n"]
         return (
-            f"the {plural(machines, 'machine')} with telemetry had a current recovery point at all "
-            "times of the record"
+            f"the {plural(machines, 'machine')} with telemetry{_unmeasured(facts)} had a current "
+            "recovery point at all times of the record"
         )
     return (
         "the share of machines without a current recovery point never reached "
         f"{percent(facts.policy('degraded_share'))}, from which they count as degraded"
     )
+
+
+def _unmeasured(facts: CaseFacts) -> str:
+    """How many machines of the register have no telemetry, where there are some."""
+    known = [row for row in facts.rows("known_asset") if row["kind"] == "machine"]
+    if not known:
+        return ""
+    seen = {row["asset_id"] for row in facts.ask("select distinct asset_id from replication_run")}
+    without = sum(row["asset_id"] not in seen for row in known)
+    if not without:
+        return ", all that the register knows,"
+    return f" ({number(without)} more in the register {be(without, 'has', 'have')} none)"
 
 
 def of_known(count: int, known: int) -> str:
@@ -291,7 +308,11 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
             query="onset, trigger_candidate",
         )
         return
-    yield Paragraph(_tie(incident, board), query="trigger_candidate")
+    if board:
+        yield Paragraph(_tie(incident), query="trigger_candidate")
+    else:
+        for told in in_short(incident, board=False):
+            yield Paragraph(told, query="trigger_candidate")
     if board and incident.trigger is None:
         yield from _shared(incident)
     yield from _supposed(incident.facts, onset)
@@ -318,20 +339,14 @@ def _supposed(facts: CaseFacts, onset: Row) -> Iterable[Block]:
     )
 
 
-def _tie(incident: Incident, board: bool) -> Text:
+def _tie(incident: Incident) -> Text:
     candidates = incident.candidates()
     best = next((row for row in candidates if row["rank"] == 1), None)
     none = next((row for row in candidates if row["rank"] == 0), None)
     if best is None:
         return _no_step(incident.facts)
-    under = f" under {incident.operation_name(best['operation_id'])}" if board else ""
-    step = f"{best['action']} of {best['target']}{under}"
-    if incident.rivals and not board:
-        return (
-            "Of the steps on record none stands out: several go about equally well with the onset "
-            "by time and by which machines fell. Whether one of them led to it is for the review "
-            "board to judge."
-        )
+    under = incident.operation_name(best["operation_id"])
+    step = f"{best['action']} of {best['target']} under {under}"
     parts: list[Inline] = (
         [
             "Of the steps on record none stands out: the scores of ",
@@ -344,20 +359,21 @@ def _tie(incident: Incident, board: bool) -> Text:
             "Of all steps on record, ",
             Strong(step),
             f" {_fit(candidates, best)}",
-            f"{_by_region(incident, best, board) or f': {_counted(best)}'}. ",
+            f"{_by_region(incident, best) or f': {_counted(best)}'}. ",
         ]
     )
     parts += [
-        _chance(best, none is not None, board),
+        _chance(best, none is not None),
         " A rank is no proof, and several conditions can have had a part; whether the one led to "
-        "the other is for the review board to judge",
+        "the other is for the review board to judge: ",
+        Ref("candidates", "trigger"),
+        ".",
     ]
-    parts += [" (", Ref("candidates", "trigger"), ")."] if board else ["."]
     return tuple(parts)
 
 
-def in_short(incident: Incident) -> Iterable[str]:
-    """What is on record of what preceded the onset, in two sentences; nothing without an onset."""
+def in_short(incident: Incident, *, board: bool) -> Iterable[str]:
+    """What is on record of what preceded the onset, in plain words; nothing without an onset."""
     if incident.onset is None:
         return
     candidates = incident.candidates()
@@ -365,18 +381,35 @@ def in_short(incident: Incident) -> Iterable[str]:
     if best is None:
         told = _no_step(incident.facts)
     elif incident.rivals:
+        which = f": {_steps([best, *incident.rivals])}" if board else ""
         told = (
-            "Of the steps on record none stands out, so the record does not decide which of them, "
-            "if any, led to it."
+            "Several steps on record go about equally well with it, by time and by which machines "
+            f"fell{which}. Which of them led to it, if any, the record does not decide."
         )
     else:
-        step = f"{best['action']} of {best['target']}"
         none = any(row["rank"] == 0 for row in candidates)
-        told = (
-            f"Of all steps on record, {step} {_fit(candidates, best)}. "
-            f"{_by_chance(best, none)} This does not prove that the one led to the other."
+        told = f"{_best_in_short(candidates, best)} {_by_chance(best, none)}"
+    shared = _shared_words(incident) if board and incident.trigger is None else ()
+    yield " ".join([told, *shared])
+
+
+def _best_in_short(candidates: list[Row], best: Row) -> str:
+    better = max((row for row in candidates if row["rank"]), key=_bare)
+    if _bare(better) > _bare(best) and better["event"] != best["event"]:
+        return (
+            f"Of all steps on record {_steps([best])} is ranked first, since it cannot be undone; "
+            f"{_steps([better])} goes no less well with it by time and by which machines fell. "
+            "That either led to it is not proved."
         )
-    yield " ".join([told, *(_shared_words(incident) if incident.trigger is None else ())])
+    by = (
+        "by time and by which machines fell"
+        if (best["topology_term"] or 0) >= 0.05
+        else "by time alone"
+    )
+    return (
+        f"Of all steps on record {_steps([best])} goes best with it, {by}. That it led to it is "
+        "not proved."
+    )
 
 
 def _by_chance(row: Row, none: bool) -> str:
@@ -384,8 +417,8 @@ def _by_chance(row: Row, none: bool) -> str:
         return "How often chance gives as good a match is not known."
     limit = "; by the limit of 5 % no step stands out" if none else ""
     return (
-        f"Chance alone would give as good a match with a probability of {percent(row['p_value'])}"
-        f"{limit}."
+        f"By chance alone some step would match as well with a probability of "
+        f"{percent(row['p_value'])}{limit}."
     )
 
 
@@ -398,7 +431,7 @@ def _no_step(facts: CaseFacts) -> str:
     )
 
 
-def _by_region(incident: Incident, best: Row, board: bool) -> str:
+def _by_region(incident: Incident, best: Row) -> str:
     """The first step of each region, where several steps of one operation come first in one."""
     found = [
         row
@@ -411,7 +444,7 @@ def _by_region(incident: Incident, best: Row, board: bool) -> str:
         return ""
     told = [
         f"{row['scope']}, {row['action']} of {row['target']}: "
-        f"{_counted(row).replace(_CAN_HAVE, '')}{trigger.alone(incident.facts, row, board)}"
+        f"{_counted(row).replace(_CAN_HAVE, '')}{trigger.alone(incident.facts, row, board=True)}"
         for row in found
     ]
     return (
@@ -473,8 +506,7 @@ def _shared(incident: Incident) -> Iterable[Block]:
 
 
 def _shared_words(incident: Incident) -> Iterable[str]:
-    rows = incident.facts.rows("shared_target")
-    one = next((row for row in rows if 1 < row["struck"] == row["struck_here"]), None)
+    one = incident.shared_target
     if one is None:
         return
     others = one["others_here"]
@@ -504,7 +536,7 @@ def _counted(row: Row) -> str:
     return "; ".join(kept) or str(row["explanation"])
 
 
-def _chance(row: Row, none: bool, board: bool) -> str:
+def _chance(row: Row, none: bool) -> str:
     n, p = row["placebos"] or 0, row["p_value"]
     if p is None and not n:
         return (
@@ -519,7 +551,7 @@ def _chance(row: Row, none: bool, board: bool) -> str:
     told = (
         f"Compared with {number(n)} moments without an onset and corrected for the scopes tested, "
         "chance would give as good a match with a probability of "
-        f"{percent(p)}{f' (p = {number(p, 3)})' if board else ''}."
+        f"{percent(p)} (p = {number(p, 3)})."
     )
     return told + (" By the limit of 5 % no step explains the onset beyond chance." if none else "")
 

@@ -21,7 +21,7 @@ from toolkit.report.model import (
     Source,
     Text,
 )
-from toolkit.report.words import be, cut, listed, number, plural
+from toolkit.report.words import be, cut, listed, lowered, number, plural
 
 LOSS_OF_DATA = 6  # of the items that a page should tell
 
@@ -198,21 +198,32 @@ def unknown(incident: Incident, board: bool) -> list[Text]:
         )  # fmt: skip
     if statuses["not_run"]:
         rules = {row["rule"] for row in incident.findings if row["status"] == "not_run"}
-        which = "any" if len(rules) == len(incident.rules) else number(len(rules))
+        which = (
+            "the tests of operations would show: none of the"
+            if len(rules) == len(incident.rules)
+            else f"{number(len(rules))} of the"
+        )
+        absent = [str(row["what"]) for row in facts.rows("evidence_request") if row["relation"]]
+        lacking = (
+            f"what they need is not among the evidence: {'; '.join(map(lowered, absent))}"
+            if 0 < len(absent) <= 8
+            else "the records that they need are not among the evidence"
+        )
+        could = "could run, since" if which.startswith("the") else "would show:"
         items.append(
-            (f"What {which} of the {plural(len(incident.rules), 'rule')} would show: the "
-             f"records that they need are absent{_rules(incident, rules)}.", Source("finding"))
+            (f"What {which} {plural(len(incident.rules), 'rule')} {could} {lacking}.",
+             Source("finding"))
         )  # fmt: skip
     return items
 
 
 def _rules(incident: Incident, names: Collection[str]) -> str:
-    """The rules by name and number, where they are few."""
-    if len(names) > 6:
+    """What the rules ask, where they are few."""
+    if len(names) > 4:
         return ""
-    slugs = {name: incident.rules.get(name, {}).get("slug") for name in names}
-    return ": " + listed(
-        [f"{str(slugs[name] or '').replace('-', ' ')} ({name})".strip() for name in sorted(names)]
+    return ": " + "; ".join(
+        f"whether {lowered(str(incident.rules.get(name, {}).get('title') or ''))} ({name})"
+        for name in sorted(names)
     )
 
 
@@ -288,4 +299,4 @@ def _page_says(incident: Incident) -> str:
 def _forecast_or_not(facts: CaseFacts) -> str:
     rows = facts.rows("recovery_forecast")
     known = figures.latest_forecast(rows)
-    return ": the forecast is all there is" if known else ": not on record"
+    return f"; by the forecast {figures.span_of(facts, known)}" if known else ": not on record"

@@ -185,6 +185,10 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
