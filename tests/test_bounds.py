@@ -110,7 +110,7 @@ def test_times_are_told_as_finely_as_the_incident_is_long(
         for machine in (1, 2)
     ]
     jobs = "\n".join(["sampled_at,asset_id,state", *samples, ""])
-    with rebuilt(tmp_path, {"replication_sample.csv": jobs}, "") as store:
+    with rebuilt(tmp_path, {"replication_sample.csv": jobs}, only=None) as store:
         facts = CaseFacts(store)
         assert facts.step == timedelta(seconds=1 if seconds == 10 else 60)
         (gap,) = facts.rows("protection_gap")

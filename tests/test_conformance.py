@@ -453,9 +453,9 @@ def test_a_pre_check_counts_for_its_time_before_every_irreversible_event(tmp_pat
     ) == [
         (
             "violated", "2:4", 2, 1,
-            "The irreversible event at 2022-03-01 12:00:01 UTC has no successful event of step "
-            "check before it within 2 h 0 min; the nearest event is at 2022-03-01 10:00:00 UTC "
-            "(1 of 2 irreversible events).",
+            "The irreversible event at 2022-03-01 12:00:01 UTC: the nearest event of step check, "
+            "at 2022-03-01 10:00:00 UTC, is no successful event before it within 2 h 0 min (1 of 2 "
+            "irreversible events).",
         )
     ]  # fmt: skip
 
@@ -488,8 +488,8 @@ def test_conditions_on_time_quiet_and_account_are_tested(tmp_path: Path) -> None
     assert rows(store, "select witness_event, reason from conformance where rule_id = 'quiet'") == [
         (
             "2:3",
-            "Step wipe at 2022-03-01 10:30:00 UTC has no event of step drain before it with "
-            "15 min 0 s between; the nearest event is at 2022-03-01 10:20:00 UTC.",
+            "Step wipe at 2022-03-01 10:30:00 UTC: the nearest event of step drain, at 2022-03-01 "
+            "10:20:00 UTC, is no event before it with 15 min 0 s between.",
         )
     ]
     alone = judged(tmp_path / "alone", "10:00 drain success ann\n10:30 verify success ann")

@@ -24,7 +24,7 @@ def told(standby: Path) -> dict[str, str]:
 
 
 def test_a_gap_that_closed_before_the_onset_is_told(told: dict[str, str]) -> None:
-    line = "**Gaps apart from it:** 1, begun between 18:02:14 and 18:02:20 UTC, ended 18:02:50"
+    line = "**Gaps before or after it:** 1, begun between 18:02:14 and 18:02:20 UTC, ended 18:02:50"
     assert line in told["Summary"]
     assert line in told["partners"]
     (row,) = [row for row in told["Timeline"].splitlines() if "another episode" in row]
@@ -51,8 +51,8 @@ def test_a_machine_whose_record_ends_early_is_not_called_unaffected(told: dict[s
     assert "directly: 1 asset, 1 unknown." in told["Impact"]
     assert "unaffected" not in told["Impact"]
     assert (
-        "1 machine is without a current recovery point. For 1 other, the record ends earlier, "
-        "without one."
+        "**1 machine has no current recovery point**. Of 1 other machine the record of jobs ends "
+        "earlier: whether it has a current one then is not known."
     ) in told["Summary"]
     assert "2 have none that is current" in told["How machines are protected"]
 
@@ -105,7 +105,7 @@ def test_several_gaps_apart_from_the_onset_are_told_as_one() -> None:
         onset = {"onset_lo": at, "onset_at": at, "ended_at": None}
         # The gap of m3 goes on beyond the onset.
         assert list(figures._other_gaps(facts, onset)) == [
-            ("Gaps apart from it",
+            ("Gaps before or after it",
              "3, of 2 machines, the first begun by 2026-11-22 09:00, "
              "the last ended 2026-11-22 16:00",
              "machine_gap"),

@@ -116,7 +116,10 @@ compared as (
             as tested_at,
         arg_max(passed.evidence, (passed.last_lo, passed.evidence)) filter (
             where passed.first_lo <= hit.occurred_hi
-        ) as test_row
+        ) as test_row,
+        arg_max(passed.asset, (passed.last_lo, passed.evidence)) filter (
+            where passed.first_lo <= hit.occurred_hi
+        ) as tested_asset
     from hit
     inner join covered on hit.event = covered.event
     inner join passed on covered.asset = passed.asset
@@ -150,8 +153,12 @@ judged as (
                             ' no successful restore or integrity test of its data is on record'
                             || if(tests.count = 0, ', nor one of other data', '')
                     else
-                        ' the last successful test of its data was '
-                        || in_words(hit.occurred_at - compared.tested_at) || ' old'
+                        ' the last successful test '
+                        || if(
+                            compared.tested_asset = hit.asset, 'of its data',
+                            'in its redundancy group, of ' || compared.tested_asset || ','
+                        )
+                        || ' was ' || in_words(hit.occurred_at - compared.tested_at) || ' old'
                 end
                 || '; the limit is ' || plain(policy_number('backup_verification_age_days'))
                 || ' d'

@@ -266,13 +266,14 @@ select
         when verdict = 'violated'
             then
                 act_title || ' at ' || utc(act_at)
-                || if(
-                    is_negated, ' stands together with ', ' has no ' || kind_of_event || ' of '
-                )
-                || wit_name || place
-                || if(
-                    is_negated, '', coalesce('; the nearest event is at ' || utc(wit_at), '')
-                )
+                || case
+                    when is_negated then ' stands together with ' || wit_name || place
+                    when wit_at is null
+                        then ' has no ' || kind_of_event || ' of ' || wit_name || place
+                    else
+                        ': the nearest event of ' || wit_name || ', at ' || utc(wit_at)
+                        || ', is no ' || kind_of_event || place
+                end
                 || if(
                     activations > 1,
                     ' (' || violations || ' of ' || activations

@@ -14,7 +14,7 @@
 -- ended_at = "Last action on record, or first post that says it is completed; NULL where there is none."
 -- early_minutes = "How much earlier than planned it began, in minutes: 0 where it did not; NULL where not known."
 -- overrun_minutes = "How much later than planned it ended, in minutes: 0 where it did not; NULL where not known."
--- verdict = "`within`, `outside` or `unknown`."
+-- verdict = "`within`, `outside` or `unknown`; `unknown` too of a change that is not closed and whose window reaches beyond the last action on record."
 -- evidence = "The change, or the last post that it rests on."
 -- ///
 with posts as (
@@ -65,6 +65,8 @@ planned as (
         window_end,
         started_at as began_at,
         ended_at,
+        -- Of work that goes on, the last action on record is not its end.
+        closed_at is null and window_end > max(ended_at) over () as is_open,
         evidence
     from operation_span
     where registered and coalesce(window_start, window_end) is not null
@@ -103,6 +105,7 @@ select
     if(late is null, null, greatest(late, 0)) as overrun_minutes,
     case
         when early > 0 or late > 0 then 'outside'
+        when is_open then 'unknown'
         when early <= 0 and late <= 0 then 'within'
         else 'unknown'
     end as verdict,

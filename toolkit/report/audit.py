@@ -153,7 +153,8 @@ def _scope(incident: Incident) -> Section:
                     "People",
                     f"{plural(len(facts.people), 'account')} "
                     f"{be(len(facts.people), 'stands as a role', 'stand as roles')}, numbered by "
-                    "first appearance in the evidence"
+                    "first appearance; an account is what a record names or, where it names none, "
+                    "what the declaration of its source states"
                     if len(facts.people)
                     else "no account of a person is on record",
                 ),
@@ -380,7 +381,8 @@ def _limits(facts: CaseFacts) -> Section:
                 *(
                     (
                         "Text of people and of the status page is quoted, and proves that it was "
-                        "said.",
+                        "said. What it claims in free words is tested only where fixed wordings, "
+                        "set out in the policy, find the claim.",
                     )
                     if any(facts.count(name) for name in _SAID)
                     else ()
@@ -494,8 +496,8 @@ def _queries(facts: CaseFacts) -> Section:
     blocks: list[Block] = [
         Paragraph(
             (
-                "Every number names in brackets the relations that it comes from. The SQL of "
-                "each is attached as queries.sql. To re-perform one: ",
+                "Figures name in brackets the relations that they come from. The text of each, SQL "
+                "or the step in Python, is attached in queries.sql. To re-perform one: ",
                 Code(f"postmortem query {facts.case_id} QUERY"),
                 ". The digest of a result is that of its rows as sorted lines of JSON.",
             )

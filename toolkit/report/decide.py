@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from toolkit.report.facts import CaseFacts, Row
-from toolkit.report.incident import Incident
+from toolkit.report.incident import SEVERITY, Incident
 from toolkit.report.model import Block, Listing, Paragraph, Ref, Source, Strong, Text
 from toolkit.report.words import be, lowered, number, plural, some, span
 
@@ -30,14 +30,14 @@ def points(incident: Incident, *, brief: bool = False) -> list[Text]:
     facts = incident.facts
     nothing_measured = not facts.has_telemetry
     return [
-        *(_to_obtain(facts) if nothing_measured else ()),
+        *(_to_obtain(incident) if nothing_measured else ()),
         *_left_open(facts),
         *_in_common(incident),
         *_recommendations(incident, brief),
         *_past_due(facts),
         *_to_correct(incident),
         *_to_tell(facts),
-        *(() if nothing_measured else _to_obtain(facts)),
+        *(() if nothing_measured else _to_obtain(incident)),
     ]
 
 
@@ -151,19 +151,29 @@ def _to_tell(facts: CaseFacts) -> Iterable[Text]:
         )
 
 
-def _to_obtain(facts: CaseFacts) -> Iterable[Text]:
-    """The evidence that is lacking; what decides most is named."""
-    requests = facts.rows("evidence_request")
+def _to_obtain(incident: Incident) -> Iterable[Text]:
+    """The evidence that is lacking; what decides the gravest rules is named."""
+    requests = incident.facts.rows("evidence_request")
     if not requests:
         return
-    absent = [row for row in requests if row["relation"]]
-    measured = [row for row in absent if row["relation"] == "replication_sample"]
-    first = (measured + [row for row in absent if row not in measured])[:2]
-    named = "; ".join(lowered(str(row["what"])) for row in first)
+
+    def presses(row: Row) -> tuple[bool, int, int, int]:
+        grades = [
+            SEVERITY.get(str(incident.rules[name]["severity"]), 9)
+            for name in row["rules"]
+            if name in incident.rules
+        ]
+        measure = row["relation"] == "replication_sample"
+        return not measure, min(grades, default=9), -(row["count"] or 0), row["request_no"]
+
+    named = "; ".join(
+        f"no. {row['request_no']}, {lowered(str(row['what']))}"
+        for row in sorted(requests, key=presses)[:2]
+    )
     yield (
         f"Whether to obtain {plural(len(requests), 'further piece')} of evidence, so that the "
-        f"tests left open can be decided{f' (first: {named})' if first else ''}: ",
-        Ref("list", "untested"),
+        f"tests left open can be decided ({named}): see ",
+        Ref("what could not be tested", "untested"),
         ".",
         Source("evidence_request"),
     )

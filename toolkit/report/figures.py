@@ -46,6 +46,8 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     if machines:
         yield from _of_machines(facts, machines, board)
     yield from _gone(facts)
+    if board and onset is not None:
+        yield from _errors(facts)
     if onset is not None and incident.trigger is None:
         yield from _in_common(incident, board)
     forecast = latest_forecast(facts.rows("recovery_forecast"))
@@ -57,12 +59,14 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
             "recovery_forecast",
         )
     yield from _of_page(incident)
+    yield from _promises(facts)
     if board and incident.reviewed:
         names = {row["operation_id"] for row in incident.reviewed}
         own = [row for row in incident.exceptions if row["operation_id"] in names]
         counts = Counter(row["operation_id"] for row in own)
         told = [
-            f"{number(counts[name]) if counts[name] else 'none'} in {incident.operation_name(name)}"
+            f"{number(counts[name]) if counts[name] else 'none found'} in "
+            f"{incident.operation_name(name)}"
             for name in sorted(names)
         ]
         yield "Deviations", listed(told) + _usual(own), "finding"
@@ -76,7 +80,11 @@ def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
     if done:
         # Without a procedure that says so, the policy goes by the name of the action.
         stated = all(row["procedure"] for row in incident.reviewed)
-        basis = "" if stated else " (by the kind of action; no procedure says so)"
+        basis = (
+            " (marked so by the procedure)"
+            if stated
+            else " (by the kind of action; no procedure says so)"
+        )
         yield "Cannot be undone", "; ".join(done) + basis, "operation_event"
 
 
@@ -173,7 +181,7 @@ def _other_gaps(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
                 else f"the last ended {facts.day(last)}"
             )
         )
-    yield "Gaps apart from it", told, "machine_gap"
+    yield "Gaps before or after it", told, "machine_gap"
 
 
 def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:
@@ -197,6 +205,25 @@ def _first_alert(incident: Incident) -> Iterable[tuple[str, str, str]]:
     inside = ", inside of its interval" if lo <= alert["fired_at"] <= hi and lo < hi else ""
     told = f"{after} after the best estimate of the onset{inside}. {phase['basis']}"
     yield "First alert", told, "incident_phase"
+
+
+def _errors(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
+    """What the jobs of the machines that fell report most often as the error of their gaps."""
+    struck = {
+        row["asset_id"] for row in facts.rows("machine_impact") if row["onset_relation"] == "struck"
+    }
+    machines: dict[str, set[str]] = {}
+    for row in facts.rows("protection_gap"):
+        if row["error"] and row["asset_id"] in struck:
+            machines.setdefault(str(row["error"]), set()).add(row["asset_id"])
+    if machines:
+        error = min(machines, key=lambda told: (-len(machines[told]), told))
+        yield (
+            "What jobs report",
+            f"“{cut(error, 120)}” for {number(len(machines[error]))} of "
+            f"{plural(len(struck), 'machine')} that fell",
+            "protection_gap",
+        )
 
 
 def _in_common(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
@@ -273,7 +300,7 @@ def _of_machines(
         yield (
             "Could not fail over",
             f"{number(sum(row['failover_blocked_hours'] > 0 for row in blocked))} machines, "
-            f"{number(round(hours))} hours in all"
+            f"{number(round(hours))} hours in all, by the states on record"
             + (f"; of {number(rest)} it is not known" if rest else ""),
             "machine_impact",
         )
@@ -291,7 +318,10 @@ def latest_forecast(rows: list[Row]) -> Row | None:
 
 def span_of(facts: CaseFacts, forecast: Row) -> str:
     """The days between which a forecast sees the end."""
-    return f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 simulated recoveries"
+    return (
+        f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 simulated recoveries, "
+        "from the daily throughput alone"
+    )
 
 
 def _slowest(facts: CaseFacts, whole: Row) -> str:
@@ -357,6 +387,21 @@ def _of_page(incident: Incident) -> Iterable[tuple[str, str, str]]:
             "while degraded: " + listed(over),
             "communication",
         )
+
+
+def _promises(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
+    """How many promises of a next update were kept."""
+    found = Counter(str(row["verdict"]) for row in facts.rows("status_promise"))
+    if found:
+        told = [
+            f"{number(found[verdict])} {words}"
+            for verdict, words in (
+                ("kept", "kept"), ("broken", "not kept"), ("undetermined", "not decided"),
+                ("pending", "not due yet"),
+            )
+            if found[verdict]
+        ]  # fmt: skip
+        yield "Promises of an update", listed(told), "status_promise"
 
 
 def _from_to(row: Row) -> str:

@@ -353,9 +353,11 @@ def _apart(rows: list[Row], key: str) -> Iterable[str]:
     if apart:
         extra = sum(row["machines_impacted"] - row["machines_struck"] for row in apart)
         told = [f"{row[key] or 'not stated'} {number(row['machines_struck'])}" for row in apart[:6]]
+        unnamed = len(rows) == 1 and rows[0][key] is None
+        fell = f" {number(rows[0]['machines_struck'])}" if unnamed else f": {', '.join(told)}"
         yield (
             f"Of the machines hit, {number(extra)} had only gaps apart from the onset; their hours "
-            f"and data are counted here too. With it fell: {', '.join(told)}"
+            f"and data are counted here too. With it fell{fell}"
             f"{'; of the others, all that were hit.' if len(apart) < len(rows) else '.'}"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from toolkit.report import posture, trigger
 from toolkit.report.facts import CaseFacts, Row
@@ -24,8 +25,9 @@ def sentence(incident: Incident, *, board: bool) -> Text:
             return (
                 f"From {facts.date(first['first_posted_at'])}, ",
                 Strong(f"the status page tells of “{first['title'] or first['incident_id']}”"),
-                f"{_where_by_the_page(facts)}{more}. No replication telemetry is among the "
-                "evidence, so it does not show whether and when replication was impaired.",
+                f"{_where_by_the_page(facts)}{_worst(facts)}{more}.{_course(facts, first)} No "
+                "replication telemetry is among the evidence, so it does not show whether and when "
+                "replication was impaired.",
             )
     if onset is None:
         return (
@@ -59,11 +61,11 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     return (
         f"On {_days(facts, onset['onset_lo'], onset['onset_hi'])}, ",
         Strong(
-            f"replication stood still for {number(count)} of "
+            f"replication came to stand still for {number(count)} of "
             f"{plural(onset['population'], 'machine')}{where}"
         ),
-        f"{whose}: {be(count, 'it', 'they')} got no new recovery points, the states to which a "
-        f"machine can be restored. {_during(incident, board)}.",
+        f"{whose}: from then on {be(count, 'it', 'they')} got no new recovery points, the states "
+        f"to which a machine can be restored. {_during(incident, board)}.",
         *_at_the_end(facts, machines),
         _silent(facts, any(row["open"] for row in machines)),
         more,
@@ -151,7 +153,53 @@ def named_by_the_page(facts: CaseFacts) -> str:
         for word, names in (("region", regions), ("component", components))
         if 0 < len(names) <= 8
     ]
-    return f"The status page shows as impaired the {' and the '.join(told)}" if told else ""
+    return f"The status page showed as impaired the {' and the '.join(told)}" if told else ""
+
+
+_GRADES = (
+    "operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"
+)  # fmt: skip
+
+
+def _worst(facts: CaseFacts) -> str:
+    """The gravest state in which the page showed a component."""
+    worst = max(
+        (
+            _GRADES.index(row["component_status"])
+            for row in facts.rows("status_region")
+            if row["kind"] == "incident" and row["component_status"] in _GRADES
+        ),
+        default=0,
+    )
+    return f", at worst as {_GRADES[worst].replace('_', ' ')}" if worst else ""
+
+
+def _course(facts: CaseFacts, incident: Row) -> str:
+    """When the page called it resolved, and whether it took that back."""
+    told = [
+        f"called it resolved on {facts.date(called)}, took it up again on {facts.date(again)}"
+        for called, again in taken_back(facts, incident)
+    ]
+    if incident["resolved_at"] is not None:
+        told.append(f"called it resolved on {facts.date(incident['resolved_at'])}")
+    return f" The page {listed(told)}." if told else ""
+
+
+def taken_back(facts: CaseFacts, incident: Row) -> list[tuple[datetime, datetime]]:
+    """When the page called an incident resolved, and when it took it up again."""
+    posts = sorted(
+        (
+            row
+            for row in facts.rows("status_update")
+            if row["incident_id"] == incident["incident_id"] and row["posted_at"] is not None
+        ),
+        key=lambda row: (row["posted_at"], row["source_id"], row["record_no"]),
+    )
+    return [
+        (before["posted_at"], after["posted_at"])
+        for before, after in pairwise(posts)
+        if before["state"] == "resolved" and after["state"] not in ("resolved", "postmortem")
+    ]
 
 
 def _where_by_the_page(facts: CaseFacts) -> str:
@@ -173,13 +221,17 @@ def _never(facts: CaseFacts) -> str:
     if not facts.count("protection_gap"):
         machines = facts.ask("select count(distinct asset_id) as n from replication_run")[0]["n"]
         return (
-            f"the {plural(machines, 'machine')} with telemetry{_unmeasured(facts)} had a current "
-            "recovery point at all times of the record"
+            f"no gap in recovery points is on record for {_any_of(machines)} with telemetry"
+            f"{_unmeasured(facts)}"
         )
     return (
         "the share of machines without a current recovery point never reached "
         f"{percent(facts.policy('degraded_share'))}, from which they count as degraded"
     )
+
+
+def _any_of(count: int) -> str:
+    return "the one machine" if count == 1 else f"any of the {number(count)} machines"
 
 
 def _unmeasured(facts: CaseFacts) -> str:
@@ -190,7 +242,7 @@ def _unmeasured(facts: CaseFacts) -> str:
     seen = {row["asset_id"] for row in facts.ask("select distinct asset_id from replication_run")}
     without = sum(row["asset_id"] not in seen for row in known)
     if not without:
-        return ", all that the register knows,"
+        return ", all that the register knows, between its first record and its last"
     return f" ({number(without)} more in the register {be(without, 'has', 'have')} none)"
 
 
@@ -384,7 +436,8 @@ def in_short(incident: Incident, *, board: bool) -> Iterable[str]:
         which = f": {_steps([best, *incident.rivals])}" if board else ""
         told = (
             "Several steps on record go about equally well with it, by time and by which machines "
-            f"fell{which}. Which of them led to it, if any, the record does not decide."
+            f"fell{which}. {_within(candidates, incident.onset) if board else ''}Which of them led "
+            "to it, if any, this does not decide."
         )
     else:
         none = any(row["rank"] == 0 for row in candidates)

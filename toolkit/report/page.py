@@ -138,7 +138,12 @@ def _undecided(rows: list[Row]) -> str:
         )
         if holds
     ]
-    return f" Unknown {be(len(times))} also {listed(times)}." if times else ""
+    if not times:
+        return ""
+    return (
+        f" Unknown {be(len(times))} also {listed(times)}, but where everything that can have been "
+        "comes to the same."
+    )
 
 
 def none(facts: CaseFacts) -> Paragraph:

@@ -135,7 +135,12 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
             "Procedure in force",
             f"{operation['procedure'] or 'unknown'}, version {version or 'unknown'}",
         ),
-        ("Outcome at closure", str(operation["outcome"] or "not stated")),
+        (
+            "Outcome at closure",
+            str(operation["outcome"] or "not stated")
+            if operation["closed_at"] is not None
+            else "no closure is on record",
+        ),
     ]
     blocks: list[Block] = [Facts(tuple(about))]
     if steps:
@@ -148,7 +153,7 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
                         (Strong(str(step["step"])), f"  {step['title']}"),
                         _planned(step),
                         _done(facts, step, events, operation),
-                        _against(step, verdicts),
+                        _against(step, verdicts, _elsewhere(facts, name)),
                     )
                     for step in steps
                 ),
@@ -260,21 +265,37 @@ def _done(facts: CaseFacts, step: Row, events: list[Row], operation: Row) -> Tex
     return "\n".join(lines)
 
 
-def _against(step: Row, verdicts: list[Row]) -> Text:
+def _elsewhere(facts: CaseFacts, operation: str) -> dict[str, str]:
+    """By step: that what satisfies its prerequisite was done to another target."""
+    targets = {row["evidence"]: row["target"] for row in facts.rows("operation_event")}
+    told: dict[str, str] = {}
+    for row in facts.rows("conformance"):
+        if row["operation_id"] != operation or row["verdict"] != "satisfied" or not row["b"]:
+            continue
+        own, other = (targets.get(row[key]) for key in ("activating_event", "witness_event"))
+        step = _concerned(row)
+        if step and own and other and own != other:
+            before = row["a"] if step == row["b"] else row["b"]
+            told.setdefault(step, f"Step {before} is on record before it of {other}, not of {own}.")
+    return told
+
+
+def _against(step: Row, verdicts: list[Row], elsewhere: dict[str, str]) -> Text:
     """What differs, each pair of steps once: a prerequisite often stands in several rules."""
     told: dict[tuple[object, ...], Row] = {}
     for row in sorted(verdicts, key=lambda row: (row["origin"] == "declared", row["rule_id"])):
         if _concerned(row) == step["step"]:
             told.setdefault((row["template"], frozenset((row["a"], row["b"]))), row)
+    note = elsewhere.get(str(step["step"]))
     if not told:
-        return "no deviation on record"
+        return "no deviation on record" + (f"\n{note}" if note else "")
     parts: list[Inline] = []
     for row in told.values():
         if parts:
             parts.append("\n")
         word = "differs" if row["verdict"] == "violated" else str(row["verdict"])
         parts += [Status(word), f": {row['reason']}"]
-    return tuple(parts)
+    return (*parts, f"\n{note}") if note else tuple(parts)
 
 
 def _concerned(verdict: Row) -> str | None:

@@ -71,7 +71,8 @@ def _scenarios(incident: Incident) -> Iterable[Block]:
             for row in rows
         ),
         "recovery_scenario",
-        f"{_whose(facts)} Times run from the start of the machine's gap to its recovery."
+        f"{_whose(facts)} Times run from the latest time at which the machine's gap can "
+        "have begun to its recovery, so that they are the shortest that the record allows."
         + _running(rows),
     )
 
@@ -206,9 +207,10 @@ def _forecast(facts: CaseFacts) -> Iterable[Block]:
             "recovery_forecast",
             "Drawn from the daily throughput on record: in 8 of 10 draws the last machine is "
             "recovered between the earliest and the latest tenth. Machines recorded as lost are "
-            "left out. A stop of the work, or a change of its pace, is in no draw. Each scope is "
-            "drawn by itself: the whole supposes that the pace of one part can pass to another, so "
-            "where it cannot, the latest part tells the end of the whole.",
+            "left out. A stop of the work, or a change of its pace, is in no draw, nor is the "
+            "progress that running seeds report. Each scope is drawn by itself: the whole supposes "
+            "that the pace of one part can pass to another, so where it cannot, the latest part "
+            "tells the end of the whole.",
         )
     without: dict[str, list[str]] = defaultdict(list)
     for row in last:

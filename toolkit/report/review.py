@@ -116,7 +116,7 @@ def _factors(incident: Incident) -> Section:
             )
         )
     general = [
-        row for row in incident.exceptions if not row["operation_id"] and row["level"] != "evidence"
+        row for row in incident.exceptions if not row["operation_id"] and row["rule"] != "EQ-05"
     ]
     if general:
         blocks.append(_plain_findings("Deviations that are not about one operation", general[:20]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from itertools import pairwise
 
 from toolkit.report import decide, figures, impact, opening, page
 from toolkit.report.facts import CaseFacts, Row
@@ -21,7 +20,7 @@ from toolkit.report.model import (
     Source,
     Text,
 )
-from toolkit.report.words import be, cut, listed, lowered, number, plural
+from toolkit.report.words import be, cut, listed, lowered, number, plural, some
 
 LOSS_OF_DATA = 6  # of the items that a page should tell
 
@@ -112,7 +111,7 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
         f"{plural(sum(row['updates'] for row in posted), 'dated update')}, from "
         f"{facts.when(min(row['first_posted_at'] for row in posted))} to "
         f"{facts.when(max(row['last_posted_at'] for row in posted))}; {still}. "
-        "What it says was said; whether it was so, this evidence does not show.",
+        f"What it says was said; whether it was so, this evidence does not show.{_captured(facts)}",
         query="status_incident",
     )
     longest = sorted(
@@ -124,7 +123,10 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
                 f"{facts.when(row['first_posted_at'])}: {row['title'] or row['incident_id']} "
                 f"({plural(row['updates'], 'update')}, last at "
                 f"{facts.when(row['last_posted_at'])}, "
-                + _taken_back(facts, row)
+                + "".join(
+                    f"called resolved {facts.when(called)}, taken up again {facts.when(again)}, "
+                    for called, again in opening.taken_back(facts, row)
+                )
                 + (
                     f"resolved {facts.when(row['resolved_at'])})"
                     if row["resolved_at"]
@@ -135,23 +137,17 @@ def _said(facts: CaseFacts) -> Iterable[Block]:
         )
 
 
-def _taken_back(facts: CaseFacts, incident: Row) -> str:
-    """When the page took up an incident again that it had called resolved."""
-    posts = sorted(
-        (
-            row
-            for row in facts.rows("status_update")
-            if row["incident_id"] == incident["incident_id"] and row["posted_at"] is not None
-        ),
-        key=lambda row: (row["posted_at"], row["source_id"], row["record_no"]),
+def _captured(facts: CaseFacts) -> str:
+    """When the page was read; what stood there before, only an earlier copy could show."""
+    found = {row["captured_at"] for row in facts.rows("status_update") if row["captured_at"]}
+    if not found:
+        return ""
+    copies = (
+        f"once, at {facts.when(max(found))}"
+        if len(found) == 1
+        else (f"{number(len(found))} times, the last at {facts.when(max(found))}")
     )
-    told = [
-        f"called resolved {facts.when(before['posted_at'])}, taken up again "
-        f"{facts.when(after['posted_at'])}, "
-        for before, after in pairwise(posts)
-        if before["state"] == "resolved" and after["state"] not in ("resolved", "postmortem")
-    ]
-    return "".join(told)
+    return f" The page was captured {copies}."
 
 
 def _named_by_the_page(facts: CaseFacts) -> Iterable[Block]:
@@ -174,7 +170,7 @@ def _unknown(incident: Incident, board: bool) -> Iterable[Block]:
 
 def unknown(incident: Incident, board: bool) -> list[Text]:
     facts = incident.facts
-    items: list[Text] = list(_unknown_of_machines(incident))
+    items: list[Text] = list(_unknown_of_machines(incident, board))
     if incident.onset is not None and incident.trigger is None:
         items.append(
             ("Which operation, if any, preceded the onset on the machines that fell.",
@@ -183,8 +179,9 @@ def unknown(incident: Incident, board: bool) -> list[Text]:
     never = [row for row in facts.rows("partner_impact") if row.get("notified_at") is None]
     if facts.count("notice") and never:
         items.append(
-            (f"Whether {plural(len(never), 'affected partner')} {be(len(never), 'was', 'were')} "
-             "told directly: no notice to them is on record.", Source("partner_impact"))
+            (f"Whether {plural(len(never), 'affected partner')}{_named(never, board)} "
+             f"{be(len(never), 'was', 'were')} told directly: no notice to "
+             f"{be(len(never), 'it', 'them')} is on record.", Source("partner_impact"))
         )  # fmt: skip
     statuses = Counter(row["status"] for row in incident.findings)
     ran = sum(statuses[word] for word in ("exception", "ok", "undetermined"))
@@ -217,6 +214,12 @@ def unknown(incident: Incident, board: bool) -> list[Text]:
     return items
 
 
+def _named(partners: list[Row], board: bool) -> str:
+    """Partners by name, for the board."""
+    names = sorted(str(row["organization"]) for row in partners)
+    return f" ({some(names)})" if board else ""
+
+
 def _rules(incident: Incident, names: Collection[str]) -> str:
     """What the rules ask, where they are few."""
     if len(names) > 4:
@@ -227,7 +230,7 @@ def _rules(incident: Incident, names: Collection[str]) -> str:
     )
 
 
-def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
+def _unknown_of_machines(incident: Incident, board: bool) -> Iterable[Text]:
     machines = incident.facts.rows("machine_impact")
     if not machines:
         if not incident.facts.has_telemetry:
@@ -249,7 +252,7 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
     else:
         yield (
             "Whether data was lost for good: no machine is recorded as lost, and no record says "
-            "that every earlier recovery point can be read.",
+            f"that every earlier recovery point can be read{_against(incident, board)}.",
             Source("machine_impact"),
         )
     if still:
@@ -262,8 +265,8 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
     others = [row for row in machines if row["onset_relation"] != "struck"]
     if others and len(others) < len(machines):
         yield (
-            f"Whether the gaps of {plural(len(others), 'further machine')} that began later or "
-            "apart from the onset belong to it.",
+            f"Whether the gaps of {plural(len(others), 'further machine')} "
+            f"({_apart(others)}) belong to it.",
             Source("machine_impact"),
         )
     blocked = [row for row in machines if row.get("failover_blocked_hours") is None]
@@ -272,12 +275,44 @@ def _unknown_of_machines(incident: Incident) -> Iterable[Text]:
         yield (
             "Whether, and for how long, machines could not fail over"
             + (
-                "."
+                ""
                 if whole
-                else f", for {number(len(blocked))} of {plural(len(machines), 'machine')}."
-            ),
+                else f", for {number(len(blocked))} of {plural(len(machines), 'machine')}"
+            )
+            + ": no state of failover is on record for them.",
             Source("machine_impact"),
         )
+
+
+def _apart(machines: list[Row]) -> str:
+    """How gaps lie to the onset that no record ties to it."""
+    found = Counter(str(row["onset_relation"]) for row in machines)
+    told = [
+        f"{number(found[relation])} {words}"
+        for relation, words in (
+            ("later", "begun later, while it lasted"), ("apart", "begun apart from it")
+        )
+        if found[relation]
+    ]  # fmt: skip
+    return listed(told) if told else "not tied to it"
+
+
+def _against(incident: Incident, board: bool) -> str:
+    """What is on record against it that earlier recovery points can be read."""
+    facts = incident.facts
+    told = []
+    gone = figures.gone(facts)
+    if gone:
+        told.append(f"later listings of repositories lack {gone}")
+    files = sum(bool(row["failures"]) for row in facts.rows("tool_report"))
+    if files:
+        told.append(
+            f"{plural(files, 'log')} of backup tools {be(files, 'reports', 'report')} failures"
+        )
+    shared = incident.shared_target
+    if board and shared is not None and shared["error"]:
+        told.append(f"jobs of machines that fell report “{cut(shared['error'], 100)}”")
+    return f"; {listed(told)}" if told else ""
 
 
 def _page_says(incident: Incident) -> str:

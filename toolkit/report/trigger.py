@@ -140,15 +140,15 @@ def _missing(rows: list[Row]) -> str:
     if not steps:
         return "No step could be ranked."
     told = (
-        f"For {number(len(blind))} of {plural(len(steps), 'candidate')} nothing is on record "
-        "about what depends on the target, so that they are ranked by time alone; a register of "
-        "these dependencies could raise or lower them."
+        f"For {number(len(blind))} of {plural(len(steps), 'listed candidate')} nothing is on "
+        "record about what depends on the target, so that they are ranked by time alone; a "
+        "register of these dependencies could raise or lower them."
         if blind
         else "What depends on the target is on record for every candidate."
     )
     if moved:
         told += (
             f" Without any record of dependencies, {number(len(moved))} of "
-            f"{plural(len(steps), 'candidate')} would rank otherwise."
+            f"{plural(len(steps), 'listed candidate')} would rank otherwise."
         )
     return told
