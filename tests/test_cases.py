@@ -320,8 +320,8 @@ FIRST_PAGES = {
     "telemetry-only": {
         "What happened": "came to stand still for 6 of 12 machines: from then on they got no new",
         "Whom it hit": "7 of 12 machines had a gap in their recovery points at some time of the "
-        "record: 6 from the onset and 1 apart from it. Whom they serve is not on record. At the end "
-        "of the record 5 have no gap any more and 2 still have a gap.",
+        "record: 6 from the onset and 1 apart from it. Whom they serve is not on record. At the "
+        "end of the record 5 have no gap any more and 2 still have a gap.",
         "What preceded it": "No log of maintenance is among the evidence, so whether a step "
         "preceded it is not known. All 6 machines that fell replicate to vault-1",
         "Not known": "Which operation, if any, preceded the onset on the machines that fell.",
