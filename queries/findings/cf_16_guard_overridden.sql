@@ -110,6 +110,7 @@ judged as (
                 then '; the action is tied to the operation only by inference'
             else ''
         end as reason,
+        event.target || ' (' || array_to_string(event.flags, ' ') || ')' as brief,
         [event.evidence] as evidence
     from event
     inner join tested on event.operation_id = tested.operation_id
@@ -125,6 +126,7 @@ judged as (
         || coalesce(warned.target, 'no stated target') || ' at ' || utc(warned.occurred_at)
         || if(warned.is_sure, ' followed ', ' may have followed ') || warned.warned_action
         || ', which ended with a warning at ' || utc(warned.warned_at) as reason,
+        warned.target || ' (after a warning)' as brief,
         [warned.evidence, warned.warning_row] as evidence
     from warned
     union all
@@ -142,6 +144,7 @@ judged as (
             || ' whether one overrode a guard is not shown'
         )
         || tie_note(irreversible.basis) as reason,
+        irreversible.target as brief,
         [irreversible.evidence] as evidence
     from irreversible
 ),
@@ -159,7 +162,7 @@ verdict as (
                 judged.target asc
         ) as decisive,
         alike(
-            judged.status, judged.target, judged.occurred_at, judged.event, judged.reason
+            judged.status, judged.brief, judged.occurred_at, judged.event, judged.reason
         ) as alike,
         gathered(judged.status, judged.evidence) as evidence
     from judged

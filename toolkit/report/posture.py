@@ -124,7 +124,8 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
         tuple(_point(name, when, before=before) for name, when in ranked[:POINTS]),
         "blast_radius, protection_posture",
         (
-            "Before: at the earliest time of the onset; at the end: of the record."
+            "Before: at the earliest time of the onset; at the end: of the record. Partners and data "
+            "are those of the time with more machines."
             if before
             else "The end is that of the record."
         )
@@ -140,8 +141,8 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
 
 def _point(name: str, when: dict[str, Row], *, before: bool) -> tuple[str, ...]:
     then, today = when.get("before"), when.get("today")
-    row = today or then
-    assert row is not None
+    # What falls with it is told as of the time when most did.
+    row = max((one for one in (today, then) if one), key=lambda one: one["machines"])
     if today is None:
         state = "no longer a single point"
     else:
