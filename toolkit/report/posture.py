@@ -124,8 +124,8 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
         tuple(_point(name, when, before=before) for name, when in ranked[:POINTS]),
         "blast_radius, protection_posture",
         (
-            "Before: at the earliest time of the onset; at the end: of the record. Partners and data "
-            "are those of the time with more machines."
+            "Before: at the earliest time of the onset; at the end: of the record. Partners and "
+            "data are those of the time with more machines."
             if before
             else "The end is that of the record."
         )
