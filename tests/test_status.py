@@ -431,7 +431,7 @@ def test_what_9_of_10_intervals_stay_within_is_told_of_ten_or_more() -> None:
     few = measures(status_update=posts(*((n, "investigating", "") for n in range(10))))
     assert few["gap_p90", "all"]["value"] is None
     assert few["gap_p90", "all"]["detail"] == (
-        "Told of 10 intervals or more; there are 9 intervals between posts while the page had it "
+        "Given from 10 intervals on; there are 9 intervals between posts while the page had it "
         "open."
     )
     many = measures(status_update=posts(*((n, "investigating", "") for n in range(11))))

@@ -77,7 +77,8 @@ silent as (
     select
         'all' as scope,
         count(*) as gaps,
-        count(*) || if(count(*) = 1, ' interval', ' intervals') || ' between posts while the page had it open'
+        count(*) || if(count(*) = 1, ' interval', ' intervals')
+        || ' between posts while the page had it open'
         || if(bool_or(is_last), ', the last up to the capture of the page', '') as told,
         round(median(minutes), 6) as gap_median,
         -- Of fewer, it would lie between the two longest, where no interval was.
@@ -386,7 +387,7 @@ metrics as (
         scope,
         if(
             gap_p90 is null,
-            'Told of 10 intervals or more; there ' || if(gaps = 1, 'is ', 'are ') || told || '.',
+            'Given from 10 intervals on; there ' || if(gaps = 1, 'is ', 'are ') || told || '.',
             'Of ' || told || '; interpolated.'
         ) as detail
     from silent
