@@ -37,8 +37,9 @@ def test_jobs_of_a_machine_that_become_too_old_at_once_have_a_panel_each(
 ) -> None:
     noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
     rows = [
-        {"asset_id": "m1", "job_no": number, "stale_at": noon + timedelta(minutes=late),
-         "sampled_at": noon, "age_seconds": 60.0 * number}
+        {"asset_id": "m1", "job_no": number, "job_id": None, "target_asset": None,
+         "stale_at": noon + timedelta(minutes=late), "sampled_at": noon,
+         "age_seconds": 60.0 * number}
         for number, late in ((1, 0), (2, 5), (3, 5))
     ]  # fmt: skip
     facts = SimpleNamespace(rows=lambda _: rows, count=lambda _: len(rows), zone=UTC)
@@ -48,6 +49,15 @@ def test_jobs_of_a_machine_that_become_too_old_at_once_have_a_panel_each(
         "m1, too old at 11-22 12:05:00, job 1 of 2": [(noon, 120.0)],
         "m1, too old at 11-22 12:05:00, job 2 of 2": [(noon, 180.0)],
     }
+
+
+def test_a_panel_names_the_job_where_a_machine_has_several(small: Store) -> None:
+    figure = drawn.lag_panels(CaseFacts(small))
+    assert figure is not None and isinstance(figure.picture, SmallMultiples)
+    assert sorted(panel.name for panel in figure.picture.panels) == [
+        "pg-standby, job walreceiver, too old at 11-22 18:02:21",
+        "pg-standby, job without a name, too old at 11-22 18:02:19",
+    ]
 
 
 @pytest.mark.slow
@@ -92,9 +102,9 @@ def test_machines_are_grouped_by_what_they_depended_on(large: Store) -> None:
     assert figure is not None and isinstance(figure.picture, BlastRadius)
     nodes = figure.picture.nodes
     assert [(node.id, node.state) for node in nodes if node.level == 0] == [
-        ("mds-au-2", "removed"),
-        ("mds-ie-2", "removed"),
-        ("mds-us-2", "removed"),
+        ("mds-au-2", "acted_on_for_good"),
+        ("mds-ie-2", "acted_on_for_good"),
+        ("mds-us-2", "acted_on_for_good"),
     ]
     assert Counter(
         {(node.text, node.state): node.count for node in nodes if node.level == 1}
@@ -157,8 +167,8 @@ def test_what_depends_through_others_stands_at_its_level(small: Store) -> None:
     figure = drawn.blast_radius(Incident(CaseFacts(small)))
     assert figure is not None and isinstance(figure.picture, BlastRadius)
     assert {node.id: (node.level, node.state) for node in figure.picture.nodes} == {
-        "borg-repo": (0, "removed"),
-        "restic-repo": (0, "removed"),
+        "borg-repo": (0, "acted_on_for_good"),
+        "restic-repo": (0, "acted_on_for_good"),
         "vm": (1, "unknown"),
         "pg-primary": (2, "unknown"),
         "pg-standby": (2, "affected"),

@@ -99,7 +99,10 @@ def _report(word: str = "word", count: int = 20) -> model.Report:
         model.Bars(((word, (("lost", 3), ("relinked", 2))),)),
         model.HeatMap((date(2022, 3, 1), date(2022, 3, 2)), ((word, (0.2, None)),), word),
         model.BlastRadius(
-            (model.Node("a", word, 0, "removed"), model.Node("b", word, 1, "affected", 9)),
+            (
+                model.Node("a", word, 0, "acted_on_for_good"),
+                model.Node("b", word, 1, "affected", 9),
+            ),
             (("b", "a", word),),
         ),
         model.Barriers(word, (model.Barrier(word, "absent", word),), word),

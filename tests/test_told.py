@@ -10,6 +10,7 @@ import pytest
 from toolkit import report
 from toolkit.report import figures, sources
 from toolkit.report.facts import CaseFacts, Pseudonyms
+from toolkit.report.model import Table
 from toolkit.store import Store
 
 
@@ -70,18 +71,88 @@ def test_what_is_gone_from_the_repositories_is_told_with_its_records(told: dict[
     assert "the first “Archive metadata block" in told["Impact"]
 
 
+def test_a_log_is_told_by_what_it_says_most(told: dict[str, str]) -> None:
+    """truth.toml: 18 chunks of three archives were replaced by zeros, 13 objects were gone."""
+    assert "18 × “nightly-…: " in told["Impact"]
+    assert "Replacing with all-zero chunk.”" in told["Impact"]
+    assert "4 messages at 2026-11-22 18:02:03 UTC, and 13 warnings, the first" in told["Impact"]
+    plain = told["Impact"].replace("\\", "")
+    assert "13 × warning “ID: … rebuilt index: <not found>" in plain
+    (line,) = [line for line in plain.splitlines() if "create_09.log.jsonl" in line]
+    assert "Most often" not in line
+
+
+def test_what_people_noted_is_claimed_and_a_host_is_named_as_one(told: dict[str, str]) -> None:
+    lines = told["Timeline"].splitlines()
+    (note,) = [line for line in lines if "seed of pg-standby" in line and "re-seeded" in line]
+    assert "claimed as success" in note
+    (job,) = [line for line in lines if "borg create run=09" in line]
+    assert "recorded as success" in job
+    (resumed,) = [line for line in lines if "resume-replay" in line]
+    assert "| host vm | resume-replay, claimed as success" in resumed
+
+
+def test_an_earlier_action_on_another_copy_is_named_by_its_kind(told: dict[str, str]) -> None:
+    assert "(restic-repo: decommission at 2026-11-22 18:02:00 UTC)" in told["Contributing factors"]
+    assert "removed at" not in told["Contributing factors"]
+
+
+def test_what_no_state_is_on_record_of_is_not_called_free_of_failure(
+    told: dict[str, str],
+) -> None:
+    posture = told["How machines are protected"]
+    assert "no failure on record" not in posture
+    assert posture.count("| no state on record |") == 2
+    assert (
+        "For 1 of these no gap is open above, since the record of its own jobs ends before one "
+        "could begin; the same holds for 1 of the 1 without a current one before the onset."
+    ) in posture
+
+
+def test_what_a_gap_is_held_against_is_said_as_it_is_measured(told: dict[str, str]) -> None:
+    assert "as many median intervals between the samples of its job" in told["Impact"]
+    assert "Recovery point of the last good sample" in told["Impact"]
+    assert "by the times of their recovery points, not by ids" in told["Impact"]
+
+
 def test_notes_of_people_are_narrative_and_a_program_is_no_operator(standby: Path) -> None:
     with Store.open(standby / "case.duckdb") as store:
         facts = CaseFacts(store)
         narrative = sources._narrative(facts)
         grades = {row["path"]: sources._grade(row, narrative) for row in facts.sources.values()}
         assert sorted(path for path, grade in grades.items() if grade == "D") == [
+            "evidence/inventory/asset.csv",
+            "evidence/inventory/dependency.csv",
             "evidence/operator/backup_operator_action_log.csv",
             "evidence/postgres/operator_action_log.csv",
         ]
         assert grades["evidence/postgres/standby_lag.csv"] == "B"
         assert facts.people.name("job-wrapper") == "Automation A"
         assert facts.people.name("lab-operator") == "Operator A"
+
+
+def test_a_rejected_record_can_be_read_in_the_papers(standby: Path) -> None:
+    with Store.open(standby / "case.duckdb") as store:
+        facts = CaseFacts(store)
+        (table,) = [
+            block
+            for block in sources._reconciliation(facts, facts.rows("source"))
+            if isinstance(block, Table) and block.query == "reject"
+        ]
+    told = [row[-1] for row in table.rows]
+    assert told[0] == "18: “rc=1”"
+    assert str(told[1]).startswith('1: “{"type": "question_prompt", "msgid": "BORG_CHECK')
+    assert '…”\n2: “{"env_var": ' in str(told[1])
+
+
+def test_a_rejected_record_is_quoted_on_one_line_and_obeyed_nowhere() -> None:
+    with Store.create() as store:
+        facts = CaseFacts(store)
+    row = {"record_no": 7, "raw": b"a\n\x1b[2Jb\xff " + b"x" * 500}
+    quoted = sources._quoted(facts, row)
+    assert quoted.startswith("7: “a \\u001b[2Jb\\xff xxx") and quoted.endswith("x…”")
+    assert len(quoted) < 170
+    assert sources._quoted(facts, {"record_no": 8, "raw": None}) == "8: not kept"
 
 
 def test_roles_of_programs_are_counted_apart() -> None:

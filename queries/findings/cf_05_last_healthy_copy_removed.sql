@@ -177,10 +177,14 @@ earlier_removal as (
             where removal.occurred_hi < sibling.occurred_lo
             and removal.outcome in ('success', 'warning')
         ) as removed_at,
-        max(removal.event) filter (
+        max_by(removal.event, (removal.occurred_at, removal.event)) filter (
             where removal.occurred_hi < sibling.occurred_lo
             and removal.outcome in ('success', 'warning')
         ) as removal_row,
+        max_by(removal.action, (removal.occurred_at, removal.event)) filter (
+            where removal.occurred_hi < sibling.occurred_lo
+            and removal.outcome in ('success', 'warning')
+        ) as removal_action,
         bool_or(
             removal.occurred_hi >= sibling.occurred_lo
             or coalesce(removal.outcome, 'unknown') = 'unknown'
@@ -221,20 +225,22 @@ health as (
                 then 'unsure'
             else 'healthy'
         end as health,
-        sibling.asset || ' ' || case
+        sibling.asset || case
             when
                 earlier_removal.removed_at is not null
                 and coalesce(last_state.observed_at <= earlier_removal.removed_at, true)
-                then 'removed at ' || utc(earlier_removal.removed_at)
+                then
+                    ': ' || coalesce(earlier_removal.removal_action, 'an action') || ' at '
+                    || utc(earlier_removal.removed_at)
             when last_state.state is not null
                 then
-                    'recorded ' || last_state.state || case
+                    ' recorded ' || last_state.state || case
                         when last_state.first_at < last_state.observed_at
                             then
                                 ' at every observation from ' || utc(last_state.first_at) || ' to '
                         else ' at '
                     end || utc(last_state.observed_at)
-            else 'without a record of its state'
+            else ' without a record of its state'
         end as told,
         [sibling.asset_row, last_state.state_row, earlier_removal.removal_row] as evidence
     from sibling

@@ -6,6 +6,8 @@
 -- [columns]
 -- asset_id = "Machine or asset that is protected, by its canonical name."
 -- job_no = "Number of the job and time."
+-- job_id = "Job or link; NULL where none is named."
+-- target_asset = "Where the copy goes; NULL where not stated."
 -- stale_at = "First sample with too old a recovery point."
 -- sampled_at = "When the sample was taken."
 -- age_seconds = "Age of the recovery point then: as recorded, else the lag."
@@ -49,6 +51,8 @@ samples as (
     select
         stale.asset_id,
         stale.job_no,
+        stale.job_id,
+        stale.target_asset,
         stale.stale_at,
         replication_sample.sampled_at,
         greatest(
@@ -85,6 +89,8 @@ samples as (
 select
     asset_id,
     job_no,
+    job_id,
+    target_asset,
     stale_at,
     sampled_at,
     age_seconds,

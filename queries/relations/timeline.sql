@@ -2,7 +2,8 @@
 -- id = "timeline"
 -- title = "Timeline of every source"
 -- grain = "One row per dated event of any source, in one total order; telemetry by what changed, never by sample."
--- reads = ["action_item", "alert", "alias", "approval", "asset_state", "change", "handover", "incident_phase", "known_asset", "maintenance_event", "notice", "onset", "operation_event", "protection_check", "protection_gap", "review_entry", "silence", "state_interval", "statement", "status_incident", "status_text", "ticket_event"]
+-- reads = ["action_item", "alert", "alias", "approval", "asset_state", "change", "handover", "incident_phase", "known_asset", "maintenance_event", "notice", "onset", "operation_event", "protection_check", "protection_gap", "review_entry", "silence", "source", "state_interval", "statement", "status_incident", "status_text", "ticket_event"]
+-- policy = ["narrative_records"]
 -- limitations = "Records without a time are left out; evidence_quality counts them. Posts are told in the words of their earliest copy. Where intervals of two events overlap, their order is that of the best estimates and proves nothing."
 -- [columns]
 -- event_no = "Position in the order."
@@ -21,6 +22,7 @@
 -- evidence = "The record, as cited; NULL for an onset and for an entry of review.yaml."
 -- change_id = "Change that the record names, or that the event is linked to."
 -- outcome = "Outcome or state, as recorded."
+-- subject_is_host = "Whether the subject is the host of a record that names no target."
 -- ///
 with canonical as (
     select
@@ -40,11 +42,16 @@ linked as (
     group by source_id, record_no
 ),
 
+-- What people noted claims how an action ended; what a system wrote records it.
 noted as (
     select
-        *,
-        nullif(trim(regexp_replace(message, '\s+', ' ', 'g')), '') as words
+        maintenance_event.*,
+        nullif(trim(regexp_replace(maintenance_event.message, '\s+', ' ', 'g')), '') as words,
+        if(
+            fits(source.system_of_record, policy_list('narrative_records')), 'claimed', 'recorded'
+        ) as how
     from maintenance_event
+    left join source on maintenance_event.source_id = source.source_id
 ),
 
 states as (
@@ -78,12 +85,13 @@ events as (
         event.occurred_hi,
         event.target as asset,
         coalesce(event.target, event.host) as subject,
+        event.target is null and event.host is not null as subject_is_host,
         event.actor,
         -- What people and tools wrote stands in quotation marks, apart from what is said of it.
         concat_ws(
             ', ',
             event.action || coalesce(' of ' || event.target, ''),
-            'recorded as ' || if(event.outcome = 'unknown', null, event.outcome),
+            event.how || ' as ' || if(event.outcome = 'unknown', null, event.outcome),
             'with ' || event.flags
         )
         || coalesce(
@@ -521,7 +529,8 @@ select
     scoped.record_no,
     pointer(scoped.source_id, scoped.record_no) as evidence,
     scoped.change_id,
-    scoped.outcome
+    scoped.outcome,
+    coalesce(scoped.subject_is_host, false) as subject_is_host
 from scoped
 asof left join phases
     on scoped.scope = phases.scope and scoped.occurred_at >= phases.started_at

@@ -97,7 +97,8 @@ def run(store: Store) -> Mapping[str, Sequence[Sequence[Any]]]:
         machines = held.keys() | {
             name for name, row in assets.items() if row["kind"] == "machine" and _valid(row, moment)
         }
-        down = _down(store, moment)
+        states = _states(store, moment)
+        down = frozenset(asset for asset, state in states.items() if state in DOWN)
         links = _links(store, moment)
         links += _by_jobs(links, held)
         points = single_points(alternatives(links, groups, down))
@@ -118,8 +119,9 @@ def run(store: Store) -> Mapping[str, Sequence[Sequence[Any]]]:
         for point, fallen in sorted(falls.items()):
             rows = [assets.get(machine, {}) for machine in fallen]
             blast.append(
-                [as_of, moment, point, *_fallen(assets.get(point, {}), rows), point in down, fallen]
-            )
+                [as_of, moment, point, *_fallen(assets.get(point, {}), rows),
+                 point in down if point in states else None, fallen]
+            )  # fmt: skip
     return {"protection_posture": posture, "blast_radius": blast}
 
 
@@ -156,9 +158,9 @@ def _by_jobs(
     ]
 
 
-def _down(store: Store, moment: datetime) -> frozenset[str]:
-    """Assets whose last state before an instant is failed or removed."""
-    states = store.rows(
+def _states(store: Store, moment: datetime) -> dict[str, str]:
+    """The last state of each asset before an instant."""
+    found = store.rows(
         """
         select
             coalesce(alias.canonical, asset_state.asset_id) as asset,
@@ -173,7 +175,7 @@ def _down(store: Store, moment: datetime) -> frozenset[str]:
         """,
         [moment],
     )
-    return frozenset(row["asset"] for row in states if row["state"] in DOWN)
+    return {row["asset"]: row["state"] for row in found}
 
 
 def _valid(row: Mapping[str, Any], moment: datetime) -> bool:
@@ -273,7 +275,8 @@ STEP = Step(
                 "is_down": (
                     "boolean",
                     "Whether its last state on record is failed or removed: its machines are then "
-                    "down, or their dependencies out of date.",
+                    "down, or their dependencies out of date. NULL where no state of it is on "
+                    "record.",
                 ),
                 "machine_ids": ("varchar[]", "The machines."),
             },

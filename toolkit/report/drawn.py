@@ -168,7 +168,7 @@ def _roots(incident: Incident) -> tuple[dict[str, datetime], str]:
     for row in events or incident.triggers:
         if row["target"] and row["occurred_at"] is not None:
             roots.setdefault(str(row["target"]), row["occurred_at"])
-    return roots, "removed" if events else "acted_on"
+    return roots, "acted_on_for_good" if events else "acted_on"
 
 
 def _valid(link: Row, at: datetime) -> bool:
@@ -432,24 +432,35 @@ def _age(facts: CaseFacts) -> Figure | None:
         return None
     series: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
     jobs: dict[str, dict[int, str]] = defaultdict(dict)
+    names: dict[str, set[str]] = defaultdict(set)
     for row in facts.rows("age_profile"):
         stale = f"{row['stale_at'].astimezone(facts.zone):%m-%d %H:%M:%S}"
         jobs[row["asset_id"]][row["job_no"]] = stale
+        names[row["asset_id"]].add(_job(row))
     for row in facts.rows("age_profile"):
         name = str(row["asset_id"])
-        times = jobs[name]
+        times, several = jobs[name], len(names[name]) > 1
+        if several:
+            name += f", {_job(row)}"
         if len(times) > 1:
             stale = times[row["job_no"]]
             name += f", too old at {stale}"
             # Several jobs of a machine can become too old at once, as where it is cut off.
             alike = sorted(no for no, each in times.items() if each == stale)
-            if len(alike) > 1:
+            if len(alike) > 1 and not several:
                 name += f", job {alike.index(row['job_no']) + 1} of {len(alike)}"
         series[name].append((row["sampled_at"], float(row["age_seconds"])))
     return _panels(
         facts, series, "age of the recovery point in seconds",
-        "Age of recovery points before each time that they became too old.", "age_profile",
+        "Age of recovery points of each job up to the first one that was too old, where samples "
+        "before it tell of its rise.", "age_profile",
     )  # fmt: skip
+
+
+def _job(row: Row) -> str:
+    """What tells a job of a machine from its others."""
+    named = [str(row[key]) for key in ("job_id", "target_asset") if row[key] is not None]
+    return f"job {' to '.join(named)}" if named else "job without a name"
 
 
 def _age_in_gaps(facts: CaseFacts) -> Figure | None:

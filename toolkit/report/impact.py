@@ -23,6 +23,7 @@ from toolkit.report.words import hours_of, listed, number, numbers, plural, size
 
 OPEN_GAPS = 12
 DELISTED = REPORTS = 8
+ALIKE = 4  # groups of messages of one log
 PARTNERS = 12  # printed; all of them stand in partners.csv
 
 
@@ -33,12 +34,13 @@ def section(incident: Incident) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "A gap is an interval without a recovery point that is longer than the machine's "
-            f"objective or, where none is stated, than {facts.policy('gap_cadences')} of its usual "
-            "intervals between recovery points. It runs from the first sign of it to the next good "
-            "recovery point, or to the end of the record; how machines are protected is counted "
-            "by the age of the recovery point instead. Data at risk is what the machines "
-            "protect while they are in a gap; what is lost for good is stated only where the "
-            "record says so.",
+            f"objective or, where none is stated, than {facts.policy('gap_cadences')} planned "
+            "intervals between its recovery points or, where none is planned either, as many "
+            "median intervals between the samples of its job. It runs from the first sign of it to "
+            "the next good recovery point, or to the end of the record; how machines are "
+            "protected is counted by the age of the recovery point instead. Data at risk is what "
+            "the machines protect while they are in a gap; what is lost for good is stated only "
+            "where the record says so.",
             tone="note",
         ),
         *by_region(facts),
@@ -95,7 +97,8 @@ def _open_gaps(facts: CaseFacts) -> list[Block]:
         Table(
             "Gaps that are open at the end of the record",
             columns(
-                "Asset {15} | Job {19} | Last recovery point {time 19} | Begins {time 28} | "
+                "Asset {15} | Job {19} | Recovery point of the last good sample {time 19} | "
+                "Begins {time 28} | "
                 "Record ends {time}"
             ),
             tuple(
@@ -148,8 +151,9 @@ def _delisted(facts: CaseFacts) -> Iterable[Block]:
             for (machine, target), rows in sorted(found.items())[:DELISTED]
         ),
         "delisted_copy",
-        "Why they are gone, by retention or otherwise, is on no listing; and one that is listed "
-        "need not be readable. Not by: the number of the source that lacks them."
+        "Listings are compared by the times of their recovery points, not by ids. Why one is gone, "
+        "by retention or otherwise, is on no listing; and one that is listed need not be readable. "
+        "Not by: the number of the source that lacks them."
         + (
             f" {number(len(found) - DELISTED)} more: postmortem query CASE delisted_copy."
             if len(found) > DELISTED
@@ -179,18 +183,36 @@ def _reported(facts: CaseFacts) -> Iterable[Block]:
             *(
                 (
                     f"{row['path']}: {plural(row['failures'], 'message')} "
-                    f"{facts.between(row['first_at'], row['last_at'])}, ",
+                    f"{facts.between(row['first_at'], row['last_at'])}"
+                    + (f", and {plural(row['warnings'], 'warning')}" if row["warnings"] else "")
+                    + ", ",
                     f"the first “{row['first_words']}” [{row['first_evidence']}]"
                     if row["failures"] > 1
                     else f"“{row['first_words']}” [{row['first_evidence']}]",
                     f", the last “{row['last_words']}” [{row['last_evidence']}]."
                     if row["failures"] > 1
                     else ".",
+                    _alike(row),
                 )
                 for row in rows[:REPORTS]
             ),
             *((f"{number(rest)} more: postmortem query CASE tool_report.",) if rest > 0 else ()),
         )
+    )
+
+
+def _alike(row: Row) -> str:
+    """What the messages of a log say most often, numbers and ids left aside."""
+    groups = list(zip(row["group_counts"], row["group_words"], row["group_outcomes"], strict=True))
+    if not any(count > 1 for count, _, _ in groups):
+        return ""
+    told = [
+        f"{number(count)} × {'warning ' if outcome == 'warning' else ''}“{words}”"
+        for count, words, outcome in groups[:ALIKE]
+    ]
+    rest = sum(count for count, _, _ in groups[ALIKE:])
+    return f" Most often, with … for numbers and ids: {', '.join(told)}" + (
+        f"; {number(rest)} more." if rest else "."
     )
 
 

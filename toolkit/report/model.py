@@ -167,8 +167,8 @@ class HeatMap:
 class Node:
     """One asset, or `count` assets of one kind that depend on the same things.
 
-    `state` is a word of: removed, failed, acted_on, affected, no_gap_on_record, unknown. `level` is
-    the distance from what was removed, failed or acted on (0).
+    `state` is a word of: acted_on_for_good, failed, acted_on, affected, no_gap_on_record,
+    unknown. `level` is the distance from what was acted on or failed (0).
     """
 
     id: str
@@ -180,7 +180,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """What depends on what was removed: nodes by level, and (from, to, relation) between them."""
+    """What depends on what was acted on: nodes by level, and (from, to, relation) between them."""
 
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str, str], ...]

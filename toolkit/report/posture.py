@@ -72,12 +72,29 @@ def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
 
 def _silent(facts: CaseFacts) -> str:
     """Why machines without an open gap can be without a current copy: they have no later record."""
-    count = len(silent(facts))
+    found = silent(facts)
+    count = len(found)
     if not count:
         return ""
+    last = {row["asset_id"]: row["evidence"] for row in found}
+    without = [
+        row
+        for row in facts.rows("protection_posture")
+        if row["as_of"] == "before" and not row["copies"]
+    ]
+    # Where the last good sample is the same at both instants, the record ended before the onset.
+    earlier = sum(
+        row["asset_id"] in last and row["evidence"] == last[row["asset_id"]] for row in without
+    )
     return (
-        f" For {number(count)} of these no gap is open above, since the record of their own jobs "
-        "ends before one could begin."
+        f" For {number(count)} of these no gap is open above, since the record of "
+        f"{be(count, 'its', 'their')} own jobs ends before one could begin"
+        + (
+            f"; the same holds for {number(earlier)} of the {number(len(without))} without a "
+            "current one before the onset."
+            if earlier
+            else "."
+        )
     )
 
 
@@ -139,14 +156,14 @@ def _points(facts: CaseFacts) -> Iterable[Block]:
     )
 
 
+_STATES = {True: "failed or removed", False: "no failure on record", None: "no state on record"}
+
+
 def _point(name: str, when: dict[str, Row], *, before: bool) -> tuple[str, ...]:
     then, today = when.get("before"), when.get("today")
     # What falls with it is told as of the time when most did.
     row = max((one for one in (today, then) if one), key=lambda one: one["machines"])
-    if today is None:
-        state = "no longer a single point"
-    else:
-        state = "failed or removed" if today["is_down"] else "no failure on record"
+    state = "no longer a single point" if today is None else _STATES[today["is_down"]]
     organizations = row["organizations"]
     partners = len(organizations) if isinstance(organizations, list) else organizations
     return (

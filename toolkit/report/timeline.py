@@ -233,7 +233,7 @@ def section(incident: Incident) -> Section:
                     str(position),
                     _moment(facts, row),
                     str(row["lane"]),
-                    str(row["subject"] or ""),
+                    ("host " if row["subject_is_host"] else "") + str(row["subject"] or ""),
                     _claim(row, curated),
                     Code(told(pointer_of(row))),
                 )

@@ -1,4 +1,4 @@
-"""The blast radius: what was removed, and by levels what depends on it."""
+"""The blast radius: what was acted on, and by levels what depends on it."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def _head(
     x = min(place[0] for place in places.values() if place[2] == at)
     if at == 0:
         states = {node.state for node in columns[0]}
-        told = {"removed": "Removed", "failed": "Failed"}
-        text = told.get(states.pop(), "Acted on") if len(states) == 1 else "Removed or failed"
+        failed = "Failed" if states == {"failed"} else "Acted on or failed"
+        text = failed if "failed" in states else "Acted on"
         return Head(x, label(text, width / BOLD), Label(""))
     relations = {
         relation
