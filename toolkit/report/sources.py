@@ -29,6 +29,7 @@ from toolkit.report.words import (
     plural,
 )
 
+QUOTED, QUOTE = 3, 160  # rejected records of one code that are printed, and characters of each
 CUSTODY = ("system_of_record", "obtained_by", "obtained_at", "obtained_how", "expected_records")
 
 
@@ -197,27 +198,30 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
     )
     rejects = facts.rows("reject")
     if rejects:
-        counts = Counter((row["source_id"], row["code"]) for row in rejects)
-        first: dict[tuple[int, str], Row] = {}
+        grouped: dict[tuple[int, str], list[Row]] = defaultdict(list)
         for row in rejects:
-            first.setdefault((row["source_id"], row["code"]), row)
+            grouped[row["source_id"], row["code"]].append(row)
         yield Table(
             "Rejected records by source and code",
             columns(
-                "No. {6} | Code {code 20} | Records {number 10} | "
-                "First record {number 12} | Reason given for the first"
+                "No. {6} | Code {code 15} | Records {number 9} | First record {number 9} | "
+                "Reason given for the first {21} | Original records"
             ),
             tuple(
                 (
                     str(key[0]),
                     Code(str(key[1])),
-                    number(count),
-                    number(first[key]["record_no"]),
-                    str(first[key]["reason"]),
+                    number(len(found)),
+                    number(found[0]["record_no"]),
+                    str(found[0]["reason"]),
+                    "\n".join(_quoted(facts, row) for row in found[:QUOTED])
+                    + (f"\n{number(len(found) - QUOTED)} more" if len(found) > QUOTED else ""),
                 )
-                for key, count in sorted(counts.items())
+                for key, found in sorted(grouped.items())
             ),
             "reject",
+            f"Of each group the first {QUOTED} records are quoted by their number, at most "
+            f"{QUOTE} characters of each.",
         )
     else:
         yield Paragraph("No record was rejected.", query="reject")
@@ -232,6 +236,16 @@ def _reconciliation(facts: CaseFacts, sources: list[Row]) -> Iterable[Block]:
             _by_word(omitted),
             "skipped",
         )
+
+
+def _quoted(facts: CaseFacts, row: Row) -> str:
+    """A rejected record as it stands in its file, on one line."""
+    raw = row["raw"]
+    if not raw:
+        return f"{row['record_no']}: not kept"
+    text = bytes(raw[: 8 * QUOTE]).decode(errors="backslashreplace")
+    words = cut(" ".join(facts.text(text).split()), QUOTE)
+    return f"{row['record_no']}: “{words}”"
 
 
 def _zones(facts: CaseFacts) -> dict[int, str]:
