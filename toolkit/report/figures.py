@@ -54,8 +54,8 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     if forecast is not None:
         yield (
             "Forecast of the end",
-            f"for {plural(forecast['remaining'], 'machine')}, {span_of(facts, forecast)}"
-            + _slowest(facts, forecast),
+            f"for {plural(forecast['remaining'], 'machine')}, {days_of(facts, forecast)}, from "
+            "the daily throughput alone" + _slowest(facts, forecast),
             "recovery_forecast",
         )
     yield from _of_page(incident)
@@ -316,12 +316,9 @@ def latest_forecast(rows: list[Row]) -> Row | None:
     return last if last is not None and last["p50_at"] is not None and last["remaining"] else None
 
 
-def span_of(facts: CaseFacts, forecast: Row) -> str:
-    """The days between which a forecast sees the end."""
-    return (
-        f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 simulated recoveries, "
-        "from the daily throughput alone"
-    )
+def days_of(facts: CaseFacts, forecast: Row) -> str:
+    """The days between which 8 of 10 simulated recoveries end."""
+    return f"{_first(facts, forecast)} to {_late(facts, forecast)} in 8 of 10 simulated recoveries"
 
 
 def _slowest(facts: CaseFacts, whole: Row) -> str:

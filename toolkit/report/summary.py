@@ -334,4 +334,4 @@ def _page_says(incident: Incident) -> str:
 def _forecast_or_not(facts: CaseFacts) -> str:
     rows = facts.rows("recovery_forecast")
     known = figures.latest_forecast(rows)
-    return f"; by the forecast {figures.span_of(facts, known)}" if known else ": not on record"
+    return f"; by the forecast {figures.days_of(facts, known)}" if known else ": not on record"
