@@ -181,3 +181,9 @@ def test_several_gaps_apart_from_the_onset_are_told_as_one() -> None:
              "the last ended 2026-11-22 16:00",
              "machine_gap"),
         ]  # fmt: skip
+
+
+def test_what_people_note_of_their_own_work_is_a_claim(told: dict[str, str]) -> None:
+    plan = told["Plan against execution"]
+    assert "| pause-replay | pg-standby | success, as claimed |" in plan
+    assert "**Outcome at closure:** no closure is on record" in plan

@@ -403,6 +403,19 @@ class CaseFacts:
         return [part.strip() for part in (self.policy(key) or "").split(",") if part.strip()]
 
     @cached_property
+    def notes(self) -> frozenset[int]:
+        """The sources in which people say what they did, by their system of record."""
+        patterns = self.patterns("narrative_records")
+        return frozenset(
+            source["source_id"]
+            for source in self.sources.values()
+            if any(
+                fnmatchcase(str(source["system_of_record"] or "").lower(), each)
+                for each in patterns
+            )
+        )
+
+    @cached_property
     def _raw_policy(self) -> list[Row]:
         return self._raw("policy")
 

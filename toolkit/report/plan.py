@@ -186,7 +186,8 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
                         facts.when(row["occurred_at"]),
                         str(row["action"]),
                         str(row["target"] or "not stated"),
-                        str(row["outcome"] or "not stated"),
+                        str(row["outcome"] or "not stated")
+                        + (", as claimed" if row["source_id"] in facts.notes else ""),
                         str(row["actor"] or "not stated"),
                         Code(told(pointer_of(row))),
                     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
 from toolkit.report.facts import CaseFacts, Row
 from toolkit.report.model import (
@@ -140,12 +139,7 @@ _NARRATIVE = ("status_update", "notice", "statement")
 
 def _narrative(facts: CaseFacts) -> set[int]:
     """The sources that hold what was said, and no other record."""
-    patterns = facts.patterns("narrative_records")
-    return {row["source_id"] for name in _NARRATIVE for row in facts.rows(name)} | {
-        row["source_id"]
-        for row in facts.sources.values()
-        if any(fnmatchcase(str(row["system_of_record"] or "").lower(), each) for each in patterns)
-    }
+    return {row["source_id"] for name in _NARRATIVE for row in facts.rows(name)} | facts.notes
 
 
 def _grade(source: Row, narrative: set[int]) -> str:
