@@ -315,7 +315,7 @@ FIRST_PAGES = {
         "What happened": "the status page tells of “Replication delays”",
         "Whom it hit": "How many machines and partners that concerns is not shown.",
         "Not known": "nothing that was measured is among the evidence",
-        "To decide": "no. 6, records of replication and backup jobs; no. 1, logs of maintenance",
+        "To decide": "can be decided (first no. 6, records of replication and backup jobs)",
     },
     "telemetry-only": {
         "What happened": "came to stand still for 6 of 12 machines: from then on they got no new",

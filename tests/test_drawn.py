@@ -102,9 +102,9 @@ def test_machines_are_grouped_by_what_they_depended_on(large: Store) -> None:
     assert figure is not None and isinstance(figure.picture, BlastRadius)
     nodes = figure.picture.nodes
     assert [(node.id, node.state) for node in nodes if node.level == 0] == [
-        ("mds-au-2", "acted_on_for_good"),
-        ("mds-ie-2", "acted_on_for_good"),
-        ("mds-us-2", "acted_on_for_good"),
+        ("mds-au-2", "cannot_be_undone"),
+        ("mds-ie-2", "cannot_be_undone"),
+        ("mds-us-2", "cannot_be_undone"),
     ]
     assert Counter(
         {(node.text, node.state): node.count for node in nodes if node.level == 1}
@@ -167,8 +167,8 @@ def test_what_depends_through_others_stands_at_its_level(small: Store) -> None:
     figure = drawn.blast_radius(Incident(CaseFacts(small)))
     assert figure is not None and isinstance(figure.picture, BlastRadius)
     assert {node.id: (node.level, node.state) for node in figure.picture.nodes} == {
-        "borg-repo": (0, "acted_on_for_good"),
-        "restic-repo": (0, "acted_on_for_good"),
+        "borg-repo": (0, "cannot_be_undone"),
+        "restic-repo": (0, "cannot_be_undone"),
         "vm": (1, "unknown"),
         "pg-primary": (2, "unknown"),
         "pg-standby": (2, "affected"),

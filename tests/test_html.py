@@ -100,7 +100,7 @@ def _report(word: str = "word", count: int = 20) -> model.Report:
         model.HeatMap((date(2022, 3, 1), date(2022, 3, 2)), ((word, (0.2, None)),), word),
         model.BlastRadius(
             (
-                model.Node("a", word, 0, "acted_on_for_good"),
+                model.Node("a", word, 0, "cannot_be_undone"),
                 model.Node("b", word, 1, "affected", 9),
             ),
             (("b", "a", word),),

@@ -133,7 +133,7 @@ def heat_map(names: list[str], days: int) -> HeatMap:
 
 
 def blast(names: list[str], depth: int) -> BlastRadius:
-    states = ("acted_on_for_good", "affected", "no_gap_on_record", "unknown", "acted_on")
+    states = ("cannot_be_undone", "affected", "no_gap_on_record", "unknown", "acted_on")
     nodes = tuple(
         Node(f"{level}-{n}", name, level, states[level % 5], n + 1)
         for level in range(depth)
@@ -320,11 +320,11 @@ def test_a_state_is_told_in_words_beside_its_sign() -> None:
         words
     )
     words = texts(drawn(blast(["x"], 4)))
-    assert {"■ acted on for good", "▲ affected", "✓ no gap on record", "□ unknown"} <= set(words)
+    assert {"■ cannot be undone", "▲ affected", "✓ no gap on record", "□ unknown"} <= set(words)
 
 
 def test_groups_are_ordered_like_what_they_depend_on() -> None:
-    nodes = [Node(name, name, 0, "acted_on_for_good") for name in "abc"]
+    nodes = [Node(name, name, 0, "cannot_be_undone") for name in "abc"]
     nodes += [Node(f"of-{name}", f"of {name}", 1, "affected", 9) for name in "cba"]
     edges = tuple((f"of-{name}", name, "stores_on") for name in "abc")
     words = texts(drawn(BlastRadius(tuple(nodes), edges)))

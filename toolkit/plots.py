@@ -73,7 +73,7 @@ class Plots:
         return self._drawn("lag", drawn.lag_panels)
 
     def reach(self) -> Plot:
-        """What was acted on for good, and what depended on it."""
+        """What irreversible events hit, and what depended on it."""
         return self._drawn("reach", lambda facts: drawn.blast_radius(Incident(facts)))
 
     def checks(self) -> Plot:

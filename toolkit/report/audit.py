@@ -221,7 +221,11 @@ def _population(operations: int, registered: int) -> str:
 _ANSWERS = (
     ("exception", "The record shows the deviation from the criterion."),
     ("ok", "The record shows that the deviation did not happen."),
-    ("not_applicable", "Nothing in the operation activates the rule."),
+    (
+        "not_applicable",
+        "Nothing in the operation activates the rule, or its records state nothing that it "
+        "compares.",
+    ),
     (
         "undetermined",
         "Evidence is there but does not decide: ties, overlapping times, an open operation, an "

@@ -30,14 +30,14 @@ def points(incident: Incident, *, brief: bool = False) -> list[Text]:
     facts = incident.facts
     nothing_measured = not facts.has_telemetry
     return [
-        *(_to_obtain(incident) if nothing_measured else ()),
+        *(_to_obtain(incident, brief) if nothing_measured else ()),
         *_left_open(facts),
         *_in_common(incident),
         *_recommendations(incident, brief),
         *_past_due(facts),
         *_to_correct(incident),
         *_to_tell(facts),
-        *(() if nothing_measured else _to_obtain(incident)),
+        *(() if nothing_measured else _to_obtain(incident, brief)),
     ]
 
 
@@ -151,7 +151,7 @@ def _to_tell(facts: CaseFacts) -> Iterable[Text]:
         )
 
 
-def _to_obtain(incident: Incident) -> Iterable[Text]:
+def _to_obtain(incident: Incident, brief: bool) -> Iterable[Text]:
     """The evidence that is lacking; what decides the gravest rules is named."""
     requests = incident.facts.rows("evidence_request")
     if not requests:
@@ -168,11 +168,11 @@ def _to_obtain(incident: Incident) -> Iterable[Text]:
 
     named = "; ".join(
         f"no. {row['request_no']}, {lowered(str(row['what']))}"
-        for row in sorted(requests, key=presses)[:2]
+        for row in sorted(requests, key=presses)[:1]
     )
     yield (
         f"Whether to obtain {plural(len(requests), 'further piece')} of evidence, so that the "
-        f"tests left open can be decided ({named}): see ",
+        f"tests left open can be decided{'' if brief else f' (first {named})'}: see ",
         Ref("what could not be tested", "untested"),
         ".",
         Source("evidence_request"),

@@ -120,7 +120,7 @@ def _worst(rows: Iterable[tuple[str, tuple[float | None, ...]]], days: tuple[dat
 
 
 def blast_radius(incident: Incident) -> Figure | None:
-    """What the operations under review acted on for good, and what depended on it then.
+    """What irreversible events of the operations under review hit, and what depended on it then.
 
     Without an irreversible event, the targets of the events that the record puts before the
     onset stand first.
@@ -168,7 +168,7 @@ def _roots(incident: Incident) -> tuple[dict[str, datetime], str]:
     for row in events or incident.triggers:
         if row["target"] and row["occurred_at"] is not None:
             roots.setdefault(str(row["target"]), row["occurred_at"])
-    return roots, "acted_on_for_good" if events else "acted_on"
+    return roots, "cannot_be_undone" if events else "acted_on"
 
 
 def _valid(link: Row, at: datetime) -> bool:
@@ -444,7 +444,7 @@ def _age(facts: CaseFacts) -> Figure | None:
             name += f", {_job(row)}"
         if len(times) > 1:
             stale = times[row["job_no"]]
-            name += f", too old at {stale}"
+            name += f": {stale[6:] if several else stale}"
             # Several jobs of a machine can become too old at once, as where it is cut off.
             alike = sorted(no for no, each in times.items() if each == stale)
             if len(alike) > 1 and not several:
@@ -452,15 +452,15 @@ def _age(facts: CaseFacts) -> Figure | None:
         series[name].append((row["sampled_at"], float(row["age_seconds"])))
     return _panels(
         facts, series, "age of the recovery point in seconds",
-        "Age of recovery points of each job up to the first one that was too old, where samples "
-        "before it tell of its rise.", "age_profile",
+        "Age of recovery points of each job up to the first one that was too old, with its time, "
+        "where samples before it tell of its rise.", "age_profile",
     )  # fmt: skip
 
 
 def _job(row: Row) -> str:
     """What tells a job of a machine from its others."""
     named = [str(row[key]) for key in ("job_id", "target_asset") if row[key] is not None]
-    return f"job {' to '.join(named)}" if named else "job without a name"
+    return " to ".join(named) if named else "unnamed job"
 
 
 def _age_in_gaps(facts: CaseFacts) -> Figure | None:

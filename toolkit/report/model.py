@@ -167,7 +167,7 @@ class HeatMap:
 class Node:
     """One asset, or `count` assets of one kind that depend on the same things.
 
-    `state` is a word of: acted_on_for_good, failed, acted_on, affected, no_gap_on_record,
+    `state` is a word of: cannot_be_undone, failed, acted_on, affected, no_gap_on_record,
     unknown. `level` is the distance from what was acted on or failed (0).
     """
 

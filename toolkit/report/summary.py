@@ -53,8 +53,7 @@ def document(facts: CaseFacts) -> Document:
             Section(
                 "summary-whom",
                 "Whom it hit",
-                (*impact.by_region(facts), *impact.by_type(facts))
-                or (*_named_by_the_page(facts), impact.none(facts)),
+                tuple(impact.by_region(facts)) or (*_named_by_the_page(facts), impact.none(facts)),
             ),
             *page.said(facts),
         ),
