@@ -318,7 +318,8 @@ FIRST_PAGES = {
         "To decide": "can be decided (first no. 6, records of replication and backup jobs)",
     },
     "telemetry-only": {
-        "What happened": "came to stand still for 6 of 12 machines: from then on they got no new",
+        "What happened": "came to a standstill for 6 of 12 machines: until it was good again, "
+        "or the record ends, they got no new recovery points",
         "Whom it hit": "7 of 12 machines had a gap in their recovery points at some time of the "
         "record: 6 from the onset and 1 apart from it. Whom they serve is not on record. At the "
         "end of the record 5 have no gap any more and 2 still have a gap.",

@@ -45,9 +45,9 @@ def test_jobs_of_a_machine_that_become_too_old_at_once_have_a_panel_each(
     facts = SimpleNamespace(rows=lambda _: rows, count=lambda _: len(rows), zone=UTC)
     monkeypatch.setattr(drawn, "_panels", lambda _, series, *told: series)
     assert cast(Any, drawn._age(cast(Any, facts))) == {
-        "m1, too old at 11-22 12:00:00": [(noon, 60.0)],
-        "m1, too old at 11-22 12:05:00, job 1 of 2": [(noon, 120.0)],
-        "m1, too old at 11-22 12:05:00, job 2 of 2": [(noon, 180.0)],
+        "m1: 11-22 12:00:00": [(noon, 60.0)],
+        "m1: 11-22 12:05:00, job 1 of 2": [(noon, 120.0)],
+        "m1: 11-22 12:05:00, job 2 of 2": [(noon, 180.0)],
     }
 
 
@@ -55,8 +55,8 @@ def test_a_panel_names_the_job_where_a_machine_has_several(small: Store) -> None
     figure = drawn.lag_panels(CaseFacts(small))
     assert figure is not None and isinstance(figure.picture, SmallMultiples)
     assert sorted(panel.name for panel in figure.picture.panels) == [
-        "pg-standby, job walreceiver, too old at 11-22 18:02:21",
-        "pg-standby, job without a name, too old at 11-22 18:02:19",
+        "pg-standby, unnamed job: 18:02:19",
+        "pg-standby, walreceiver: 18:02:21",
     ]
 
 

@@ -143,7 +143,7 @@ def test_the_opening_tells_the_machines_of_the_onset_apart_from_those_that_fell_
         part if isinstance(part, str) else part.text
         for part in opening.sentence(cast(Any, incident), board=True)
     )
-    assert "stand still for 1 of 5 machines. The evidence ties no operation" not in told
-    assert "came to stand still for 1 of 5 machines" in told
-    assert told.endswith(" While this lasted, 1 more machine came to stand still.")
+    assert "standstill for 1 of 5 machines. The evidence ties no operation" not in told
+    assert "came to a standstill for 1 of 5 machines: until it was good again, it got no" in told
+    assert told.endswith(" While this lasted, 1 more machine came to a standstill.")
     assert recovery._whose(cast(Any, facts)).startswith("1 machine that fell with the onset and 1 ")

@@ -55,7 +55,7 @@ def test_a_machine_whose_record_ends_early_is_not_called_unaffected(told: dict[s
         "**1 machine has no current recovery point**. Of 1 other machine the record of jobs ends "
         "earlier: whether it has a current one then is not known."
     ) in told["Summary"]
-    assert "2 have none that is current" in told["How machines are protected"]
+    assert "1 has none that is current" in told["How machines are protected"]
 
 
 def test_what_is_gone_from_the_repositories_is_told_with_its_records(told: dict[str, str]) -> None:
@@ -66,7 +66,10 @@ def test_what_is_gone_from_the_repositories_is_told_with_its_records(told: dict[
     )
     assert row in told["Impact"]
     assert "| vm | borg-repo | 11 | 10 | 2026-11-22 18:01:45 | `14:7` |" in told["Impact"]
-    assert "1 of 11 of vm in borg-repo and 4 of 11 of vm in restic-repo" in told["Summary"]
+    assert (
+        "1 of 11 recovery points of vm in borg-repo and 4 of 11 recovery points of vm in"
+        in told["Summary"]
+    )
     assert "the last “Finished full repository check, errors found.”" in told["Impact"]
     assert "the first “Archive metadata block" in told["Impact"]
 
@@ -104,8 +107,9 @@ def test_what_no_state_is_on_record_of_is_not_called_free_of_failure(
     assert "no failure on record" not in posture
     assert posture.count("| no state on record |") == 2
     assert (
-        "For 1 of these no gap is open above, since the record of its own jobs ends before one "
-        "could begin; the same holds for 1 of the 1 without a current one before the onset."
+        "For 1 machine the record of its own jobs ends before a gap could begin, and by the end of "
+        "the whole record its last recovery point is no longer current; the same holds for 1 of "
+        "the 1 without a current one before the onset."
     ) in posture
 
 

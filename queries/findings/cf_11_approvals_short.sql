@@ -159,7 +159,7 @@ judged as (
         || case
             when tested.is_begun
                 then 'stood at the first action, ' || utc(tested.started_at)
-            else 'are on record; no action is, so that its time is not known'
+            else 'can be counted; when the first action began is not on record'
         end
         || case
             when tested.grace > interval 0 second

@@ -236,7 +236,8 @@ judged as (
         'ok' as status,
         planned.window_start as occurred_at,
         null as event,
-        'No change on record of another implementer meets it in its window' as reason,
+        'No change of another implementer on its group or dependencies, as far as these are on'
+        || ' record, meets it in its window' as reason,
         [planned.change_row] as evidence
     from planned
 ),

@@ -116,7 +116,9 @@ judged as (
                 || utc(irreversible.occurred_at)
                 || case
                     when near_by.is_witnessed
-                        then ' was witnessed at ' || utc(near_by.witnessed_at)
+                        then
+                            ' has a witness record by a second account at '
+                            || utc(near_by.witnessed_at)
                     when coalesce(near_by.may_be_witnessed, false)
                         then
                             ' has a witness record at ' || utc(near_by.witnessed_at)

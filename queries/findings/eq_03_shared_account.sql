@@ -50,7 +50,9 @@ judged as (
                     'The shared account ' || action.actor || ' carried out ' || action.action
                     || ' at ' || utc(action.occurred_at)
                     || tie_note(action.basis)
-            else action.actor || ' is no shared account' || tie_note(action.basis)
+            else
+                'The policy does not name ' || action.actor || ' as a shared account'
+                || tie_note(action.basis)
         end as reason,
         [action.evidence] as evidence
     from action

@@ -353,7 +353,7 @@ operator_claim as (
                 then
                     'the state observed next, at ' || utc(observed.after_at) || ', is '
                     || observed.state_after
-            when observed.event is not null then 'no state was observed after it'
+            when observed.event is not null then 'no state of that asset was observed after it'
             else 'no telemetry of it from that time is on record'
         end || '.' as reason,
         list_concat(

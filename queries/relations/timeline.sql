@@ -280,7 +280,8 @@ events as (
         if(main, 'Onset', 'Onset of another episode')
         || if(scope_kind = 'all', '', ' in ' || scope) || ': ' || affected || ' of ' || population
         || if(population = 1, ' machine', ' machines') || ' in a gap while it lasts'
-        || coalesce(', which is until ' || utc(ended_at), '') as summary
+        || coalesce(', which is until ' || utc(ended_at), '')
+        || if(method = 'statistical', '; estimated from a rise of lag or age', '') as summary
     from onset
     where scope_kind in ('all', 'region')
     union all by name

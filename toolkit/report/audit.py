@@ -89,7 +89,7 @@ def _result(incident: Incident) -> str:
         f"exception, {number(counts['exception'])} with one, {number(counts['undetermined'])} that "
         "the evidence does not decide"
         if ran
-        else "no test applies to what is on record"
+        else "no test could be decided"
     )
     if idle:
         told += (
@@ -115,6 +115,13 @@ _PAPERS = (
     ("WP-J", "Sign-offs, versions", "sign-off", "Sign-off and version history"),
     ("WP-K", "Queries, policy, manifest", "queries", "Query register; manifest.jsonl"),
 )
+
+
+def _superseded(facts: CaseFacts, procedure: Row) -> str:
+    if procedure["superseded_at"]:
+        return facts.day(procedure["superseded_at"])
+    begun = procedure["published_at"] is None or procedure["published_at"] <= facts.dated
+    return "in force" if begun else "not in force yet"
 
 
 def _scope(incident: Incident) -> Section:
@@ -187,7 +194,7 @@ def _scope(incident: Incident) -> Section:
                         str(row["procedure"]),
                         str(row["version"]),
                         facts.day(row["published_at"]) if row["published_at"] else "always",
-                        facts.day(row["superseded_at"]) if row["superseded_at"] else "in force",
+                        _superseded(facts, row),
                         listed(row["applies_to"]),
                         Code(row["sha256"][:16] + "…"),
                     )
@@ -220,7 +227,7 @@ def _population(operations: int, registered: int) -> str:
 
 _ANSWERS = (
     ("exception", "The record shows the deviation from the criterion."),
-    ("ok", "The record shows that the deviation did not happen."),
+    ("ok", "What the record states shows no deviation; the answer names what it does not state."),
     (
         "not_applicable",
         "Nothing in the operation activates the rule, or its records state nothing that it "

@@ -45,10 +45,12 @@ def _listed(
 
 def _undone(incident: Incident) -> tuple[Inline, ...]:
     """What was done that cannot be undone, where work went on at the time."""
-    done = opening.irreversible(incident)
+    done = opening.irreversible(incident, board=True)
     if incident.onset is None or not done:
         return ()
-    return (f" Of what was done, this cannot be undone: {'; '.join(done)}.",)
+    stated = all(row["procedure"] for row in incident.reviewed)
+    what = "this cannot be undone" if stated else "this, by its kind, cannot be undone"
+    return (f" Of what was done, {what}: {'; '.join(done)}.",)
 
 
 def _hit(incident: Incident) -> Iterable[str]:
@@ -65,9 +67,11 @@ def _hit(incident: Incident) -> Iterable[str]:
     hit = {row["organization"] for row in machines if row["organization"]}
     onset = incident.onset
     of = f"{number(len(machines))} of " if onset else ""
+    window = facts.window_start or facts.window_end
+    when = "in the window under review" if window else "at some time of the record"
     told = [
         f"{of}{plural(onset['population'] if onset else len(machines), 'machine')}"
-        f"{_regions(facts)} had a gap in their recovery points at some time of the record"
+        f"{_regions(facts)} had a gap in their recovery points {when}"
         f"{_when_they_fell(machines)}.",
         f"{be(len(machines), 'It serves', 'They serve')} {opening.of_known(len(hit), len(known))}."
         if hit and known
@@ -93,7 +97,7 @@ def _hit(incident: Incident) -> Iterable[str]:
         told.append(f"Protected data at risk, not the same as lost: {size(sum(stated))}{some_of}.")
     gone = figures.gone(facts)
     if gone:
-        told.append(f"Recovery points that later listings of repositories lack: {gone}.")
+        told.append(f"Later listings of repositories lack {gone}.")
     told.append(f"At the end of the record {_ended(machines)}.")
     yield " ".join(told)
 

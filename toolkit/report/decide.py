@@ -145,8 +145,8 @@ def _to_tell(facts: CaseFacts) -> Iterable[Text]:
     ]
     if silent:
         yield (
-            f"Whether and when to tell partners what the page has not told: "
-            f"{'; '.join(str(row['item']) for row in silent)}.",
+            "Whether and when to tell partners what the page, by fixed wordings that a person has "
+            f"yet to confirm, has not told: {'; '.join(str(row['item']) for row in silent)}.",
             Source("disclosure"),
         )
 

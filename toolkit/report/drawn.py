@@ -340,7 +340,7 @@ def _outcome(incident: Incident) -> str:
     of = f" of {number(onset['population'])}" if onset["population"] else ""
     return (
         f"{number(count)}{of} {be(onset['population'] or count, 'machine', 'machines')} "
-        f"{'fell with the onset of their region; for all it' if fell else 'degraded; the onset'} "
+        f"{'fell with the onset of their region' if fell else 'degraded'}; the onset of the whole "
         "lies "
         f"{incident.facts.between(onset['onset_lo'], onset['onset_hi'])}"
     )

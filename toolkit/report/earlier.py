@@ -14,7 +14,7 @@ ROWS = 15
 _KEPT = {
     "within": "done within it",
     "outside": "done in part outside of it",
-    "unknown": "without a time of the work on record",
+    "unknown": "not decided by the times on record",
 }
 
 

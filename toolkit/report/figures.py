@@ -41,13 +41,14 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
         yield from _other_gaps(facts, onset)
         if board:
             yield from _first_alert(incident)
-    yield from _irreversible(incident)
+    yield from _irreversible(incident, board)
     machines = facts.rows("machine_impact")
     if machines:
         yield from _of_machines(facts, machines, board)
     yield from _gone(facts)
     if board and onset is not None:
         yield from _errors(facts)
+        yield from _why_lost(facts)
     if onset is not None and incident.trigger is None:
         yield from _in_common(incident, board)
     forecast = latest_forecast(facts.rows("recovery_forecast"))
@@ -69,21 +70,23 @@ def _figures(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
             f"{incident.operation_name(name)}"
             for name in sorted(names)
         ]
-        yield "Deviations", listed(told) + _usual(own), "finding"
+        claims = sum(row["rule"] == "EQ-05" for row in incident.exceptions)
+        apart = f"; {plural(claims, 'contradicted claim')} counted apart" if claims else ""
+        yield "Deviations", listed(told) + _usual(own) + apart, "finding"
     if board and onset is not None:
         yield from _open_before(facts, onset)
 
 
-def _irreversible(incident: Incident) -> Iterable[tuple[str, str, str]]:
+def _irreversible(incident: Incident, board: bool) -> Iterable[tuple[str, str, str]]:
     """What the operations under review did that cannot be undone."""
-    done = opening.irreversible(incident)
+    done = opening.irreversible(incident, board=board)
     if done:
         # Without a procedure that says so, the policy goes by the name of the action.
         stated = all(row["procedure"] for row in incident.reviewed)
         basis = (
             " (marked so by the procedure)"
             if stated
-            else " (by the kind of action; no procedure says so)"
+            else " (by the kind of action; no procedure is tied to the work)"
         )
         yield "Cannot be undone", "; ".join(done) + basis, "operation_event"
 
@@ -134,13 +137,14 @@ def _lasted(facts: CaseFacts, onset: Row) -> str:
 def _gone(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
     told = gone(facts)
     if told:
-        yield "Recovery points gone", f"from listings: {told}", "delisted_copy"
+        yield "Recovery points gone", f"from later listings: {told}", "delisted_copy"
 
 
 def gone(facts: CaseFacts) -> str:
     """Recovery points that later listings of their repositories do not name, by repository."""
     told = [
-        f"{number(len(rows))} of {number(rows[0]['listed'])} of {machine} in {target}"
+        f"{number(len(rows))} of {number(rows[0]['listed'])} recovery points of {machine} in "
+        f"{target}"
         for (machine, target), rows in sorted(impact.delisted(facts).items())
     ]
     return some(told) if told else ""
@@ -159,6 +163,7 @@ def _other_gaps(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
     ]
     if not rows:
         return
+    window = " in the window" if facts.window_start or facts.window_end else ""
     machines = len({row["asset_id"] for row in rows})
     open_ = sum(row["open"] for row in rows)
     if len(rows) == 1:
@@ -168,12 +173,14 @@ def _other_gaps(facts: CaseFacts, onset: Row) -> Iterable[tuple[str, str, str]]:
         short = lo is not None and len(days) == 1
         began = _clocked(facts, lo, hi) if short else facts.between(lo, hi)
         ended = facts.clock(row["ended_at"]) if short else facts.when(row["ended_at"])
-        told = f"1, begun {began}, " + ("open when its record ends" if open_ else f"ended {ended}")
+        told = f"1{window}, begun {began}, " + (
+            "open when its record ends" if open_ else f"ended {ended}"
+        )
     else:
         first = min(row["started_hi"] for row in rows)
         last = max(row["ended_at"] for row in rows)
         told = (
-            f"{number(len(rows))}, of {plural(machines, 'machine')}, the first begun by "
+            f"{number(len(rows))}{window}, of {plural(machines, 'machine')}, the first begun by "
             f"{facts.by(first)}, "
             + (
                 f"{number(open_)} of them open at the end of the record"
@@ -221,8 +228,28 @@ def _errors(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
         yield (
             "What jobs report",
             f"“{cut(error, 120)}” for {number(len(machines[error]))} of "
-            f"{plural(len(struck), 'machine')} that fell",
+            f"{plural(len(struck), 'machine')} that fell, as first error of their gaps",
             "protection_gap",
+        )
+
+
+def _why_lost(facts: CaseFacts) -> Iterable[tuple[str, str, str]]:
+    """What the seeds and relinks of machines recorded as lost report most often."""
+    lost = [row for row in facts.rows("machine_impact") if row["recovery_class"] == "lost"]
+    if not lost:
+        return
+    found = facts.ask(
+        "select error, count(distinct asset_id) as machines from replication_run "
+        "where job_kind in ('seed', 'relink') and error is not null and asset_id in "
+        "(select asset_id from machine_impact where recovery_class = 'lost') "
+        "group by error order by machines desc, error limit 1"
+    )
+    for row in found:
+        yield (
+            "Recorded as lost",
+            f"“{cut(str(row['error']), 120)}” in a seed or relink of {number(row['machines'])} of "
+            f"{plural(len(lost), 'machine')}",
+            "replication_run",
         )
 
 

@@ -48,7 +48,7 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     where = f" in {listed(regions)}" if regions else ""
     later = (onset["affected"] or 0) - count
     more = (
-        f" While this lasted, {plural(later, 'more machine')} came to stand still."
+        f" While this lasted, {plural(later, 'more machine')} came to a standstill."
         if later > 0
         else ""
     )
@@ -61,16 +61,24 @@ def sentence(incident: Incident, *, board: bool) -> Text:
     return (
         f"On {_days(facts, onset['onset_lo'], onset['onset_hi'])}, ",
         Strong(
-            f"replication came to stand still for {number(count)} of "
+            f"replication came to a standstill for {number(count)} of "
             f"{plural(onset['population'], 'machine')}{where}"
         ),
-        f"{whose}: from then on {be(count, 'it', 'they')} got no new recovery points, the states "
-        f"to which a machine can be restored. {_during(incident, board)}.",
+        f"{whose}: {_until(struck)} {be(count, 'it', 'they')} got no new recovery points, the "
+        f"states to which a machine can be restored. {_during(incident, board)}.",
         *_at_the_end(facts, machines),
         _silent(facts, any(row["open"] for row in machines)),
         more,
         _over(facts, onset),
     )
+
+
+def _until(machines: list[Row]) -> str:
+    """How long that held: to the end of the record, or until replication was good again."""
+    still = sum(bool(row["open"]) for row in machines)
+    if machines and still == len(machines):
+        return "from then on"
+    return f"until it was good again{', or the record ends,' if still else ','}"
 
 
 def _silent(facts: CaseFacts, others: bool) -> str:
@@ -113,20 +121,39 @@ def _at_the_end(facts: CaseFacts, machines: list[Row]) -> Iterable[Inline]:
     yield "."
 
 
-def irreversible(incident: Incident) -> list[str]:
-    """What the operations under review did that cannot be undone, by kind of action."""
+def irreversible(incident: Incident, *, board: bool) -> list[str]:
+    """What the operations under review did that cannot be undone, by kind of action.
+
+    What people note of their own work is told as a note, for the board in its words.
+    """
     reviewed = {row["operation_id"] for row in incident.reviewed}
     done: dict[str, list[str]] = {}
+    noted: list[Row] = []
     events = incident.facts.rows("operation_event")
     for row in sorted(events, key=lambda row: (row["occurred_at"], str(row["target"]))):
         if row["operation_id"] not in reviewed or row["outcome"] == "failure":
             continue
-        if row["is_irreversible"]:
+        if row["is_irreversible"] and row["source_id"] in incident.facts.notes:
+            noted.append(row)
+        elif row["is_irreversible"]:
             targets = done.setdefault(str(row["action"]), [])
             target = str(row["target"] or "a target not on record")
             if target not in targets:
                 targets.append(target)
-    return [f"{action} of {_kind(incident.facts, found)}" for action, found in done.items()]
+    told = [f"{action} of {_kind(incident.facts, found)}" for action, found in done.items()]
+    return told + [_noted(incident.facts, row, board) for row in noted]
+
+
+def _noted(facts: CaseFacts, event: Row, board: bool) -> str:
+    """An action that a person notes, with the words of the note."""
+    target = str(event["target"] or "a target not on record")
+    found = facts.ask(
+        "select message from maintenance_event where "
+        f"source_id = {int(event['source_id'])} and record_no = {int(event['record_no'])}"
+    )
+    words = next((row["message"] for row in found if row["message"]), None)
+    said = f": “{cut(str(words), 120)}”" if board and words else ""
+    return f"{event['action']}, as noted, on {_kind(facts, [target])}{said}"
 
 
 def _kind(facts: CaseFacts, names: list[str]) -> str:
@@ -175,14 +202,26 @@ def _worst(facts: CaseFacts) -> str:
 
 
 def _course(facts: CaseFacts, incident: Row) -> str:
-    """When the page called it resolved, and whether it took that back."""
+    """When the page called it resolved, and whether and where it took that back."""
     told = [
         f"called it resolved on {facts.date(called)}, took it up again on {facts.date(again)}"
+        f"{_where_at(facts, again)}"
         for called, again in taken_back(facts, incident)
     ]
     if incident["resolved_at"] is not None:
         told.append(f"called it resolved on {facts.date(incident['resolved_at'])}")
     return f" The page {listed(told)}." if told else ""
+
+
+def _where_at(facts: CaseFacts, at: datetime) -> str:
+    """The regions that a post shows as impaired, where they are not all that the page names."""
+    rows = [row for row in facts.rows("status_region") if row["region"]]
+    named = {
+        row["region"]
+        for row in rows
+        if row["posted_at"] == at and row["component_status"] not in (None, "operational")
+    }
+    return f" for {some(sorted(named))}" if named and named < {r["region"] for r in rows} else ""
 
 
 def taken_back(facts: CaseFacts, incident: Row) -> list[tuple[datetime, datetime]]:
@@ -371,12 +410,19 @@ def certainty(incident: Incident, board: bool) -> Iterable[Block]:
     order = _order(incident)
     contradicted = [row for row in incident.exceptions if row["rule"] == "EQ-05"]
     if contradicted:
+        about = list(dict.fromkeys(str(row["subject"]) for row in contradicted))
         order += (
-            f" {plural(len(contradicted), 'claim')} on record {be(len(contradicted))} contradicted "
-            f"by other records{' (EQ-05)' if board else ''}."
+            f" {plural(len(contradicted), 'claim')} of those tested {be(len(contradicted))} "
+            "contradicted "
+            f"by other records{f' (EQ-05), on {some(about)}' if board else ''}."
         )
     if order:
         yield Paragraph(order.strip(), query="operation_event, onset, finding")
+    for row in incident.exceptions:
+        if board and row["rule"] == "EQ-02":
+            yield Paragraph(
+                f"{row['reason']} Times of its records stand as recorded (EQ-02).", query="finding"
+            )
 
 
 def _supposed(facts: CaseFacts, onset: Row) -> Iterable[Block]:
@@ -435,9 +481,9 @@ def in_short(incident: Incident, *, board: bool) -> Iterable[str]:
     elif incident.rivals:
         which = f": {_steps([best, *incident.rivals])}" if board else ""
         told = (
-            "Several steps on record go about equally well with it, by time and by which machines "
-            f"fell{which}. {_within(candidates, incident.onset) if board else ''}Which of them led "
-            "to it, if any, this does not decide."
+            f"{_within(candidates, incident.onset)}Several steps on record go about equally well "
+            f"with it, by time and by which machines fell{which}. Which of them led to it, if any, "
+            "this does not decide."
         )
     else:
         none = any(row["rank"] == 0 for row in candidates)
@@ -503,7 +549,8 @@ def _by_region(incident: Incident, best: Row) -> str:
     return (
         ". By region, of the machines that depend on the target of the step that ranks first, so "
         f"many can have fallen within the interval of the onset: {'; '.join(sorted(told))}. Others "
-        "are the further machines of the region, and those of other regions that stood then"
+        "are the further machines of the region, and those of other regions that were in no gap "
+        "then"
     )
 
 
@@ -571,6 +618,15 @@ def _shared_words(incident: Incident) -> Iterable[str]:
         told += (
             f" In {number(one['error_gaps'])} of {plural(one['gaps'], 'gap')} their jobs report "
             f"“{cut(one['error'], 120)}”. This is quoted; why it was so is not on record."
+        )
+    struck = [
+        row for row in incident.facts.rows("machine_impact") if row["onset_relation"] == "struck"
+    ]
+    still = sum(bool(row["open"]) for row in struck)
+    if 0 < still < len(struck):
+        told += (
+            f" {number(len(struck) - still)} of them copy to it again; for {number(still)} the gap "
+            "is open when the record ends."
         )
     yield told
 

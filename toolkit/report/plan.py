@@ -187,7 +187,12 @@ def _one_plan(incident: Incident, operation: Row) -> Section:
                         str(row["action"]),
                         str(row["target"] or "not stated"),
                         str(row["outcome"] or "not stated")
-                        + (", as claimed" if row["source_id"] in facts.notes else ""),
+                        + (
+                            ", as claimed"
+                            if row["source_id"] in facts.notes
+                            and row["outcome"] not in (None, "unknown")
+                            else ""
+                        ),
                         str(row["actor"] or "not stated"),
                         Code(told(pointer_of(row))),
                     )
@@ -277,7 +282,9 @@ def _elsewhere(facts: CaseFacts, operation: str) -> dict[str, str]:
         step = _concerned(row)
         if step and own and other and own != other:
             before = row["a"] if step == row["b"] else row["b"]
-            told.setdefault(step, f"Step {before} is on record before it of {other}, not of {own}.")
+            told.setdefault(
+                step, f"The successful step {before} before it is of {other}, not of {own}."
+            )
     return told
 
 

@@ -51,18 +51,21 @@ def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
         "A copy counts by the age of its last good recovery point, where that lies within the "
         "limit; targets of one redundancy group are one copy. The impact counts a machine from the "
         "first sign of its gap, so that one can be in a gap there and still have a current copy "
-        "here.",
+        "here; one whose record ends earlier counts as 0 here.",
     )
     today = [row for row in rows if row["as_of"] == "today"]
     single = [row for row in today if row["copies"] == 1]
     if today:
-        without = sum(not row["copies"] for row in today)
+        unseen = len(silent(facts))
+        without = sum(not row["copies"] for row in today) - unseen
         yield Paragraph(
             f"At the end of the record, {number(len(single))} of "
             f"{plural(len(today), 'machine')} {be(len(single), 'rests', 'rest')} on one copy, and "
             + (
                 f"{number(without)} {be(without, 'has', 'have')} none that is current."
                 if without
+                else "none is known to be without a current one."
+                if unseen
                 else "none is without a current one."
             )
             + _silent(facts),
@@ -71,7 +74,7 @@ def _copies(facts: CaseFacts, rows: list[Row]) -> Iterable[Block]:
 
 
 def _silent(facts: CaseFacts) -> str:
-    """Why machines without an open gap can be without a current copy: they have no later record."""
+    """Machines without an open gap can be without a current copy: they have no later record."""
     found = silent(facts)
     count = len(found)
     if not count:
@@ -87,8 +90,9 @@ def _silent(facts: CaseFacts) -> str:
         row["asset_id"] in last and row["evidence"] == last[row["asset_id"]] for row in without
     )
     return (
-        f" For {number(count)} of these no gap is open above, since the record of "
-        f"{be(count, 'its', 'their')} own jobs ends before one could begin"
+        f" For {plural(count, 'machine')} the record of {be(count, 'its', 'their')} own jobs ends "
+        "before a gap could begin, and by the end of the whole record its last recovery point is "
+        "no longer current"
         + (
             f"; the same holds for {number(earlier)} of the {number(len(without))} without a "
             "current one before the onset."

@@ -72,7 +72,8 @@ def _scenarios(incident: Incident) -> Iterable[Block]:
         ),
         "recovery_scenario",
         f"{_whose(facts)} Times run from the latest time at which the machine's gap can "
-        "have begun to its recovery, so that they are the shortest that the record allows."
+        "have begun to its recovery, so that they are the shortest that the record allows. Seeds "
+        "and relinks are counted by the records of jobs; logs of servers are not judged."
         + _running(rows),
     )
 

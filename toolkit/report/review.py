@@ -156,10 +156,24 @@ def _plain_findings(caption: str, rows: list[Row]) -> Table:
 # -- what went well, what is open, what is decided ---------------------------------------------
 
 
+def _states_flags(incident: Incident, operation: str) -> bool:
+    """Whether any record of an operation states flags; none shows of no guard that it held."""
+    return any(
+        row["flags"] is not None
+        for row in incident.facts.rows("operation_event")
+        if row["operation_id"] == operation
+    )
+
+
 def _went_well(incident: Incident) -> Section:
     blocks: list[Block] = []
     for operation in plan.reviewed(incident):
-        rows = incident.of_operation(operation["operation_id"], "ok")
+        name = operation["operation_id"]
+        rows = [
+            row
+            for row in incident.of_operation(name, "ok")
+            if row["rule"] != "CF-16" or _states_flags(incident, name)
+        ]
         if rows:
             blocks.append(
                 Table(

@@ -287,7 +287,7 @@ def _apart(machines: list[Row]) -> str:
     """How gaps lie to the onset that no record ties to it."""
     found = Counter(str(row["onset_relation"]) for row in machines)
     told = [
-        f"{number(found[relation])} {words}"
+        f"{number(found[relation])} {words}" if len(found) > 1 else words
         for relation, words in (
             ("later", "begun later, while it lasted"), ("apart", "begun apart from it")
         )
@@ -303,10 +303,21 @@ def _against(incident: Incident, board: bool) -> str:
     gone = figures.gone(facts)
     if gone:
         told.append(f"later listings of repositories lack {gone}")
-    files = sum(bool(row["failures"]) for row in facts.rows("tool_report"))
+    files = [row for row in facts.rows("tool_report") if row["failures"]]
     if files:
+        groups = [
+            (count, words)
+            for row in files
+            for count, words, outcome in zip(
+                row["group_counts"], row["group_words"], row["group_outcomes"], strict=True
+            )
+            if outcome == "failure"
+        ]
+        count, words = max(groups, default=(0, ""))
+        often = f", most often {number(count)} × “{cut(words, 120)}”" if board and count > 1 else ""
         told.append(
-            f"{plural(files, 'log')} of backup tools {be(files, 'reports', 'report')} failures"
+            f"{plural(len(files), 'log')} of backup tools {be(len(files), 'reports', 'report')} "
+            f"failures{often}"
         )
     shared = incident.shared_target
     if board and shared is not None and shared["error"]:

@@ -39,6 +39,11 @@ _TERMS: tuple[tuple[str, str, Callable[[Incident], object]], ...] = (
         lambda incident: incident.facts.count("machine_recovery"),
     ),
     (
+        "Machine",
+        "An asset that has records of replication or backup, whatever the register calls it.",
+        lambda incident: incident.facts.has_telemetry,
+    ),
+    (
         "Operation, session",
         "An operation is maintenance work as one piece: what was done under one change or, where "
         "no change is named, in one session of one account.",
@@ -68,4 +73,4 @@ _TERMS: tuple[tuple[str, str, Callable[[Incident], object]], ...] = (
 def section(incident: Incident) -> Section:
     """Those terms that the case gives rise to."""
     found = tuple((term, meaning) for term, meaning, arises in _TERMS if arises(incident))
-    return Section("terms", "Terms", (Facts(found),))
+    return Section("terms", "Terms", (Facts(found),), kept=True)

@@ -207,8 +207,8 @@ def section(incident: Incident) -> Section:
             f"{_shown(curated)} Squares mark irreversible events, events "
             "with a deviation, and the onset; triangles mark alerts, circles all others; a bar "
             "through a sign spans the times that the record leaves open; small signs without a "
-            "number are events that the table leaves out. Where more signs meet than a lane has "
-            "room for, later ones are not drawn.",
+            "number are events that the table leaves out; of telemetry and logs no others are "
+            "drawn. Where more signs meet than a lane has room for, later ones are not drawn.",
             query="timeline",
         )
     ]
@@ -318,6 +318,7 @@ def _phases(incident: Incident) -> Iterable[Block]:
             if "closed" in names
             else ""
         )
+        + _of_mitigation(incident)
         + _of_steps(incident, names)
         + (
             " Contradicted: of what the record claims, telemetry or another record of the same "
@@ -345,6 +346,16 @@ _CONTRADICTED = "; contradicted (EQ-05)"
 
 # Where no step stands out, none is called by what it would have been to the incident.
 _UNTOLD = {"latent": "First step that cannot be undone", "trigger": "Nearest such step"}
+
+
+def _of_mitigation(incident: Incident) -> str:
+    """What the record shows beside the first word of mitigation, by scope."""
+    told = [
+        f"{row['scope']}: {str(row['basis']).rstrip('.')}"
+        for row in incident.phases
+        if row["phase"] == "mitigation" and row["basis"]
+    ]
+    return f" Mitigation by scope: {'. '.join(told)}." if told else ""
 
 
 def _of_steps(incident: Incident, names: list[str]) -> str:

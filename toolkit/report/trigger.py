@@ -37,15 +37,16 @@ def _blocks(incident: Incident, rows: list[Row]) -> Iterable[Block]:
             yield Paragraph(told, "trigger_candidate")
         return
     yield Paragraph(
-        "Each step on record is weighed against the onset by two terms: how near in time it lies, "
-        "and how much more often machines that depend on its target fell than others. The score is "
-        "their sum, a log-likelihood ratio (one point more is 2.7 times as likely), less a fixed"
-        " part, which no column shows, for steps that can be undone. The p-value is "
-        "the share of comparable moments without an onset in which some step scores as high, "
-        "corrected for the scopes tested. A rank is no proof, and conditions without a record of "
-        "their own are not among the candidates. Machines are counted whose fall can lie within "
-        "the interval of the onset; those that fell later are not, and those that had fallen "
-        "before are named, so that fewer are counted here than were hit."
+        "Each step on record is weighed against the onset by two terms: how well its time goes "
+        "with the whole interval of the onset, less where it would come after it, and how much "
+        "more often machines that depend on its target fell than others. The score is their sum, "
+        "a log-likelihood ratio (one point more is 2.7 times as likely), less a fixed part, which "
+        "no column shows, for steps that can be undone. The p-value is the share of comparable "
+        "moments without an onset in which some step scores as high, corrected for the scopes "
+        "tested. A rank is no proof, and conditions without a record of their own are not among "
+        "the candidates. Machines are counted whose fall can lie within the interval of the onset; "
+        "those that fell later are not, and those that had fallen before are named, so that fewer "
+        "are counted here than were hit."
     )
     whole = incident.candidates()
     if whole:
