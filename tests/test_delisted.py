@@ -26,7 +26,7 @@ def gone(folder: Path, **listings: list[int]) -> list[tuple[str, int, int]]:
         f"{name}.json": json.dumps([SNAPSHOTS[number] for number in numbers])
         for name, numbers in listings.items()
     }
-    with rebuilt(folder, files, TOML) as store:
+    with rebuilt(folder, files, TOML, only=None) as store:
         return [
             (row["second"], row["listed"], row["still_listed"])
             for row in store.rows(

@@ -508,9 +508,17 @@ def test_nothing_after_the_reduction_reads_samples() -> None:
         for sample in ("replication_sample", "metric_sample")
     }
     # The inventory takes names; of use before an irreversible action, the samples within a run;
-    # of jobs whose recovery points became too old, the samples before.
+    # of jobs whose recovery points became too old, the samples before; of repositories, what their
+    # listings name; of claims that are contradicted, the samples after them.
     assert readers == {
-        "replication_sample": {"replication_run", "known_asset", "span_use", "age_profile"},
+        "replication_sample": {
+            "replication_run",
+            "known_asset",
+            "span_use",
+            "age_profile",
+            "delisted_copy",
+            "EQ-05",
+        },
         "metric_sample": {"lag_profile"},
     }
 
